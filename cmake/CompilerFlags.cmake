@@ -1,0 +1,16 @@
+# Flags that every compiled file of the project shares: warnings, sanitizers, clang-tidy. Optimisation levels and
+# instruction sets belong to Floor.cmake and KernelLibrary.cmake.
+
+add_library(unspool_flags INTERFACE)
+if(UNSPOOL_STRICT)
+  target_compile_options(unspool_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+endif()
+if(UNSPOOL_SANITIZE)
+  target_compile_options(unspool_flags INTERFACE -fsanitize=${UNSPOOL_SANITIZE} -fno-omit-frame-pointer
+                                                 -fno-sanitize-recover=all)
+  target_link_options(unspool_flags INTERFACE -fsanitize=${UNSPOOL_SANITIZE})
+endif()
+if(UNSPOOL_TIDY)
+  find_program(UNSPOOL_CLANG_TIDY NAMES clang-tidy REQUIRED)
+  set(CMAKE_CXX_CLANG_TIDY "${UNSPOOL_CLANG_TIDY};--quiet;--warnings-as-errors=*")
+endif()
