@@ -1,0 +1,30 @@
+"""Shared settings of the test suite: fixed seeds and reproducible property tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import numpy as np
+import pytest
+
+import unspool as us
+
+hypothesis.settings.register_profile(
+    "unspool",
+    deadline=None,
+    derandomize=True,
+    max_examples=150,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("unspool")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> Iterator[None]:
+    """Every test starts from the same generators and leaves gradients enabled."""
+    us.manual_seed(0)
+    np.random.seed(0)
+    yield
+    assert us.is_grad_enabled(), "a test left gradients disabled"
