@@ -1,0 +1,117 @@
+// Products in which one operand has only a few rows and both run along k: every element of c is a dot
+// product, its terms dealt out to the lanes of one vector and the lanes added up at the end in a fixed order.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cpu/gemm_simd.h"
+#include "kernels/cpu/gemm_tile.h"
+
+namespace unspool::kernels::cpu {
+
+// out(r, f) = sum over p of rows[r, p] * few[f, p], with both operands stored along k.
+template <class T>
+struct Dots {
+  std::int64_t k;
+  const T* rows;
+  std::int64_t row_stride;
+  const T* few;
+  std::int64_t few_stride, few_count;
+  T* out;
+  std::int64_t out_row, out_few;
+  bool accumulate;
+  const T* bias;  // or null
+  std::int64_t bias_row, bias_few;
+};
+
+template <class T>
+void finish_dot(const Dots<T>& dots, std::int64_t r, std::int64_t f, T sum) {
+  T* out = dots.out + r * dots.out_row + f * dots.out_few;
+  if (dots.accumulate) sum = *out + sum;
+  if (dots.bias) sum = sum + dots.bias[r * dots.bias_row + f * dots.bias_few];
+  *out = sum;
+}
+
+template <class T, int kRows, int kFew>
+void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>, kL = kLaneWidth<T>;
+  constexpr int kCount = kRows * kFew, kPadded = (kCount + kL - 1) / kL * kL;
+  Vector<T> sums[kPadded];
+  unroll<kPadded>([&](auto i) __attribute__((always_inline)) { sums[i] = Vector<T>{}; });
+  const T* rows = dots.rows + r * dots.row_stride;
+  const T* few = dots.few + f * dots.few_stride;
+  const std::int64_t row_stride = dots.row_stride, few_stride = dots.few_stride;
+  // The shorter side of the tile is held in registers while the longer one streams past it.
+  const auto step = [&](auto&& read) __attribute__((always_inline)) {
+    constexpr bool kHoldFew = kFew <= kRows;
+    constexpr int kHeld = kHoldFew ? kFew : kRows, kPassing = kHoldFew ? kRows : kFew;
+    Vector<T> held[kHeld];
+    unroll<kHeld>([&](auto j) __attribute__((always_inline)) {
+      held[j] = kHoldFew ? read(few + j * few_stride) : read(rows + j * row_stride);
+    });
+    unroll<kPassing>([&](auto i) __attribute__((always_inline)) {
+      const Vector<T> passing = kHoldFew ? read(rows + i * row_stride) : read(few + i * few_stride);
+      unroll<kHeld>([&](auto j) __attribute__((always_inline)) {
+        constexpr int kSum = kHoldFew ? i * kFew + j : j * kFew + i;
+        sums[kSum] = fma(held[j], passing, sums[kSum]);
+      });
+    });
+  };
+  std::int64_t p = dots.k;
+  for (; p >= kW; p -= kW, rows += kW, few += kW) {
+    step([](const T* from) __attribute__((always_inline)) { return load<T>(from); });
+  }
+  if (p > 0) {
+    const int left = static_cast<int>(p);
+    step([left](const T* from) __attribute__((always_inline)) { return load_partial(from, left); });
+  }
+  T total[kPadded];
+  unroll<kPadded / kL>([&](auto g) __attribute__((always_inline)) {
+    Vector<T> v[kL];
+    unroll<kL>([&](auto j) __attribute__((always_inline)) { v[j] = sums[g * kL + j]; });
+    transpose_lanes<T>(v);
+    Lane<T> sum;
+    if constexpr (kL == 4) {
+      sum = fold_lanes<T>((v[0] + v[2]) + (v[1] + v[3]));
+    } else {
+      sum = fold_lanes<T>(v[0] + v[1]);
+    }
+    __builtin_memcpy(total + g * kL, &sum, sizeof(sum));
+  });
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kFew; ++j) finish_dot(dots, r + i, f + j, total[i * kFew + j]);
+  }
+}
+
+template <class T, int kFew>
+void dot_rows(const Dots<T>& dots, std::int64_t first, std::int64_t last, std::int64_t f) {
+  constexpr int kRows = std::min(8, simd::kAccumulators / kFew);
+  std::int64_t r = first;
+  for (; r + kRows <= last; r += kRows) dot_tile<T, kRows, kFew>(dots, r, f);
+  for (; r < last; ++r) dot_tile<T, 1, kFew>(dots, r, f);
+}
+
+// Rows [first, last) of the result.
+template <class T>
+void run_dots(const Dots<T>& dots, std::int64_t first, std::int64_t last) {
+  constexpr std::int64_t kBlock = 48;  // rows that stay in the nearest cache between two passes
+  for (; first < last; first += kBlock) {
+    const std::int64_t end = std::min(last, first + kBlock);
+    for (std::int64_t f = 0; f < dots.few_count;) {
+      const std::int64_t left = dots.few_count - f;
+      if (left >= 4 && left != 5) {
+        dot_rows<T, 4>(dots, first, end, f), f += 4;
+      } else if (left >= 3) {
+        dot_rows<T, 3>(dots, first, end, f), f += 3;
+      } else if (left == 2) {
+        dot_rows<T, 2>(dots, first, end, f), f += 2;
+      } else {
+        dot_rows<T, 1>(dots, first, end, f), f += 1;
+      }
+    }
+  }
+}
+
+}  // namespace unspool::kernels::cpu
