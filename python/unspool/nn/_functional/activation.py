@@ -1,0 +1,224 @@
+"""Activation functions that add to the operation: in-place forms, old defaults, sampling."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import unspool
+from unspool._core import Tensor
+from unspool.nn._functional.common import in_place, ops
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), element by element."""
+    return in_place("relu", ops.relu, input) if inplace else ops.relu(input)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6), element by element."""
+    return in_place("relu6", ops.relu6, input) if inplace else ops.relu6(input)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Gives x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015)."""
+    return in_place("elu", ops.elu, input, alpha) if inplace else ops.elu(input, alpha)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Scaled exponential linear unit with the constants of Klambauer et al. 2017."""
+    return in_place("selu", ops.selu, input) if inplace else ops.selu(input)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """max(x, 0) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017)."""
+    return in_place("celu", ops.celu, input, alpha) if inplace else ops.celu(input, alpha)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Gives x where x > 0, else negative_slope * x (Maas et al. 2013)."""
+    if inplace:
+        return in_place("leaky_relu", ops.leaky_relu, input, negative_slope)
+    return ops.leaky_relu(input, negative_slope)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """Gives x held between ``min_val`` and ``max_val``."""
+    if inplace:
+        return in_place("hardtanh", ops.hardtanh, input, min_val, max_val)
+    return ops.hardtanh(input, min_val, max_val)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """Gives x where x > threshold, else ``value``."""
+    if inplace:
+        return in_place("threshold", ops.threshold, input, threshold, value)
+    return ops.threshold(input, threshold, value)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6 (Courbariaux et al. 2015, in the form of Howard et al. 2019)."""
+    return in_place("hardsigmoid", ops.hardsigmoid, input) if inplace else ops.hardsigmoid(input)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Gives x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    return in_place("hardswish", ops.hardswish, input) if inplace else ops.hardswish(input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Gives x * sigmoid(x) (Hendrycks and Gimpel 2016; Ramachandran et al. 2017, as swish)."""
+    return in_place("silu", ops.silu, input) if inplace else ops.silu(input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Gives x * tanh(softplus(x)) (Misra 2019)."""
+    return in_place("mish", ops.mish, input) if inplace else ops.mish(input)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """Gives x - tanh(x)."""
+    return input - unspool.tanh(input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """Gives x / (1 + |x|)."""
+    return input / (unspool.abs(input) + 1)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Gives x where x > 0, else weight * x, the weight being learnt (He et al. 2015, equation 1).
+
+    Args:
+        input: any shape; where it has two dimensions or more, dimension 1 holds the channels.
+        weight: shape (1,), or (channels,).
+
+    Raises:
+        RuntimeError: ``weight`` has neither one element nor one per channel.
+    """
+    if weight.dim() > 1 or (weight.dim() == 0 and input.dim() == 0 and weight.numel() != 1):
+        raise RuntimeError(f"prelu: expected weight of shape (1,) or (channels,), got {tuple(weight.shape)}")
+    count = weight.numel()
+    if count != 1:
+        channels = input.shape[1] if input.dim() >= 2 else 1
+        if input.dim() == 0 or channels != count:
+            raise RuntimeError(
+                f"prelu: weight has {count} elements, input of shape {tuple(input.shape)} has {channels} "
+                "channels "
+                "(dimension 1); give one weight, or one per channel"
+            )
+        weight = weight.reshape([count if i == 1 else 1 for i in range(input.dim())])
+    elif input.dim() == 0:
+        weight = weight.reshape([])
+    return unspool.where(input > 0, input, weight * input)
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """Gives x where x > 0, else a * x with a ~ U(lower, upper) per element (Xu et al. 2015).
+
+    Outside of training a is the middle of the range.
+
+    Raises:
+        ValueError: ``lower`` exceeds ``upper``.
+    """
+    if lower > upper:
+        raise ValueError(f"rrelu: lower ({lower}) must not exceed upper ({upper})")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = unspool.empty_like(input).uniform_(lower, upper)
+    result = unspool.where(input > 0, input, slope * input)
+    return input.copy_(result) if inplace else result
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """Gives a * sigmoid(b), where a and b are the halves of ``input`` along ``dim`` (Dauphin et al. 2017).
+
+    Raises:
+        RuntimeError: the size along ``dim`` is odd, or ``input`` has no dimensions.
+    """
+    if hasattr(ops, "glu"):
+        result: Tensor = ops.glu(input, dim)
+        return result
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support 0-dimensional tensors")
+    size = input.shape[dim]
+    if size % 2:
+        raise RuntimeError(f"glu: halving dimension must be even, but dimension {dim} is size {size}")
+    a, b = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
+    gated: Tensor = a * unspool.sigmoid(b)
+    return gated
+
+
+def _old_default_dim(name: str, dimensions: int) -> int:
+    """The dimension that ``softmax(x)`` once stood for; a guess, hence the warning."""
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        "argument.",
+        stacklevel=4,
+    )
+    return 0 if dimensions in (0, 1, 3) else 1
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """exp(x) / sum of exp(x) along ``dim``, computed after the maximum has been subtracted.
+
+    Args:
+        input: any shape.
+        dim: the dimension whose entries sum to 1; leaving it out is deprecated.
+        dtype: converted to before computing.
+    """
+    if dim is None:
+        dim = _old_default_dim("softmax", input.dim())
+    return ops.softmax(input, dim) if dtype is None else ops.softmax(input.to(dtype), dim)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """log(softmax(x)) along ``dim``, without forming the softmax; arguments as ``softmax``."""
+    if dim is None:
+        dim = _old_default_dim("log_softmax", input.dim())
+    return ops.log_softmax(input, dim) if dtype is None else ops.log_softmax(input.to(dtype), dim)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """softmax(-x) along ``dim``; arguments as ``softmax``."""
+    if dim is None:
+        dim = _old_default_dim("softmin", input.dim())
+    return softmax(-input, dim, dtype=dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """A sample of the Gumbel-softmax distribution (Jang et al. 2017, Maddison et al. 2017).
+
+    Args:
+        logits: unnormalized log probabilities, any shape.
+        tau: temperature, above 0.
+        hard: True gives one-hot samples that pass gradients on as if they were soft.
+        eps: accepted and without effect.
+        dim: the dimension that holds the categories.
+    """
+    del eps
+    exponential = unspool.empty_like(logits).exponential_()
+    soft = softmax((logits - exponential.log()) / tau, dim)
+    if not hard:
+        return soft
+    winner = soft.argmax(dim, keepdim=True)
+    one_hot: Tensor = unspool.zeros_like(logits).scatter_(dim, winner, 1.0)
+    return one_hot - soft.detach() + soft
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + exp(-x))."""
+    return unspool.sigmoid(input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent."""
+    return unspool.tanh(input)

@@ -1,0 +1,59 @@
+"""What several families of functions share: in-place forms and the old ways to name a reduction."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from unspool import _core
+from unspool._core import Tensor
+
+ops = _core.functional
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
+    """Overwrites ``input`` by ``function(input, *args)`` and returns it.
+
+    The core's own in-place form is used where there is one. Elsewhere the function reads a copy, because its
+    derivative may need the values that are about to be overwritten.
+    """
+    direct = getattr(ops, name + "_", None) or getattr(input, name + "_", None)
+    if direct is not None:
+        owner = () if getattr(direct, "__self__", None) is input else (input,)
+        result: Tensor = direct(*owner, *args)
+        return result
+    source = input.clone() if _core.is_grad_enabled() and input.requires_grad else input
+    return input.copy_(function(source, *args))
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction that the deprecated flags ask for; ``reduction`` where neither is given.
+
+    ``reduce=False`` is "none"; otherwise ``size_average`` chooses between "mean" (also when None) and "sum".
+    """
+    if size_average is None and reduce is None:
+        return reduction
+    chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
+        stacklevel=4,
+    )
+    return chosen
+
+
+def reduced(loss: Tensor, reduction: str, name: str) -> Tensor:
+    """``loss`` as it is, its mean, or its sum.
+
+    Raises:
+        ValueError: ``reduction`` is none of "none", "mean", "sum".
+    """
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{name}: {reduction!r} is not a valid value for reduction; choose one of {REDUCTIONS}")

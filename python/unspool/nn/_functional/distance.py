@@ -1,0 +1,62 @@
+"""Distances, similarities and normalization of vectors."""
+
+from __future__ import annotations
+
+import unspool
+from unspool._core import Tensor
+from unspool.nn._functional.common import ops
+
+
+def normalize(
+    input: Tensor,
+    p: float = 2.0,
+    dim: int | tuple[int, ...] = 1,
+    eps: float = 1e-12,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Gives x / max(||x||_p, eps), the norm taken along ``dim``.
+
+    Args:
+        input: any shape.
+        p: exponent of the norm.
+        dim: dimension or dimensions that the norm runs over.
+        eps: smallest divisor.
+        out: tensor that receives the result.
+    """
+    result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    return result if out is None else out.copy_(result)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """<x1, x2> / (max(||x1||, eps) * max(||x2||, eps)) along ``dim``.
+
+    Args:
+        x1: any shape.
+        x2: a shape that broadcasts with that of ``x1``.
+        dim: the dimension that holds the vectors; it is gone from the result.
+        eps: smallest norm that is divided by.
+    """
+    if hasattr(ops, "cosine_similarity"):
+        return ops.cosine_similarity(x1, x2, dim, eps)
+    x1, x2 = unspool.broadcast_tensors(x1, x2)
+    unit1 = x1 / x1.norm(2, dim, keepdim=True).clamp_min(eps)
+    unit2 = x2 / x2.norm(2, dim, keepdim=True).clamp_min(eps)
+    return (unit1 * unit2).sum(dim)
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """||x1 - x2 + eps||_p along the last dimension.
+
+    Args:
+        x1: shape (..., D).
+        x2: a shape that broadcasts with that of ``x1``.
+        p: exponent of the norm.
+        eps: added to every difference, so that the distance of equal points has a gradient.
+        keepdim: keep the last dimension, with size 1.
+
+    Returns:
+        Shape (...), or (..., 1).
+    """
+    return (x1 - x2 + eps).norm(p, -1, keepdim)

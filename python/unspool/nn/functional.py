@@ -1,0 +1,137 @@
+"""``unspool.nn.functional``: the functions behind the modules, without state.
+
+Every operation that the core declares for this namespace appears here by itself. The Python functions
+imported below take precedence: they add what is not an operation (in-place forms, deprecated arguments,
+compositions). Modules look functions up here at every call, so that replacing one here is seen by them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unspool import _core
+from unspool.nn._functional.activation import (
+    celu,
+    elu,
+    glu,
+    gumbel_softmax,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+)
+from unspool.nn._functional.distance import cosine_similarity, normalize, pairwise_distance
+from unspool.nn._functional.dropout import dropout
+from unspool.nn._functional.linear import bilinear
+from unspool.nn._functional.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    multi_margin_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+from unspool.nn._functional.loss_composed import (
+    cosine_embedding_loss,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+
+gelu = _core.functional.gelu
+hardshrink = _core.functional.hardshrink
+linear = _core.functional.linear
+logsigmoid = _core.functional.logsigmoid
+softplus = _core.functional.softplus
+softshrink = _core.functional.softshrink
+
+__all__ = [
+    "bilinear",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "gaussian_nll_loss",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "margin_ranking_loss",
+    "mish",
+    "mse_loss",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "normalize",
+    "pairwise_distance",
+    "poisson_nll_loss",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]
+
+for _name in dir(_core.functional):
+    if not _name.startswith("__") and _name not in globals():
+        globals()[_name] = getattr(_core.functional, _name)
+        if not _name.startswith("_"):
+            __all__ += [_name]
+del _name
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"unspool.nn.functional has no function '{name}'")

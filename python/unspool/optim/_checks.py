@@ -1,0 +1,61 @@
+"""Checks of hyperparameters that several optimizers share; their messages name the value."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from unspool._core import Tensor
+
+
+def check_not_negative(**values: Any) -> None:
+    """Raises ValueError for a value below 0 (or NaN); the names are those of the message."""
+    for name, value in values.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {name} value: {value}")
+
+
+def check_learning_rate(lr: Any) -> None:
+    """Raises ValueError for a negative rate, or a tensor with more than one element."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got shape {tuple(lr.shape)}")
+    if not lr >= 0.0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_betas(betas: Any) -> None:
+    """Raises ValueError for a beta outside of [0, 1)."""
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_variants(
+    optimizer: str, *, foreach: bool | None, fused: bool | None, capturable: bool, differentiable: bool
+) -> None:
+    """Refuses what the update does not do; the other variants are all the same update here.
+
+    ``foreach`` and ``fused`` choose between implementations elsewhere; here one call updates all parameters.
+
+    Raises:
+        NotImplementedError: ``capturable`` or ``differentiable``.
+        RuntimeError: ``foreach`` and ``fused`` together.
+    """
+    if foreach and fused:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if capturable:
+        raise NotImplementedError(
+            f"{optimizer}(capturable=True): there are no CUDA graphs to capture the update in; leave it out"
+        )
+    if differentiable:
+        raise NotImplementedError(
+            f"{optimizer}(differentiable=True): the update runs outside of the tape, so that gradients "
+            "cannot flow "
+            "through it; write the update with operations on tensors instead"
+        )
+
+
+def warn_unused(name: str, value: Any) -> None:
+    """Warns of an argument that has no effect."""
+    if value:
+        warnings.warn(f"{name} has no effect", stacklevel=3)
