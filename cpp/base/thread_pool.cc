@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -28,11 +29,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using ChunkBody = void (*)(void*, std::int64_t);
 
-// A worker spins this long for the next job before it blocks: enough to bridge two operations of one step.
-constexpr auto kIdleSpin = std::chrono::microseconds(5);
+// What waking a worker costs its waker: 1 to 15 microseconds, most in virtual machines. Measured at work,
+// within these bounds. A worker spins as long for the next job before it blocks.
+constexpr std::int64_t kLeastWakeCost = 3'000;
+constexpr std::int64_t kMostWakeCost = 20'000;
 // The owner of a job spins this long for the last chunks of the workers: a chunk is rarely longer, unless its
 // worker has lost its core, and then spinning would only take another one away.
 constexpr auto kFinishSpin = std::chrono::microseconds(20);
+
+std::int64_t nanoseconds(Clock::duration duration) noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
 
 void pause_spinning() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -96,9 +103,14 @@ class Pool {
     chunks_ = chunks;
     next_.store(0, std::memory_order_relaxed);
     gate_.store(helpers * kPlace, std::memory_order_release);
-    announce(helpers);
-    work();
-    shut_gate();
+    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    const auto start = Clock::now();
+    Record& record = record_of(body, chunks);
+    work_as_owner(helpers, is_worth_waking(record, start), start);
+    const std::int64_t entered = helpers - shut_gate();
+    last_end_ = Clock::now();
+    record.note(nanoseconds(last_end_ - start) * (entered + 1));
+    learn_from_wake(entered > 0);
   }
 
  private:
@@ -109,12 +121,84 @@ class Pool {
   static constexpr std::uint32_t kOwnerBlocks = 0x80000000;
   static_assert(kMaxThreads < 0x7fff);
 
-  // Everyone awake sees the new epoch by itself; only the missing workers are woken.
-  void announce(std::uint32_t helpers) noexcept {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
+  static constexpr std::uint32_t kStream = 8;
+  static constexpr std::uint32_t kTrial = 8;
+  static constexpr std::uint32_t kDeclines = 64;
+  static constexpr std::int64_t kMostDoubt = 64;
+
+  // What jobs of one body and number of chunks took, as if on one thread. A guess that only decides whether
+  // sleeping workers are woken at once.
+  struct Record {
+    ChunkBody body = nullptr;
+    std::int64_t chunks = 0;
+    std::int64_t nanoseconds = 0;
+
+    // Falls at once and rises slowly: a job that lost its core for a while was not longer for that.
+    void note(std::int64_t taken) noexcept {
+      const bool rises = nanoseconds != 0 && taken > nanoseconds;
+      nanoseconds = rises ? nanoseconds + (taken - nanoseconds) / 4 : taken;
+    }
+  };
+
+  Record& record_of(ChunkBody body, std::int64_t chunks) noexcept {
+    const auto key = reinterpret_cast<std::uintptr_t>(body) ^ (static_cast<std::uint64_t>(chunks) << 20);
+    Record& record = records_[(key * 0x9e3779b97f4a7c15u) >> 56];
+    if (record.body != body || record.chunks != chunks) record = {body, chunks, 0};
+    return record;
+  }
+
+  // Workers that are awake see the new epoch by themselves; a wake-up of the others has to earn its cost. It
+  // does in a long job, in one that is not known yet, and in a stream of jobs that follow so closely that the
+  // woken stay awake. Where the woken keep coming too late, because other processes hold their cores, only
+  // longer and longer jobs try, and now and then a short one.
+  bool is_worth_waking(const Record& record, Clock::time_point start) noexcept {
+    const std::int64_t cost = wake_cost_.load(std::memory_order_relaxed);
+    stream_ = nanoseconds(start - last_end_) < cost ? stream_ + 1 : 0;
+    const bool is_long = record.nanoseconds == 0 || record.nanoseconds > 3 * cost;
+    if (!is_long && stream_ < kStream) return false;
+    return doubt_ == 1 || record.nanoseconds > 3 * cost * doubt_ || ++declined_ % kDeclines == 0;
+  }
+
+  void learn_from_wake(bool helped) noexcept {
+    if (trial_ == 0) return;
+    if (helped) {
+      trial_ = 0;
+      doubt_ = std::max<std::int64_t>(doubt_ / 2, 1);
+    } else if (--trial_ == 0) {
+      doubt_ = std::min<std::int64_t>(doubt_ * 2, kMostDoubt);
+    }
+  }
+
+  // A job that was not worth waking for and turns out to last is worth it after all.
+  void work_as_owner(std::uint32_t helpers, bool wake_now, Clock::time_point start) noexcept {
+    const std::int64_t patience = wake_cost_.load(std::memory_order_relaxed) * doubt_;
+    const bool everyone_awake = missing(helpers) == 0;
+    if (wake_now) wake(missing(helpers));
+    bool settled = wake_now || everyone_awake;
+    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) {
+      body_(task_, chunk);
+      if (!settled && chunks_ - chunk > 2 && nanoseconds(Clock::now() - start) > patience) {
+        wake(missing(helpers));
+        settled = true;
+      }
+    }
+  }
+
+  // How many helpers would have to be woken.
+  std::uint32_t missing(std::uint32_t helpers) const noexcept {
     const std::uint32_t asleep = sleepers_.load(std::memory_order_seq_cst);
     const std::uint32_t awake = workers_ - std::min(asleep, workers_);
-    if (asleep > 0 && awake < helpers) unblock(epoch_, helpers - awake);
+    return asleep == 0 || awake >= helpers ? 0 : helpers - awake;
+  }
+
+  void wake(std::uint32_t count) noexcept {
+    if (count == 0) return;
+    const auto start = Clock::now();
+    unblock(epoch_, count);
+    if (trial_ == 0) trial_ = kTrial;
+    const std::int64_t taken = std::clamp(nanoseconds(Clock::now() - start), kLeastWakeCost, kMostWakeCost);
+    const std::int64_t before = wake_cost_.load(std::memory_order_relaxed);
+    wake_cost_.store(before + (taken - before) / 8, std::memory_order_relaxed);
   }
 
   void work() noexcept {
@@ -126,8 +210,14 @@ class Pool {
     }
   }
 
-  void shut_gate() noexcept {
-    if ((gate_.fetch_and(kInside, std::memory_order_acq_rel) & kInside) == 0) return;
+  // Returns how many places were still free.
+  std::uint32_t shut_gate() noexcept {
+    const std::uint32_t before = gate_.fetch_and(kInside, std::memory_order_acq_rel);
+    if ((before & kInside) != 0) wait_until_empty();
+    return before / kPlace;
+  }
+
+  void wait_until_empty() noexcept {
     const auto empty = [this] { return gate_.load(std::memory_order_acquire) == 0; };
     if (spin_until(empty, kFinishSpin)) return;
     std::uint32_t gate = gate_.fetch_or(kOwnerBlocks, std::memory_order_acq_rel) | kOwnerBlocks;
@@ -155,7 +245,7 @@ class Pool {
 
   void wait_for_news(std::uint32_t epoch) noexcept {
     const auto changed = [this, epoch] { return epoch_.load(std::memory_order_acquire) != epoch; };
-    if (spin_until(changed, kIdleSpin)) return;
+    if (spin_until(changed, std::chrono::nanoseconds(wake_cost_.load(std::memory_order_relaxed)))) return;
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     while (!changed()) block_while(epoch_, epoch);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
@@ -201,10 +291,17 @@ class Pool {
   ChunkBody body_ = nullptr;
   void* task_ = nullptr;
   std::int64_t chunks_ = 0;
+  std::array<Record, 256> records_{};
+  Clock::time_point last_end_{};
+  std::uint32_t stream_ = 0;    // jobs that have followed each other closely
+  std::uint32_t trial_ = 0;     // jobs that the last wake-up may still prove its worth in
+  std::uint32_t declined_ = 0;  // wake-ups not made for doubt
+  std::int64_t doubt_ = 1;
   alignas(64) std::atomic<std::int64_t> next_{0};
   alignas(64) std::atomic<std::uint32_t> gate_{0};
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
   alignas(64) std::atomic<std::uint32_t> sleepers_{0};
+  std::atomic<std::int64_t> wake_cost_{kLeastWakeCost};
 };
 
 // Never destroyed: workers may look at it until the very end of the process.

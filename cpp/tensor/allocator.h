@@ -21,10 +21,11 @@ void deallocate(void* data, std::size_t bytes) noexcept;
 void empty_cache() noexcept;
 
 struct AllocatorStats {
-  std::int64_t allocated_bytes;       // asked for and not yet deallocated
-  std::int64_t peak_allocated_bytes;  // since the start or the last reset; exact while one thread allocates,
-                                      // otherwise to within 256 KiB for each thread
-  std::int64_t reserved_bytes;        // taken from the system: in use, cached, and lost to rounding
+  std::int64_t allocated_bytes;  // asked for and not yet deallocated
+  // Since the start or the last reset. Exact while one thread allocates, otherwise to within 3 MiB for each
+  // other thread (what its cache can hand out unnoticed).
+  std::int64_t peak_allocated_bytes;
+  std::int64_t reserved_bytes;  // taken from the system: in use, cached, and lost to rounding
   std::int64_t peak_reserved_bytes;
   std::int64_t allocations;         // calls of allocate since the start
   std::int64_t system_allocations;  // how many of them had to go to the system
