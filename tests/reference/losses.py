@@ -440,7 +440,7 @@ def _class_rows() -> tuple[Row, ...]:
             **LOSS,
             bad=(
                 bad(RuntimeError, ones(5, 4), ones(3, **long), words=("5", "3")),
-                bad(IndexError, ones(5, 4), ones(5, **long) * 4, words=("4",)),
+                bad((IndexError, RuntimeError), ones(5, 4), ones(5, **long) * 4, words=("4",)),
                 bad(ValueError, ones(5, 4), ones(5, **long), p=3, words=("3",)),
             ),
         ),

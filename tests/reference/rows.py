@@ -125,13 +125,15 @@ def call(*args: Any, smooth: bool = True, **kwargs: Any) -> Sample:
 class Bad:
     """A call that must raise `error`; the message holds the operation's name and every word of `words`."""
 
-    error: type[Exception]
+    error: type[Exception] | tuple[type[Exception], ...]
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
     words: tuple[str, ...] = ()
 
 
-def bad(error: type[Exception], *args: Any, words: Sequence[str] = (), **kwargs: Any) -> Bad:
+def bad(
+    error: type[Exception] | tuple[type[Exception], ...], *args: Any, words: Sequence[str] = (), **kwargs: Any
+) -> Bad:
     """A bad call, written like the call itself."""
     return Bad(error, args, kwargs, tuple(words))
 
