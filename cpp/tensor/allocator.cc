@@ -87,7 +87,7 @@ struct Tally {
   }
 };
 
-struct ThreadCache {
+struct alignas(64) ThreadCache {
   std::array<FreeList, kSmallClasses> lists{};
   Tally tally;
   ThreadCache* next = nullptr;
