@@ -402,6 +402,34 @@ struct Vec {
   static Vec from_bits(Int i) { return reinterpret_cast<Reg>(i); }
 };
 
+template <class T>
+inline Mask<T> mask_from_bools(const bool* p) {
+  return Mask<T>::load(p);
+}
+template <class T>
+inline void mask_to_bools(Mask<T> mask, bool* p) {
+  mask.store(p);
+}
+
+// The two halves of a float register as doubles, and back.
+struct Wide {
+  Vec<double> low, high;
+};
+inline Wide widen(Vec<float> a) {
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+  Half half[2];
+  std::memcpy(half, &a.v, sizeof half);
+  using D = Native<double>::Reg;
+  return {Vec<double>(__builtin_convertvector(half[0], D)), Vec<double>(__builtin_convertvector(half[1], D))};
+}
+inline Vec<float> narrow(Wide a) {
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+  const Half half[2] = {__builtin_convertvector(a.low.v, Half), __builtin_convertvector(a.high.v, Half)};
+  Vec<float> r;
+  std::memcpy(&r.v, half, sizeof half);
+  return r;
+}
+
 // The lanes in a fixed tree: the upper half onto the lower half, again and again.
 template <class T, class Combine>
 inline T reduce_tree(Vec<T> a, Combine combine) {

@@ -4,6 +4,8 @@
 #include "kernels/cpu/vec.h"
 #include "kernels/cpu/vec_math_exp.h"
 #include "kernels/cpu/vec_math_log.h"
+#include "kernels/cpu/vec_math_special.h"
+#include "kernels/cpu/vec_math_trig.h"
 
 namespace unspool::kernels::cpu {
 
@@ -76,6 +78,62 @@ inline T rsqrt(T x) {
 template <FloatLane T>
 inline T reciprocal(T x) {
   return reciprocal(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T sin(T x) {
+  return sin(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T cos(T x) {
+  return cos(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T tan(T x) {
+  return tan(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T asin(T x) {
+  return asin(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T acos(T x) {
+  return acos(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T atan(T x) {
+  return atan(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T erf(T x) {
+  return erf(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T erfc(T x) {
+  return erfc(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T erfinv(T x) {
+  return erfinv(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T lgamma(T x) {
+  return lgamma(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T digamma(T x) {
+  return digamma(Vec<T>(x))[0];
+}
+template <FloatLane T>
+inline T pow(T x, std::type_identity_t<T> y) {
+  return pow(Vec<T>(x), Vec<T>(y))[0];
+}
+template <FloatLane T>
+inline T fmod(T x, std::type_identity_t<T> y) {
+  return fmod(Vec<T>(x), Vec<T>(y))[0];
+}
+template <FloatLane T>
+inline T atan2(T y, std::type_identity_t<T> x) {
+  return atan2(Vec<T>(y), Vec<T>(x))[0];
 }
 
 }  // namespace unspool::kernels::cpu

@@ -33,10 +33,26 @@ inline Vec<T> horner(Vec<T> x, const T (&c)[N], std::index_sequence<I...>) {
   return sum;
 }
 
-// c[0] + c[1] x + c[2] x^2 + ...
+// c[0] + c[1] x + c[2] x^2 + ..., with the fewest operations.
 template <class T, std::size_t N>
 inline Vec<T> polynomial(Vec<T> x, const T (&c)[N]) {
   return horner(x, c, std::make_index_sequence<N - 1>());
+}
+
+// The same by pairs, then pairs of pairs: a few operations more in a much shorter chain, for functions whose
+// chain is long already.
+template <class T, std::size_t N>
+inline Vec<T> polynomial_by_pairs(Vec<T> x, const T (&c)[N]) {
+  Vec<T> part[(N + 1) / 2];
+  for (std::size_t i = 0; i < N / 2; ++i) part[i] = fma(Vec<T>(c[2 * i + 1]), x, Vec<T>(c[2 * i]));
+  if constexpr (N % 2 == 1) part[N / 2] = Vec<T>(c[N - 1]);
+  Vec<T> power = x;
+  for (std::size_t count = (N + 1) / 2; count > 1; count = (count + 1) / 2) {
+    power = power * power;
+    for (std::size_t i = 0; i < count / 2; ++i) part[i] = fma(part[2 * i + 1], power, part[2 * i]);
+    if (count % 2 == 1) part[count / 2] = part[count - 1];
+  }
+  return part[0];
 }
 
 template <class T>

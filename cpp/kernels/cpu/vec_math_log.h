@@ -71,7 +71,7 @@ template <LogBase kBase>
 inline Vec<float> log_of_parts(Vec<float> n, Vec<float> f) {
   using C = LogConstants<float>;
   using V = Vec<float>;
-  const V square_term = f * f * polynomial(f, C::kLog1p);
+  const V square_term = f * f * polynomial_by_pairs(f, C::kLog1p);
   if constexpr (kBase == LogBase::kE) return fma(n, V(C::kLn2), f + fma(n, V(C::kLn2Low), square_term));
   constexpr bool kTwo = kBase == LogBase::kTwo;
   const V high = kTwo ? C::kLog2EHigh : C::kLog10EHigh, low = kTwo ? C::kLog2ELow : C::kLog10ELow;
@@ -88,7 +88,7 @@ inline Vec<double> log_of_parts(Vec<double> n, Vec<double> f) {
   const V s = f / (f + 2.0);
   const V z = s * s;
   const V correction =
-      s * fma(z, polynomial(z, C::kAtanh), half_square);  // log(1 + f) = f - half_square + this
+      s * fma(z, polynomial_by_pairs(z, C::kAtanh), half_square);  // log(1 + f) = f - half_square + this
   if constexpr (kBase == LogBase::kE) {
     return fma(n, V(C::kLn2), f - (half_square - fma(n, V(C::kLn2Low), correction)));
   }
