@@ -38,16 +38,24 @@ inline std::uint32_t mix(std::uint32_t word, std::uint32_t next) {
   return (joined >> 1) ^ (0x9908b0dfU & (0U - (next & 1U)));
 }
 
-inline std::uint32_t temper(std::uint32_t word) {
+// Word is std::uint32_t or a vector of them (by reference: how a vector is passed by value depends on the ISA
+// level).
+template <class Word>
+inline void temper_in_place(Word& word) {
   word ^= word >> 11;
   word ^= (word << 7) & 0x9d2c5680U;
   word ^= (word << 15) & 0xefc60000U;
-  return word ^ (word >> 18);
+  word ^= word >> 18;
+}
+
+inline std::uint32_t temper(std::uint32_t word) {
+  temper_in_place(word);
+  return word;
 }
 
 // Replaces a spent block by the next one. Split where the shifted index wraps: within each range a word only
 // reads words at least 227 places behind or any number ahead, so both loops vectorise.
-inline void twist(std::uint32_t* words) {
+[[gnu::noinline]] inline void twist(std::uint32_t* words) {
   constexpr int kWrap = MersenneState::kWords - MersenneState::kShift;
   for (int i = 0; i < kWrap; ++i) words[i] = words[i + MersenneState::kShift] ^ mix(words[i], words[i + 1]);
   for (int i = kWrap; i < MersenneState::kWords - 1; ++i) {
@@ -143,11 +151,13 @@ struct IntegerRange {
     return {0, static_cast<std::uint64_t>(last<T>()) + 1, sizeof(T) == 8};
   }
 
-  // random_(from, None): from <= x <= last<T>().
+  // random_(from, None): from <= x <= last<T>(); from the lowest number on, any 64-bit draw as a signed
+  // number.
   template <class T>
   static IntegerRange starting_at(std::int64_t from) {
+    if (from == std::numeric_limits<std::int64_t>::min()) return {};
     const std::uint64_t size = static_cast<std::uint64_t>(last<T>()) - static_cast<std::uint64_t>(from) + 1;
-    return {size == 0 ? 0 : from, size, is_wide(size)};
+    return {from, size, is_wide(size)};
   }
 
   // randint and random_(from, to): from <= x < to.
