@@ -7,7 +7,7 @@ is either a second row of an operation or a name in a namespace.
 
 from __future__ import annotations
 
-from . import activations, arithmetic, linalg, losses, reductions, shape, transcendental
+from . import activations, arithmetic, indexing, linalg, losses, reductions, shape, transcendental
 from .rows import Row, table
 
 ROWS: dict[str, Row] = table(
@@ -17,6 +17,7 @@ ROWS: dict[str, Row] = table(
     *reductions.ROWS.values(),
     *linalg.ROWS.values(),
     *shape.ROWS.values(),
+    *indexing.ROWS.values(),
     *losses.ROWS.values(),
 )
 

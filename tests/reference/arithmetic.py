@@ -155,6 +155,10 @@ def arithmetic_rows() -> tuple[Row, ...]:
             ),
         ),
         unary("neg", np.negative, dtypes=NUMBERS, result="same", rtol=EXACT),
+        unary("positive", lambda x: x, dtypes=NUMBERS, result="same", rtol=EXACT, in_place=False),
+        binary(
+            "rsub", lambda x, y, alpha=1: subtract(y, x, alpha), in_place=False, forms=("torch",), bad=shapes
+        ),
         unary("abs", np.abs, dtypes=NUMBERS, result="same", away=(0.0,), rtol=EXACT),
         unary("sign", np.sign, dtypes=NUMBERS, result="same", away=(0.0,), special=False, rtol=EXACT),
         unary("square", np.square, dtypes=NUMBERS, result="same"),
@@ -248,6 +252,7 @@ def comparison_rows() -> tuple[Row, ...]:
         *(binary(name, function, **options) for name, function in names.items()),
         *(binary(name, function, scalar=None, **options) for name, function in logic.items()),
         unary("logical_not", np.logical_not, **options),
+        unary("signbit", np.signbit, native=True, **{**options, "in_place": False}),
         unary("isnan", np.isnan, **{**options, "in_place": False}),
         unary("isinf", np.isinf, **{**options, "in_place": False}),
         unary("isfinite", np.isfinite, **{**options, "in_place": False}),
@@ -378,6 +383,8 @@ def selection_rows() -> tuple[Row, ...]:
             fixed=(1, 2),
             like="clamp",
         ),
+        binary("clamp_min", np.maximum, rtol=EXACT, samples=_limit_samples),
+        binary("clamp_max", np.minimum, rtol=EXACT, samples=_limit_samples),
         Row(
             name="where",
             reference=np.where,
@@ -422,6 +429,14 @@ def selection_rows() -> tuple[Row, ...]:
             variants=({}, {"nan": 1.5}, {"nan": 0.0, "posinf": 2.0, "neginf": -2.0}),
         ),
     )
+
+
+def _limit_samples(draw: Draw) -> Iterator[Sample]:
+    """A limit as number and as tensor, never equal to the input."""
+    yield call(draw(3, 5, away=(1.0,)), 1)
+    yield call(draw(7, low=0, high=4, away=(1.0, 2.0)), draw(7, low=2, high=2))
+    yield call(draw(3, 5, low=0, high=4, away=(2.0,)), draw(5, low=2, high=2))
+    yield call(draw(0), 1)
 
 
 def _clamp_result(sample: Sample) -> str:

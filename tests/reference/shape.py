@@ -117,6 +117,17 @@ def _joined(sample: Sample) -> str:
     return dtype
 
 
+def joining_row(name: str) -> Row:
+    """cat under one of its other names."""
+    return Row(
+        name=name,
+        reference=lambda arrays, dim=0: np.asarray(np.concatenate(arrays, axis=dim)),
+        samples=_cat_samples,
+        **{**MOVE, "forms": ("torch",), "result": _joined},
+        bad=(bad(RuntimeError, [ones(2, 3), ones(3, 4)], words=("(2, 3)", "(3, 4)")),),
+    )
+
+
 def _joins_and_splits() -> tuple[Row, ...]:
     def list_of(function: Callable[..., Any]) -> Callable[..., Array]:
         return lambda arrays, dim=0: np.asarray(function(arrays, axis=dim))

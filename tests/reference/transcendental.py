@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import TWO_ULP, Array, Row, table, unary
+from .rows import FLOATS, TWO_ULP, Array, Row, table, unary
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
@@ -28,6 +28,41 @@ def sigmoid(x: Array) -> Array:
     x = np.asarray(x, dtype=np.float64)
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1.0 / (1.0 + small), small / (1.0 + small)))
+
+
+def erfinv(x: Array) -> Array:
+    """The inverse of erf by Halley's method from Giles' logarithmic starting point."""
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        w = np.log1p(-x * x)
+        a = 2 / (np.pi * 0.147) + w / 2
+        y = np.sign(x) * np.sqrt(np.sqrt(a * a - w / 0.147) - a)
+        for _ in range(4):
+            step = (erf(y) - x) / (2 / np.sqrt(np.pi) * np.exp(-y * y))
+            y = y - step / (1 + y * step)
+    return np.asarray(np.where(np.abs(x) == 1, x * np.inf, np.where(np.abs(x) > 1, np.nan, y)))
+
+
+_lgamma = np.vectorize(
+    lambda v: np.inf if v <= 0 and v == np.floor(v) else math.lgamma(v), otypes=[np.float64]
+)
+
+
+def lgamma(x: Array) -> Array:
+    """ln |Gamma(x)|."""
+    return np.asarray(_lgamma(x)) if np.size(x) else np.asarray(x, dtype=np.float64)
+
+
+def digamma(x: Array) -> Array:
+    """d/dx ln Gamma(x) for x > 0: recurrence up to 10, then the asymptotic series."""
+    x = np.array(x, dtype=np.float64)
+    result = np.zeros_like(x)
+    for _ in range(10):
+        result = result - np.where(x < 10, 1 / np.where(x == 0, np.nan, x), 0.0)
+        x = np.where(x < 10, x + 1, x)
+    u = 1 / (x * x)
+    series = u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u * (1 / 240 - u * (1 / 132 - u * 691 / 32760)))))
+    return np.asarray(result + np.log(x) - 0.5 / x - series)
 
 
 def logit(x: Array, eps: float | None = None) -> Array:
@@ -71,6 +106,11 @@ def _rows() -> tuple[Row, ...]:
             rtol={"float32": 4e-6, "float64": 1e-13},
             why="the tail multiplies the input's rounding",
         ),
+        unary(
+            "erfinv", erfinv, low=-0.95, high=0.95, special=False, rtol={"float32": 4e-6, "float64": 1e-13}
+        ),
+        unary("lgamma", lgamma, low=0.3, high=9.0, special=False, **near_one),
+        unary("digamma", digamma, dtypes=FLOATS, low=0.3, high=9.0, special=False, second=False, **near_one),
         unary("sigmoid", sigmoid, low=-20, high=20),
         unary(
             "logit",
