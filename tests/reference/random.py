@@ -311,3 +311,22 @@ class Stream:
             out[waiting & accepted] = x[waiting & accepted]
             waiting &= ~accepted
         return out
+
+
+def replay(case: dict[str, Any]) -> tuple[Array, int]:
+    """Perform one case of tests/data/random_stream.json: the filled elements and the draw after them.
+
+    The file's "about" says how a case is to be read.
+    """
+    stream, n, dtype, arguments = Stream(case["seed"]), case["n"], case["dtype"], case["args"]
+    if case["fill"] == "bernoulli_each":
+        values = stream.bernoulli_each(np.arange(n, dtype=dtype) / np.dtype(dtype).type(n), dtype)
+    elif case["fill"] == "multinomial":
+        kind, samples, replacement = arguments
+        up = np.arange(n, dtype=kind)
+        values = stream.multinomial(np.stack([1 + up, 2 * n - up]), samples, replacement).reshape(-1)
+    elif case["fill"] == "dropout_mask":
+        values = stream.dropout_mask(n, *arguments)
+    else:
+        values = getattr(stream, case["fill"])(n, *arguments, dtype)
+    return values, int(stream.bits64(1).view(np.int64)[0])

@@ -331,10 +331,11 @@ void multinomial_with_replacement(MersenneState& state, std::int64_t* out, std::
     for (std::int64_t c = 0; c < categories; ++c) scratch[c] /= sum;
     each_uniform53(state, samples, [=](std::int64_t first, std::int64_t count, const double* u) {
       for (std::int64_t i = 0; i < count; ++i) {
-        // The last cumulative weight is 1 and no uniform is.
-        const T* found = std::lower_bound(scratch, scratch + categories, u[i], [](T cumulative, double x) {
-          return static_cast<double>(cumulative) < x;
-        });
+        // The last cumulative weight is 1 and no uniform is; a uniform of 0 must not choose a weight of 0.
+        const auto is_left = [](T cumulative, double x) {
+          return static_cast<double>(cumulative) < x || cumulative == 0;
+        };
+        const T* found = std::lower_bound(scratch, scratch + categories, u[i], is_left);
         out[row * samples + first + i] = found - scratch;
       }
     });
