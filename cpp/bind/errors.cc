@@ -1,0 +1,65 @@
+// Which Python exception an error becomes, and how the lower floors reach the interpreter.
+#include "bind/errors.h"
+
+#include <pybind11/pybind11.h>
+
+#include <new>
+#include <string>
+
+#include "base/host_lock.h"
+#include "base/warning.h"
+#include "ops/emitter.h"
+
+namespace unspool::bind {
+namespace {
+
+PyObject* python_type(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kIndex: return PyExc_IndexError;
+    case ErrorKind::kType: return PyExc_TypeError;
+    case ErrorKind::kValue: return PyExc_ValueError;
+    case ErrorKind::kNotImplemented: return PyExc_NotImplementedError;
+    case ErrorKind::kMemory: return PyExc_MemoryError;
+    default: return PyExc_RuntimeError;
+  }
+}
+
+void* release_gil() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void acquire_gil(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+constexpr HostLock kGil{release_gil, acquire_gil};
+
+void issue_warning(const std::string& message) {
+  const WithGil gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) throw PythonError{};
+}
+
+}  // namespace
+
+void set_python_error() noexcept {
+  try {
+    throw;
+  } catch (const PythonError&) {
+  } catch (const Error& error) {
+    std::string message = error.what();
+    const ops::Scope* scope = ops::thread_state().scope;
+    if (scope) message += "\n  (in module '" + scope->path() + "')";
+    PyErr_SetString(python_type(error.kind()), message.c_str());
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const pybind11::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  } catch (...) {
+    PyErr_SetString(PyExc_SystemError, "unspool: an unknown C++ exception reached Python");
+  }
+}
+
+void connect_interpreter() {
+  register_host_lock(&kGil);
+  warning_sink = issue_warning;
+}
+
+}  // namespace unspool::bind

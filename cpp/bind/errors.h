@@ -1,0 +1,77 @@
+// Between C++ and Python exceptions, and between C++ and the interpreter's lock.
+#pragma once
+
+#include <Python.h>
+
+#include "base/error.h"
+
+namespace unspool::bind {
+
+// Thrown when a Python exception is already set.
+struct PythonError {};
+
+// Sets the Python exception for the C++ exception being handled. The path of the running module is added to messages
+// of the library.
+void set_python_error() noexcept;
+
+// Runs `body`, turning C++ exceptions into Python ones; returns `failure` then.
+template <class F, class R>
+R guarded(R failure, F&& body) noexcept {
+  try {
+    return body();
+  } catch (...) {
+    set_python_error();
+    return failure;
+  }
+}
+
+template <class F>
+PyObject* guarded(F&& body) noexcept {
+  return guarded<F, PyObject*>(nullptr, static_cast<F&&>(body));
+}
+
+// A reference that is dropped at the end of its scope.
+class Owned {
+ public:
+  explicit Owned(PyObject* object = nullptr) : object_(object) {}
+  Owned(Owned&& other) noexcept : object_(other.release()) {}
+  Owned& operator=(Owned&& other) noexcept {
+    Py_XDECREF(object_);
+    object_ = other.release();
+    return *this;
+  }
+  ~Owned() { Py_XDECREF(object_); }
+  PyObject* get() const { return object_; }
+  PyObject* release() {
+    PyObject* object = object_;
+    object_ = nullptr;
+    return object;
+  }
+  explicit operator bool() const { return object_ != nullptr; }
+
+ private:
+  PyObject* object_;
+};
+
+// The object, or a throw of PythonError when it is null.
+inline PyObject* checked(PyObject* object) {
+  if (!object) throw PythonError{};
+  return object;
+}
+
+// Holds the interpreter's lock, from any thread.
+class WithGil {
+ public:
+  WithGil() : state_(PyGILState_Ensure()) {}
+  ~WithGil() { PyGILState_Release(state_); }
+  WithGil(const WithGil&) = delete;
+  WithGil& operator=(const WithGil&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
+// Registers the host lock and the warning sink with the lower floors.
+void connect_interpreter();
+
+}  // namespace unspool::bind

@@ -1,0 +1,181 @@
+// Argument parsing is one loop over the declared arguments; records that share a public name are tried in registry
+// order, and a call that fits none gets an error with all signatures.
+#include "bind/op_function.h"
+
+#include <structmember.h>
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "bind/convert.h"
+#include "bind/errors.h"
+#include "bind/signature.h"
+#include "bind/tensor_object.h"
+#include "ops/registry.h"
+
+namespace unspool::bind {
+namespace {
+
+struct OpFunction {
+  PyObject_HEAD
+  vectorcallfunc call;
+  // Leaked with the process: functions live as long as the extension.
+  const std::vector<Signature>* overloads;
+  bool in_place;
+  PyObject* name;
+  PyObject* doc;
+};
+
+PyTypeObject* function_type = nullptr;
+
+PyObject* result_of(const Signature& signature, Tensor* out) {
+  const int count = signature.op->record.outputs.size();
+  if (count == 1) return wrap(std::move(out[0]));
+  PyObject* result = checked(PyStructSequence_New(signature.result_type));
+  for (int i = 0; i < count; ++i) PyStructSequence_SET_ITEM(result, i, wrap(std::move(out[i])));
+  return result;
+}
+
+PyObject* many_results(const ops::Call& call) {
+  std::vector<Tensor> pieces;
+  call.op.record.compose_many(call, pieces);
+  Owned result(checked(PyTuple_New(static_cast<Py_ssize_t>(pieces.size()))));
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    PyTuple_SET_ITEM(result.get(), static_cast<Py_ssize_t>(i), wrap(std::move(pieces[i])));
+  }
+  return result.release();
+}
+
+PyObject* run(const OpFunction& function, const Signature& signature, const Arguments& arguments, PyObject* self) {
+  const ops::Call call{*signature.op, arguments.operands, arguments.attrs};
+  if (function.in_place) {
+    ops::emitter().emit_into(call, tensor_of(self));
+    return Py_NewRef(self);
+  }
+  if (signature.op->record.compose_many) return many_results(call);
+  Tensor out[3];
+  ops::emitter().emit(call, {out, static_cast<std::size_t>(signature.op->record.outputs.size())});
+  return result_of(signature, out);
+}
+
+PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flags, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    const auto& function = *reinterpret_cast<OpFunction*>(callable);
+    const RawArguments raw{args, PyVectorcall_NARGS(flags), keywords};
+    std::string why;
+    for (const Signature& signature : *function.overloads) {
+      Arguments arguments;
+      if (parse(signature, raw, arguments, why)) {
+        if (function.in_place && (raw.count == 0 || !is_tensor(args[0]))) {
+          fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name), "(): the tensor to change must be given first");
+        }
+        return run(function, signature, arguments, raw.count ? args[0] : nullptr);
+      }
+    }
+    fail(ErrorKind::kType, mismatch(PyUnicode_AsUTF8(function.name), *function.overloads, raw, why));
+  });
+}
+
+PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {
+  return object ? PyMethod_New(self, object) : Py_NewRef(self);
+}
+
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat("<operation %U>", reinterpret_cast<OpFunction*>(self)->name);
+}
+
+// Operations are looked up by name where they were found, so they pickle as that name.
+PyObject* reduce(PyObject* self, PyObject*) { return Py_NewRef(reinterpret_cast<OpFunction*>(self)->name); }
+
+void create_type() {
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(OpFunction, call), READONLY, nullptr},
+      {"__name__", T_OBJECT, offsetof(OpFunction, name), READONLY, nullptr},
+      {"__qualname__", T_OBJECT, offsetof(OpFunction, name), READONLY, nullptr},
+      {"__doc__", T_OBJECT, offsetof(OpFunction, doc), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr},
+  };
+  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+  static PyType_Slot slots[] = {
+      {Py_tp_members, members},
+      {Py_tp_methods, methods},
+      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+      {Py_tp_descr_get, reinterpret_cast<void*>(bind_method)},
+      {Py_tp_repr, reinterpret_cast<void*>(represent)},
+      {0, nullptr},
+  };
+  static PyType_Spec spec = {"unspool.Operation", sizeof(OpFunction), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
+                                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                             slots};
+  function_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+}
+
+PyObject* make_function(const std::string& name, const std::vector<Signature>* overloads, bool in_place) {
+  auto* function = reinterpret_cast<OpFunction*>(checked(function_type->tp_alloc(function_type, 0)));
+  function->call = vectorcall;
+  function->overloads = overloads;
+  function->in_place = in_place;
+  function->name = checked(PyUnicode_InternFromString(name.c_str()));
+  const std::string doc = docstring(name, *overloads, in_place);
+  function->doc = checked(PyUnicode_FromStringAndSize(doc.data(), static_cast<Py_ssize_t>(doc.size())));
+  return reinterpret_cast<PyObject*>(function);
+}
+
+void place(PyObject* owner, const std::string& name, PyObject* function) {
+  if (PyObject_SetAttrString(owner, name.c_str(), function) < 0) throw PythonError{};
+}
+
+PyObject* add_submodule(PyObject* core, const char* name, const char* doc) {
+  const std::string full = std::string("unspool._core.") + name;
+  PyObject* module = checked(PyImport_AddModule(full.c_str()));
+  if (PyModule_SetDocString(module, doc) < 0 || PyModule_AddObjectRef(core, name, module) < 0) throw PythonError{};
+  return module;
+}
+
+}  // namespace
+
+void add_operations(PyObject* core) {
+  create_type();
+  struct Place {
+    int where;
+    PyObject* owner;
+  };
+  const Place places[] = {
+      {ops::kTop, add_submodule(core, "ops", "Operations found as unspool.X.")},
+      {ops::kFunctional, add_submodule(core, "functional", "Operations found as unspool.nn.functional.X.")},
+      {ops::kLinalg, add_submodule(core, "linalg", "Operations found as unspool.linalg.X.")},
+      {ops::kMethod, reinterpret_cast<PyObject*>(tensor_type)},
+  };
+  for (const Place& target : places) {
+    std::map<std::string, std::vector<const ops::Op*>> groups;
+    for (const ops::Op* op : ops::registry()) {
+      if (op->record.where & target.where) groups[std::string(op->record.public_name())].push_back(op);
+    }
+    for (const auto& [name, members] : groups) {
+      auto* overloads = new std::vector<Signature>;
+      auto* in_place = new std::vector<Signature>;
+      for (const ops::Op* op : members) {
+        overloads->push_back(make_signature(*op));
+        if (op->record.has_in_place) in_place->push_back(make_signature(*op));
+      }
+      Owned function(make_function(name, overloads, false));
+      place(target.owner, name, function.get());
+      if (target.where == ops::kLinalg || in_place->empty()) continue;
+      Owned changing(make_function(name + "_", in_place, true));
+      place(target.owner, name + "_", changing.get());
+    }
+  }
+}
+
+PyObject* registry_list() {
+  Owned list(checked(PyList_New(0)));
+  for (const ops::Op* op : ops::registry()) {
+    Owned row(describe_record(op->record));
+    if (PyList_Append(list.get(), row.get()) < 0) throw PythonError{};
+  }
+  return list.release();
+}
+
+}  // namespace unspool::bind

@@ -1,0 +1,288 @@
+// Properties and methods of Tensor that are not operations.
+#include "bind/tensor_methods.h"
+
+#include "bind/autograd.h"
+#include "bind/convert.h"
+#include "bind/create.h"
+#include "bind/device.h"
+#include "bind/errors.h"
+#include "bind/tensor_object.h"
+#include "exec/node.h"
+#include "ops/api.h"
+#include "ops/shape.h"
+
+namespace unspool::bind {
+namespace {
+
+using Self = PyObject*;
+
+template <class F>
+PyObject* read(Self self, F&& f) {
+  return guarded([&] { return f(tensor_of(self)); });
+}
+
+PyObject* get_shape(Self self, void*) {
+  return read(self, [](const Tensor& t) { return wrap_size(t.sizes()); });
+}
+PyObject* get_dtype(Self self, void*) { return Py_NewRef(dtype_object(tensor_of(self).dtype())); }
+PyObject* get_ndim(Self self, void*) { return PyLong_FromLong(tensor_of(self).ndim()); }
+PyObject* get_device(Self self, void*) {
+  return read(self, [](const Tensor& t) { return device_object(t.device()); });
+}
+PyObject* get_is_cuda(Self, void*) { Py_RETURN_FALSE; }
+PyObject* get_is_sparse(Self, void*) { Py_RETURN_FALSE; }
+PyObject* get_itemsize(Self self, void*) { return PyLong_FromSize_t(size_of(tensor_of(self).dtype())); }
+PyObject* get_nbytes(Self self, void*) {
+  return PyLong_FromSize_t(static_cast<std::size_t>(tensor_of(self).numel()) * size_of(tensor_of(self).dtype()));
+}
+PyObject* get_version(Self self, void*) { return PyLong_FromUnsignedLong(tensor_of(self)->storage->version()); }
+
+PyObject* get_requires_grad(Self self, void*) { return PyBool_FromLong(tensor_of(self).requires_grad()); }
+
+void require_grad(const Tensor& t, bool wanted) {
+  if (wanted && !is_floating(t.dtype())) {
+    fail("requires_grad: only floating tensors have gradients, not ", name(t.dtype()));
+  }
+  if (!wanted && t->node) {
+    fail("requires_grad: only leaves can stop requiring grad; use detach()");
+  }
+  t->requires_grad = wanted;
+}
+
+int set_requires_grad(Self self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    if (!value || !PyBool_Check(value)) fail(ErrorKind::kType, "requires_grad: expected a bool");
+    require_grad(tensor_of(self), value == Py_True);
+    return 0;
+  });
+}
+PyObject* get_grad(Self self, void*) {
+  return read(self, [](const Tensor& t) { return wrap(exec::gradient_of(t)); });
+}
+int set_grad(Self self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    if (!value || value == Py_None) {
+      exec::set_gradient(tensor_of(self), Tensor());
+      return 0;
+    }
+    if (!is_tensor(value)) fail(ErrorKind::kType, "grad: expected a Tensor or None, not ", Py_TYPE(value)->tp_name);
+    exec::set_gradient(tensor_of(self), tensor_of(value));
+    return 0;
+  });
+}
+PyObject* get_is_leaf(Self self, void*) { return PyBool_FromLong(exec::is_leaf(tensor_of(self).impl())); }
+PyObject* get_retains_grad(Self self, void*) {
+  const exec::AutogradSlot* slot = exec::slot_if_any(tensor_of(self).impl());
+  return PyBool_FromLong(slot && slot->retainer);
+}
+PyObject* get_grad_fn(Self self, void*) {
+  return read(self, [](const Tensor& t) { return node_object(t->node); });
+}
+
+Tensor detached(const Tensor& t) {
+  Tensor result = t.alias();
+  if (t->base) result->base = nullptr;
+  return result;
+}
+PyObject* get_data(Self self, void*) {
+  return read(self, [](const Tensor& t) { return wrap(detached(t)); });
+}
+int set_data(Self self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    if (!value || !is_tensor(value)) fail(ErrorKind::kType, "data: expected a Tensor");
+    const Tensor &t = tensor_of(self), &source = tensor_of(value);
+    if (t->requires_grad && !is_floating(source.dtype())) {
+      fail("data: a tensor that requires grad cannot hold ", name(source.dtype()));
+    }
+    t->storage = source->storage;
+    t->offset = source->offset;
+    t->numel = source->numel;
+    t->dtype = source->dtype;
+    t->contiguous = source->contiguous;
+    t->sizes = source->sizes;
+    t->strides = source->strides;
+    return 0;
+  });
+}
+PyObject* get_transposed(Self self, void*) {
+  return read(self, [](const Tensor& t) {
+    Dims order;
+    for (int d = t.ndim(); d-- > 0;) order.push_back(d);
+    return wrap(ops::permute(t, order));
+  });
+}
+PyObject* get_matrix_transposed(Self self, void*) {
+  return read(self, [](const Tensor& t) {
+    if (t.ndim() < 2) fail("mT: needs at least 2 dimensions, got shape ", to_string(t.sizes()));
+    return wrap(ops::mT(t));
+  });
+}
+PyObject* get_base(Self self, void*) {
+  return read(self, [](const Tensor& t) { return wrap(Tensor(t->base)); });
+}
+
+PyGetSetDef properties[] = {
+    {"shape", get_shape, nullptr, "The sizes of all dimensions, as unspool.Size.", nullptr},
+    {"dtype", get_dtype, nullptr, "The type of the elements.", nullptr},
+    {"ndim", get_ndim, nullptr, "The number of dimensions.", nullptr},
+    {"device", get_device, nullptr, "Where the elements are stored.", nullptr},
+    {"is_cuda", get_is_cuda, nullptr, "Whether the elements are on a CUDA device.", nullptr},
+    {"is_xpu", get_is_cuda, nullptr, "False: this device kind is not supported.", nullptr},
+    {"is_mps", get_is_cuda, nullptr, "False: this device kind is not supported.", nullptr},
+    {"is_sparse", get_is_sparse, nullptr, "False: tensors are dense.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"_version", get_version, nullptr, "How often the storage was changed in place.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether gradients flow to this tensor.", nullptr},
+    {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
+    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
+    {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called.", nullptr},
+    {"grad_fn", get_grad_fn, nullptr, "The tape node that made this tensor, or None.", nullptr},
+    {"data", get_data, set_data, "The same elements without history.", nullptr},
+    {"T", get_transposed, nullptr, "A view with all dimensions reversed.", nullptr},
+    {"mT", get_matrix_transposed, nullptr, "A view with the last two dimensions swapped.", nullptr},
+    {"_base", get_base, nullptr, "The tensor whose storage this view shows, or None.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+// --- methods ---------------------------------------------------------------------------------------------------------
+
+PyObject* size(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return read(self, [&](const Tensor& t) -> PyObject* {
+    const Py_ssize_t total = count + (names ? PyTuple_GET_SIZE(names) : 0);
+    if (total > 1) fail(ErrorKind::kType, "size(): takes at most one argument, the dimension");
+    if (total == 0 || args[0] == Py_None) return wrap_size(t.sizes());
+    const auto dim = as_integer(args[0]);
+    if (!dim) fail(ErrorKind::kType, "size(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+    if (t.ndim() == 0) fail(ErrorKind::kIndex, "size: a 0-d tensor has no dimension ", *dim);
+    return PyLong_FromLongLong(t.size(normalize_dim(*dim, t.ndim(), "size")));
+  });
+}
+
+PyObject* stride(Self self, PyObject* const* args, Py_ssize_t count) {
+  return read(self, [&](const Tensor& t) -> PyObject* {
+    if (count > 0 && args[0] != Py_None) {
+      const auto dim = as_integer(args[0]);
+      if (!dim) fail(ErrorKind::kType, "stride(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+      const int d = normalize_dim(*dim, t.ndim(), "stride");
+      if (t.ndim() == 0) fail(ErrorKind::kIndex, "stride: a 0-d tensor has no dimensions");
+      return PyLong_FromLongLong(t.strides()[static_cast<std::size_t>(d)]);
+    }
+    Owned tuple(checked(PyTuple_New(t.ndim())));
+    for (int d = 0; d < t.ndim(); ++d) {
+      PyTuple_SET_ITEM(tuple.get(), d, PyLong_FromLongLong(t.strides()[static_cast<std::size_t>(d)]));
+    }
+    return tuple.release();
+  });
+}
+
+PyObject* storage_offset(Self self, PyObject*) { return PyLong_FromLongLong(tensor_of(self)->offset); }
+PyObject* element_size(Self self, PyObject*) { return get_itemsize(self, nullptr); }
+PyObject* count_elements(Self self, PyObject*) { return PyLong_FromLongLong(tensor_of(self).numel()); }
+PyObject* dimensions(Self self, PyObject*) { return PyLong_FromLong(tensor_of(self).ndim()); }
+PyObject* data_pointer(Self self, PyObject*) {
+  return read(self, [](const Tensor& t) { return PyLong_FromVoidPtr(t.numel() ? t.data() : nullptr); });
+}
+PyObject* is_contiguous(Self self, PyObject*) { return PyBool_FromLong(tensor_of(self).is_contiguous()); }
+PyObject* is_floating_point(Self self, PyObject*) { return PyBool_FromLong(is_floating(tensor_of(self).dtype())); }
+PyObject* is_complex(Self, PyObject*) { Py_RETURN_FALSE; }
+PyObject* item(Self self, PyObject*) {
+  return read(self, [](const Tensor& t) { return checked(item_of(t)); });
+}
+PyObject* detach(Self self, PyObject*) { return get_data(self, nullptr); }
+PyObject* detach_in_place(Self self, PyObject*) {
+  return read(self, [&](const Tensor& t) {
+    if (t->base && t->base->requires_grad) fail("detach_: a view of a tensor with history cannot be detached in place; use detach()");
+    t->node = nullptr;
+    t->requires_grad = false;
+    return Py_NewRef(self);
+  });
+}
+
+PyObject* requires_grad_in_place(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return read(self, [&](const Tensor& t) {
+    const Py_ssize_t total = count + (names ? PyTuple_GET_SIZE(names) : 0);
+    if (total > 1 || (total == 1 && !PyBool_Check(args[0]))) {
+      fail(ErrorKind::kType, "requires_grad_(): takes one argument, a bool");
+    }
+    require_grad(t, total == 0 || args[0] == Py_True);
+    return Py_NewRef(self);
+  });
+}
+PyObject* retain_grad(Self self, PyObject*) {
+  return read(self, [](const Tensor& t) {
+    exec::retain_grad(t);
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* make_subclass(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *type = nullptr, *data = nullptr;
+    int requires_grad = 0;
+    if (!PyArg_ParseTuple(args, "OO|p:_make_subclass", &type, &data, &requires_grad)) return nullptr;
+    if (!PyType_Check(type) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), tensor_type)) {
+      fail(ErrorKind::kType, "_make_subclass: the first argument must be a subclass of Tensor");
+    }
+    if (!is_tensor(data)) fail(ErrorKind::kType, "_make_subclass: expected a Tensor, not ", Py_TYPE(data)->tp_name);
+    Tensor result = detached(tensor_of(data));
+    require_grad(result, requires_grad != 0);
+    return wrap_as(reinterpret_cast<PyTypeObject*>(type), std::move(result));
+  });
+}
+
+template <class F>
+PyCFunction fast(F* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
+PyMethodDef methods[] = {
+    {"size", fast(size), METH_FASTCALL | METH_KEYWORDS, "size(dim=None): the shape, or one of its sizes."},
+    {"stride", fast(stride), METH_FASTCALL, "stride(dim=None): steps between neighbours, in elements."},
+    {"storage_offset", storage_offset, METH_NOARGS, "The first element's place in the storage, in elements."},
+    {"element_size", element_size, METH_NOARGS, "Bytes per element."},
+    {"numel", count_elements, METH_NOARGS, "The number of elements."},
+    {"nelement", count_elements, METH_NOARGS, "The number of elements."},
+    {"dim", dimensions, METH_NOARGS, "The number of dimensions."},
+    {"ndimension", dimensions, METH_NOARGS, "The number of dimensions."},
+    {"data_ptr", data_pointer, METH_NOARGS, "The address of the first element."},
+    {"is_contiguous", is_contiguous, METH_NOARGS, "Whether the layout is row-major without gaps."},
+    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is float32 or float64."},
+    {"is_complex", is_complex, METH_NOARGS, "False: complex numbers are not supported."},
+    {"item", item, METH_NOARGS, "The value of the only element, as a Python number."},
+    {"detach", detach, METH_NOARGS, "The same elements without history."},
+    {"detach_", detach_in_place, METH_NOARGS, "Makes this tensor a leaf."},
+    {"requires_grad_", fast(requires_grad_in_place), METH_FASTCALL | METH_KEYWORDS,
+     "requires_grad_(requires_grad=True): sets requires_grad and returns the tensor."},
+    {"retain_grad", retain_grad, METH_NOARGS, "Keeps .grad of a tensor that is not a leaf."},
+    {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC,
+     "_make_subclass(cls, data, requires_grad=False): an instance of a subclass over data's storage."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+PyGetSetDef* tensor_properties() { return properties; }
+PyMethodDef* tensor_methods() { return methods; }
+
+Tensor construct_legacy(PyObject* args, PyObject* kwargs) {
+  if (kwargs && PyDict_GET_SIZE(kwargs) > 0) {
+    fail(ErrorKind::kType, "Tensor(): takes no keywords; use unspool.tensor(data, dtype=...)");
+  }
+  const Py_ssize_t count = PyTuple_GET_SIZE(args);
+  Dims sizes;
+  bool are_sizes = true;
+  for (Py_ssize_t i = 0; i < count && are_sizes; ++i) {
+    PyObject* value = PyTuple_GET_ITEM(args, i);
+    const auto size = is_tensor(value) ? std::nullopt : as_integer(value);
+    are_sizes = size.has_value();
+    if (are_sizes) sizes.push_back(*size);
+  }
+  if (are_sizes) return count ? Tensor::empty(sizes, Dtype::kFloat32) : Tensor::empty({0}, Dtype::kFloat32);
+  if (count != 1) fail(ErrorKind::kType, "Tensor(): takes sizes, or one sequence, array or tensor");
+  PyObject* data = PyTuple_GET_ITEM(args, 0);
+  if (is_tensor(data)) return detached(tensor_of(data));
+  return tensor_from_data(data, Dtype::kFloat32);
+}
+
+}  // namespace unspool::bind

@@ -1,0 +1,24 @@
+// The loop engine: unwinds the part of the tape that leads from outputs to leaves, in reverse forward order.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "exec/node.h"
+
+namespace unspool::exec {
+
+struct Unwinding {
+  bool retain_graph = false;
+  bool create_graph = false;  // record the unwinding itself, for higher derivatives
+  // When not empty: only these tensors' cotangents are computed and returned, nothing is accumulated.
+  std::span<const Tensor> inputs{};
+  // With inputs: add to their .grad instead of returning.
+  bool accumulate = false;
+};
+
+// Unwinds from `outputs` with the given cotangents (undefined means 1, allowed for single elements). Returns one tensor
+// per input, undefined where no path leads to it.
+std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how);
+
+}  // namespace unspool::exec

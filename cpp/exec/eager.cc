@@ -1,0 +1,245 @@
+// One call, from inference to the recorded result.
+#include "exec/eager.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "exec/kernel_map.h"
+#include "exec/tape.h"
+#include "ops/api.h"
+#include "ops/elementwise.h"
+#include "ops/registry.h"
+#include "ops/shape.h"
+
+namespace unspool::exec {
+namespace {
+
+using ops::Attr;
+using ops::Call;
+using ops::Operand;
+
+using Operands = SmallVector<Operand, 4>;
+
+// A number written in place of a tensor, as the kernel sees it: one element in the computing dtype.
+struct Number {
+  alignas(8) std::byte bytes[8];
+
+  void set(const Operand& value, Dtype dtype) {
+    visit_dtype(dtype, [&]<class T>(T) {
+      const T converted = value.kind() == Operand::Kind::kFloat ? static_cast<T>(value.number())
+                                                                : static_cast<T>(value.integer());
+      std::memcpy(bytes, &converted, sizeof(T));
+    });
+  }
+};
+
+bool takes_generator(const ops::Record& record) {
+  for (const ops::Arg& arg : record.args) {
+    if (arg.kind == ops::ArgKind::kGenerator) return true;
+  }
+  return false;
+}
+
+// A prepared call: inferred, cast, and laid out for the kernel.
+class Launch {
+ public:
+  explicit Launch(const Call& call) : call_(call), inference_{call, {specs_, outputs()}} {
+    const ops::Record& record = call.op.record;
+    if (record.kind == ops::Kind::kElementwise) ops::infer_elementwise(inference_);
+    else record.infer(inference_);
+    cast_inputs();
+  }
+
+  const Call& call() const { return call_; }
+  std::size_t outputs() const { return static_cast<std::size_t>(call_.op.record.outputs.size()); }
+  ops::OutputSpec& spec(std::size_t i) { return specs_[i]; }
+
+  void allocate(std::span<Tensor> out) {
+    for (std::size_t i = 0; i < outputs(); ++i) out[i] = Tensor::empty(std::move(specs_[i].sizes), specs_[i].dtype);
+  }
+
+  void run(std::span<const Tensor> out) {
+    SmallVector<View, 4> in_views;
+    SmallVector<Number, 4> numbers(call_.in.size());
+    Operands row_major;  // keeps copies alive while the kernel runs
+    for (std::size_t i = 0; i < call_.in.size(); ++i) in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
+    View out_views[3];
+    for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = out[i].view();
+    const std::span<const View> outs(out_views, outputs());
+    if (takes_generator(call_.op.record)) {
+      SmallVector<Attr, 6> attrs(call_.attrs.begin(), call_.attrs.end());
+      if (attrs.back().is_none()) attrs.back() = Attr(default_generator());
+      run_kernel(call_.op, in_views, outs, attrs);
+    } else {
+      run_kernel(call_.op, in_views, outs, call_.attrs);
+    }
+  }
+
+ private:
+  void cast_inputs() {
+    for (std::size_t i = 0; i < call_.in.size(); ++i) {
+      const bool casts = (inference_.casts >> std::min<std::size_t>(i, 31)) & 1u;
+      if (!casts || !call_.in[i].is_tensor() || call_.in[i].impl().dtype == inference_.compute) continue;
+      if (cast_.empty()) cast_.assign(call_.in.begin(), call_.in.end());
+      cast_[i] = ops::to(call_.in[i].tensor(), inference_.compute);
+    }
+    if (!cast_.empty()) call_.in = cast_;
+  }
+
+  View view_of(const Operand& operand, Number& number, Operands& row_major) {
+    if (operand.is_none()) return {.ndim = -1};
+    if (operand.is_number()) {
+      number.set(operand, inference_.compute);
+      return {.data = number.bytes, .dtype = inference_.compute, .contiguous = true};
+    }
+    const Tensor tensor = operand.tensor();
+    if (!call_.op.record.row_major || tensor.is_contiguous()) return tensor.view();
+    Tensor copy = Tensor::empty(tensor.sizes(), tensor.dtype());
+    const View from = tensor.view(), to = copy.view();
+    run_kernel(ops::op_of<ops::Clone>, {&from, 1}, {&to, 1}, {});
+    const View view = copy.view();
+    row_major.push_back(std::move(copy));
+    return view;
+  }
+
+  Call call_;
+  ops::OutputSpec specs_[3];
+  ops::Inference inference_;
+  Operands cast_;
+};
+
+Tensor make_view(const Call& call) {
+  const Tensor source = call.tensor(0);
+  ops::Geometry geometry = call.op.record.view(call);
+  Tensor view = source.alias(std::move(geometry.sizes), std::move(geometry.strides), geometry.offset);
+  view->base = source->base ? source->base : source.ref();
+  return view;
+}
+
+void run_update(const Call& call) {
+  SmallVector<View, 16> views;
+  for (const Operand& operand : call.in) views.push_back(operand.tensor().view());
+  run_kernel(call.op, views, {}, call.attrs);
+  for (const Operand& operand : call.in) operand.impl().storage->mark_written(call.op.record.name.data());
+}
+
+[[noreturn]] void refuse(const Call& call, const std::string& why) {
+  fail(call.op.record.public_name(), "_: ", why);
+}
+
+void check_target(const Call& call, const Tensor& target, bool recording) {
+  if (!target->storage->writable()) {
+    refuse(call, "the tensor shares memory with a read-only array; clone() it first");
+  }
+  if (may_overlap_itself(target.sizes(), target.strides())) {
+    refuse(call, "several elements of the tensor share one place in memory (it was expanded); clone() it first");
+  }
+  if (!ops::thread_state().grad_enabled) return;
+  if (target.requires_grad() && is_leaf(target.impl()) && !target->base) {
+    refuse(call, "a leaf that requires grad cannot be changed in place; use no_grad(), or work on a clone()");
+  }
+  const bool base_has_history = target->base && target->base->requires_grad;
+  if (base_has_history || (target->base && recording)) {
+    fail(ErrorKind::kNotImplemented, call.op.record.public_name(),
+         "_: changing a view in place is not recorded for gradients; build the result with where(), cat() or stack(), "
+         "or use no_grad()");
+  }
+}
+
+// Whether another operand shows the target's memory under another geometry, so that writing would disturb reading.
+bool is_entangled(const Call& call, const Tensor& target) {
+  for (const Operand& operand : call.in) {
+    if (!operand.is_tensor() || operand.impl().storage.get() != target->storage.get()) continue;
+    const TensorImpl& x = operand.impl();
+    if (x.offset != target->offset || !(x.sizes == target->sizes) || !(x.strides == target->strides)) return true;
+  }
+  return false;
+}
+
+bool rule_reads_first_input(const ops::Record& record) {
+  for (const ops::Rule& rule : record.vjp) {
+    if (rule.reads & ops::in(0)) return true;
+  }
+  return false;
+}
+
+// Every element was replaced by values that no gradient flows to.
+void forget_history(const Tensor& target) {
+  if (!target->node) return;
+  target->node = nullptr;
+  target->requires_grad = false;
+}
+
+void check_result(const Call& call, const Tensor& target, DimSpan sizes, Dtype dtype) {
+  if (!std::equal(sizes.begin(), sizes.end(), target.sizes().begin(), target.sizes().end())) {
+    refuse(call, "the result has shape " + to_string(sizes) + ", which does not fit the tensor's " +
+                     to_string(target.sizes()));
+  }
+  if (category(dtype) > category(target.dtype())) {
+    refuse(call, "the result is " + std::string(name(dtype)) + " and cannot be written into a tensor of " +
+                     std::string(name(target.dtype())) + "; convert the tensor first");
+  }
+}
+
+void copy_into(const Tensor& target, const Tensor& source) {
+  const Operand operands[2] = {target, source};
+  const Attr attrs[1] = {false};
+  ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, target);
+}
+
+}  // namespace
+
+void Eager::emit(const Call& call, std::span<Tensor> out) {
+  const ops::Record& record = call.op.record;
+  switch (record.kind) {
+    case ops::Kind::kComposite: return record.compose(call, out);
+    case ops::Kind::kUpdate: return run_update(call);
+    case ops::Kind::kView: {
+      out[0] = make_view(call);
+      if (needs_record(call.op, call.in)) exec::record(call, out);
+      return;
+    }
+    default: break;
+  }
+  Launch launch(call);
+  launch.allocate(out);
+  launch.run(out);
+  if (needs_record(call.op, launch.call().in)) exec::record(launch.call(), out);
+}
+
+void Eager::emit_into(const Call& call, const Tensor& target) {
+  const ops::Record& record = call.op.record;
+  const bool recording = needs_record(call.op, call.in);
+  check_target(call, target, recording);
+  const bool has_kernel = record.kind == ops::Kind::kElementwise || record.kind == ops::Kind::kKernel;
+  if (has_kernel && record.outputs.size() == 1) {
+    Launch launch(call);
+    check_result(call, target, launch.spec(0).sizes, launch.spec(0).dtype);
+    if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {
+      const Tensor overwritten = recording && rule_reads_first_input(record) ? ops::clone(target.alias()) : Tensor();
+      launch.run({&target, 1});
+      target->storage->mark_written(record.public_name().data());
+      Tensor result = target;
+      if (recording) exec::record(launch.call(), {&result, 1}, overwritten);
+      else if (ops::thread_state().grad_enabled) forget_history(target);
+      return;
+    }
+  }
+  Tensor out[3];
+  emit(call, {out, static_cast<std::size_t>(record.outputs.size())});
+  check_result(call, target, out[0].sizes(), out[0].dtype());
+  copy_into(target, out[0]);
+}
+
+void start(const kernels::Table& table) {
+  static Eager eager;
+  map_kernels(table);
+  ops::set_default_emitter(&eager);
+}
+
+const Ref<Generator>& default_generator() {
+  static const auto& generator = *new Ref<Generator>(new Generator);
+  return generator;
+}
+
+}  // namespace unspool::exec

@@ -1,0 +1,22 @@
+// Eager execution: infer, allocate, run the kernel, record. The process-wide default Emitter.
+#pragma once
+
+#include "kernels/kernel.h"
+#include "ops/emitter.h"
+
+namespace unspool::exec {
+
+class Eager final : public ops::Emitter {
+ public:
+  void emit(const ops::Call& call, std::span<Tensor> out) override;
+  void emit_into(const ops::Call& call, const Tensor& target) override;
+};
+
+// Connects the operations to the kernels of a table and makes eager execution the default. Raises when an operation
+// that needs a kernel has none.
+void start(const kernels::Table& table);
+
+// The generator that random operations draw from when they are given none.
+const Ref<Generator>& default_generator();
+
+}  // namespace unspool::exec

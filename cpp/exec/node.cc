@@ -1,0 +1,154 @@
+// Lifetime of nodes, leaves and gradient slots.
+#include "exec/node.h"
+
+#include <atomic>
+
+#include "base/error.h"
+#include "ops/api.h"
+#include "ops/arithmetic.h"
+
+namespace unspool::exec {
+namespace {
+
+// One counter for all threads: a graph may be built by several of them.
+std::atomic<std::uint64_t> next_sequence{1};
+std::atomic<std::uint64_t> next_hook{1};
+
+struct Graveyard {
+  std::vector<Node*> waiting;
+  bool is_draining = false;
+};
+[[gnu::tls_model("initial-exec")]] thread_local Graveyard* graveyard = nullptr;
+
+Graveyard& thread_graveyard() {
+  // Leaked on purpose, one per thread: nodes may die after thread-local destructors have run.
+  if (!graveyard) graveyard = new Graveyard;
+  return *graveyard;
+}
+
+}  // namespace
+
+Node::Node() : scope(ops::thread_state().scope) {}
+
+// Destroying a node drops its inputs' nodes, which would recurse once per operation of the chain.
+void Node::dispose() noexcept {
+  Graveyard& yard = thread_graveyard();
+  yard.waiting.push_back(this);
+  if (yard.is_draining) return;
+  yard.is_draining = true;
+  while (!yard.waiting.empty()) {
+    Node* node = yard.waiting.back();
+    yard.waiting.pop_back();
+    node->destroy_now();
+  }
+  yard.is_draining = false;
+}
+
+std::uint64_t take_sequence() { return next_sequence.fetch_add(1, std::memory_order_relaxed); }
+
+AutogradSlot::~AutogradSlot() {
+  if (accumulator) static_cast<LeafNode*>(accumulator.get())->forget_leaf();
+  if (retainer) remove_hook(*retainer, retain_hook);
+}
+
+const Edge& LeafNode::edge(std::uint32_t) const { fail("backward: a leaf has no inputs"); }
+
+ops::OutputSpec LeafNode::output(std::uint32_t) const {
+  return leaf_ ? ops::OutputSpec{leaf_->sizes, leaf_->dtype} : ops::OutputSpec{};
+}
+
+void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::span<Tensor>) {
+  if (!leaf_ || !cotangents[0]) return;
+  const Ref<TensorImpl> leaf(leaf_);
+  AutogradSlot& slot = slot_of(*leaf);
+  Tensor& incoming = cotangents[0];
+  const bool recording = ops::thread_state().grad_enabled;
+  if (!slot.grad) {
+    // Memory that nobody else sees may become the gradient; anything shared is copied.
+    const bool is_ours = incoming->ref_count() == 1 && incoming->storage->ref_count() == 1 && incoming.is_contiguous();
+    slot.grad = recording ? incoming : is_ours ? std::move(incoming) : ops::clone(incoming);
+  } else if (recording) {
+    slot.grad = ops::add(slot.grad, incoming);
+  } else {
+    const ops::Operand operands[2] = {slot.grad, incoming};
+    const ops::Attr attrs[1] = {1.0};
+    ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot.grad);
+  }
+  if (!post_hooks.empty()) {
+    const auto hooks = post_hooks;
+    for (const auto& [id, hook] : hooks) hook(Tensor(leaf));
+  }
+}
+
+AutogradSlot& slot_of(TensorImpl& impl) {
+  if (!impl.slot) impl.slot = std::make_unique<AutogradSlot>();
+  return static_cast<AutogradSlot&>(*impl.slot);
+}
+
+Tensor gradient_of(const Tensor& tensor) {
+  const AutogradSlot* slot = slot_if_any(tensor.impl());
+  return slot ? slot->grad : Tensor();
+}
+
+void set_gradient(const Tensor& tensor, Tensor grad) {
+  if (!grad && !tensor->slot) return;
+  if (grad) {
+    if (!(grad.sizes() == tensor.sizes())) {
+      fail("grad: a gradient of shape ", to_string(grad.sizes()), " does not fit a tensor of shape ",
+           to_string(tensor.sizes()));
+    }
+    if (grad.dtype() != tensor.dtype()) {
+      fail("grad: a gradient of dtype ", name(grad.dtype()), " does not fit a tensor of dtype ", name(tensor.dtype()));
+    }
+    if (grad.is_same(tensor)) fail("grad: a tensor cannot be its own gradient");
+  }
+  slot_of(tensor.impl()).grad = std::move(grad);
+}
+
+LeafNode& accumulator_of(TensorImpl& leaf) {
+  AutogradSlot& slot = slot_of(leaf);
+  if (!slot.accumulator) slot.accumulator = Ref<GraphNode>(new LeafNode(&leaf));
+  return static_cast<LeafNode&>(*slot.accumulator);
+}
+
+Edge edge_of(TensorImpl& impl) {
+  if (!impl.requires_grad) return {};
+  if (impl.node) return {impl.node, impl.output_nr};
+  accumulator_of(impl);
+  return {slot_if_any(impl)->accumulator, 0};
+}
+
+std::uint64_t add_hook(const Tensor& tensor, TensorHook hook) {
+  if (!tensor.requires_grad()) fail("register_hook: the tensor does not require grad, so no cotangent will reach it");
+  const Edge edge = edge_of(tensor.impl());
+  Node& node = *edge.get();
+  if (!node.hooks) node.hooks = std::make_unique<HookList>();
+  const std::uint64_t id = next_hook.fetch_add(1, std::memory_order_relaxed);
+  node.hooks->entries.push_back({id, edge.output, std::move(hook)});
+  return id;
+}
+
+void remove_hook(GraphNode& graph_node, std::uint64_t id) {
+  auto& node = static_cast<Node&>(graph_node);
+  if (node.hooks) {
+    std::erase_if(node.hooks->entries, [id](const HookList::Entry& entry) { return entry.id == id; });
+  }
+  if (node.is_leaf()) {
+    std::erase_if(static_cast<LeafNode&>(node).post_hooks, [id](const auto& entry) { return entry.first == id; });
+  }
+}
+
+void retain_grad(const Tensor& tensor) {
+  if (!tensor.requires_grad()) fail("retain_grad: the tensor does not require grad");
+  if (is_leaf(tensor.impl())) return;
+  AutogradSlot& slot = slot_of(tensor.impl());
+  if (slot.retainer) return;
+  // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in time.
+  slot.retainer = tensor->node;
+  slot.retain_hook = add_hook(tensor, [&slot](const Tensor& g) {
+    slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
+    return Tensor();
+  });
+}
+
+}  // namespace unspool::exec

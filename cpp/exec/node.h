@@ -1,0 +1,125 @@
+// The tape's nodes: what a recorded operation keeps for the way back, and how nodes point at each other. A node that
+// dies hands its inputs to a worklist, so that chains of any length are freed without recursion.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/small_vector.h"
+#include "ops/emitter.h"
+#include "tensor/tensor.h"
+
+namespace unspool::exec {
+
+class Node;
+
+// Where a cotangent flows: output `output` of `node`; nowhere when the node is empty.
+struct Edge {
+  Ref<GraphNode> node;
+  std::uint32_t output = 0;
+
+  Node* get() const { return reinterpret_cast<Node*>(node.get()); }
+  explicit operator bool() const { return static_cast<bool>(node); }
+};
+
+// Sees a complete cotangent; a defined return value replaces it.
+using TensorHook = std::function<Tensor(const Tensor&)>;
+
+struct HookList {
+  struct Entry {
+    std::uint64_t id;
+    std::uint32_t output;
+    TensorHook hook;
+  };
+  std::vector<Entry> entries;
+};
+
+class Node : public GraphNode {
+ public:
+  // Position in forward order; leaves have 0. Inputs of a node always have smaller numbers.
+  std::uint64_t sequence = 0;
+  // Scratch of the engine's set-up: the traversal that last saw this node, and its place there.
+  std::uint32_t epoch = 0;
+  std::uint32_t index = 0;
+  bool released = false;
+  // The module that was running when the operation was recorded.
+  const ops::Scope* scope = nullptr;
+  std::unique_ptr<HookList> hooks;
+
+  virtual std::string name() const = 0;
+  virtual bool is_leaf() const { return false; }
+  virtual std::uint32_t input_count() const = 0;
+  virtual const Edge& edge(std::uint32_t input) const = 0;
+  virtual std::uint32_t output_count() const = 0;
+  virtual ops::OutputSpec output(std::uint32_t i) const = 0;
+  // From the outputs' cotangents (undefined ones count as zero) to those of the wanted inputs.
+  virtual void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) = 0;
+  // Drops what was saved; the node can then not be unwound again.
+  virtual void release() = 0;
+
+ protected:
+  Node();
+  ~Node() = default;
+  virtual void destroy_now() noexcept = 0;
+
+ private:
+  void dispose() noexcept final;
+};
+
+// What a tensor knows of its gradient.
+class LeafNode;
+struct AutogradSlot : GradientSlot {
+  Tensor grad;
+  Ref<GraphNode> accumulator;  // leaves only; made on first use
+  Ref<GraphNode> retainer;  // the node whose hook keeps this tensor's gradient, when it is not a leaf
+  std::uint64_t retain_hook = 0;
+  ~AutogradSlot() override;
+};
+
+// Adds what arrives to the leaf's gradient.
+class LeafNode final : public Node {
+ public:
+  explicit LeafNode(TensorImpl* leaf) : leaf_(leaf) {}
+  // Null once the leaf has died: its gradient then has no reader.
+  TensorImpl* leaf() const { return leaf_; }
+  void forget_leaf() { leaf_ = nullptr; }
+  // Called after the gradient was accumulated.
+  std::vector<std::pair<std::uint64_t, std::function<void(const Tensor&)>>> post_hooks;
+
+  std::string name() const override { return "accumulate"; }
+  bool is_leaf() const override { return true; }
+  std::uint32_t input_count() const override { return 0; }
+  const Edge& edge(std::uint32_t) const override;
+  std::uint32_t output_count() const override { return 1; }
+  ops::OutputSpec output(std::uint32_t) const override;
+  void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
+  void release() override {}
+
+ private:
+  ~LeafNode() = default;
+  void destroy_now() noexcept override { delete this; }
+  TensorImpl* leaf_;
+};
+
+AutogradSlot& slot_of(TensorImpl& impl);
+inline AutogradSlot* slot_if_any(const TensorImpl& impl) { return static_cast<AutogradSlot*>(impl.slot.get()); }
+
+// The tensor's gradient; undefined when there is none.
+Tensor gradient_of(const Tensor& tensor);
+void set_gradient(const Tensor& tensor, Tensor grad);
+
+// Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no gradient.
+Edge edge_of(TensorImpl& impl);
+inline bool is_leaf(const TensorImpl& impl) { return !impl.node; }
+LeafNode& accumulator_of(TensorImpl& leaf);
+
+// Registers a hook on the tensor's cotangent and returns the id by which remove_hook finds it.
+std::uint64_t add_hook(const Tensor& tensor, TensorHook hook);
+void remove_hook(GraphNode& node, std::uint64_t id);
+// Keeps the gradient of a tensor that is not a leaf.
+void retain_grad(const Tensor& tensor);
+
+}  // namespace unspool::exec

@@ -1,0 +1,334 @@
+// The node of a recorded operation. One block of memory holds the node and everything of variable length: edges,
+// saved values, attributes, output geometry.
+#include "exec/tape.h"
+
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+#include "ops/api.h"
+#include "ops/vjp.h"
+
+namespace unspool::exec {
+
+std::uint64_t take_sequence();
+
+namespace {
+
+using ops::Attr;
+using ops::Operand;
+using ops::Reads;
+
+// A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry, and
+// keeping the tensor itself would be a cycle.
+struct Saved {
+  Operand value;
+  Ref<Storage> storage;
+  std::uint32_t version = 0;
+};
+
+struct OutputMeta {
+  std::uint32_t first_size;  // into the node's list of sizes
+  std::uint16_t ndim;
+  Dtype dtype;
+};
+
+struct Layout {
+  std::size_t edges, saved, attrs, metas, sizes, total;
+};
+
+constexpr int kOutputBit = 16;
+
+// The rule for operand i, if it has one. All elements of a list share the rule of the list.
+const ops::Rule* rule_for(const ops::Record& record, std::size_t i) {
+  const bool is_list = record.args.size() > 0 && record.args[0].kind == ops::ArgKind::kTensors;
+  const int place = is_list ? 0 : static_cast<int>(i);
+  return place < record.vjp.size() && record.vjp[place].cotangent ? &record.vjp[place] : nullptr;
+}
+
+// Bits of the values that the rules for the wanted inputs read.
+Reads reads_of(const ops::Record& record, std::span<const Operand> in, bool& any) {
+  Reads reads = 0;
+  any = false;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (!in[i].is_tensor() || !in[i].impl().requires_grad) continue;
+    if (record.joint_vjp.cotangents) {
+      reads |= record.joint_vjp.reads;
+      any = true;
+    } else {
+      const ops::Rule* rule = rule_for(record, i);
+      if (!rule) continue;
+      reads |= rule->reads;
+      any = true;
+    }
+  }
+  return reads;
+}
+
+class OpNode final : public Node {
+ public:
+  static OpNode* make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten);
+
+  std::string name() const override { return std::string(op_.record.name); }
+  std::uint32_t input_count() const override { return inputs_; }
+  const Edge& edge(std::uint32_t i) const override { return edges()[i]; }
+  std::uint32_t output_count() const override { return outputs_; }
+  ops::OutputSpec output(std::uint32_t i) const override {
+    const OutputMeta& meta = metas()[i];
+    const std::int64_t* sizes = all_sizes() + meta.first_size;
+    return {Dims(sizes, sizes + meta.ndim), meta.dtype};
+  }
+  void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
+  void release() override;
+
+  const ops::Op& op() const { return op_; }
+  std::size_t bytes() const { return bytes_; }
+  std::span<const Attr> attributes() const { return {at<Attr>(layout().attrs), attrs_}; }
+  std::size_t saved_count() const { return static_cast<std::size_t>(std::popcount(reads_)); }
+  bool reads(int bit) const { return (reads_ >> bit) & 1u; }
+  const Saved& saved(int bit) const {
+    return at<Saved>(layout().saved)[std::popcount(reads_ & ((1u << bit) - 1))];
+  }
+  std::size_t saved_bytes() const;
+
+ private:
+  OpNode(const ops::Op& op, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t attrs, Reads reads)
+      : op_(op), inputs_(inputs), reads_(reads), outputs_(static_cast<std::uint8_t>(outputs)), attrs_(static_cast<std::uint8_t>(attrs)) {}
+  ~OpNode() = default;
+  void destroy_now() noexcept override;
+
+  static Layout layout(std::size_t inputs, std::size_t saved, std::size_t attrs, std::size_t outputs, std::size_t sizes) {
+    Layout l;
+    l.edges = sizeof(OpNode);
+    l.saved = l.edges + inputs * sizeof(Edge);
+    l.attrs = l.saved + saved * sizeof(Saved);
+    l.metas = l.attrs + attrs * sizeof(Attr);
+    l.sizes = l.metas + outputs * sizeof(OutputMeta);
+    l.total = l.sizes + sizes * sizeof(std::int64_t);
+    return l;
+  }
+  Layout layout() const { return layout(inputs_, saved_count(), attrs_, outputs_, 0); }
+  template <class T>
+  T* at(std::size_t offset) const {
+    return reinterpret_cast<T*>(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) + offset);
+  }
+  Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
+  const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
+  const std::int64_t* all_sizes() const { return at<std::int64_t>(layout().sizes); }
+
+  void save(Saved& place, const Operand& value);
+  void save_output(Saved& place, const Tensor& value);
+
+  const ops::Op& op_;
+  std::uint32_t inputs_;
+  Reads reads_;
+  std::uint32_t bytes_ = 0;
+  std::uint8_t outputs_;
+  std::uint8_t attrs_;
+
+  friend class TapeVjp;
+};
+
+OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten) {
+  std::size_t sizes = 0;
+  for (const Tensor& tensor : out) sizes += tensor.sizes().size();
+  const Layout l = layout(call.in.size(), static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(), out.size(), sizes);
+  void* memory = ::operator new(l.total);
+  auto* node = ::new (memory) OpNode(call.op, static_cast<std::uint32_t>(call.in.size()),
+                                     static_cast<std::uint32_t>(out.size()), static_cast<std::uint32_t>(call.attrs.size()), reads);
+  node->bytes_ = static_cast<std::uint32_t>(l.total);
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    ::new (node->edges() + i) Edge(call.in[i].is_tensor() ? edge_of(call.in[i].impl()) : Edge{});
+  }
+  auto* saved = node->at<Saved>(l.saved);
+  std::size_t next = 0;
+  for (int bit = 0; bit < 32; ++bit) {
+    if (!node->reads(bit)) continue;
+    Saved* place = ::new (saved + next++) Saved;
+    if (bit >= kOutputBit) {
+      node->save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
+    } else if (static_cast<std::size_t>(bit) < call.in.size()) {
+      const bool is_old = bit == 0 && overwritten;
+      node->save(*place, is_old ? Operand(overwritten) : call.in[static_cast<std::size_t>(bit)]);
+    }
+  }
+  for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
+  auto* metas = node->at<OutputMeta>(l.metas);
+  auto* flat = node->at<std::int64_t>(l.sizes);
+  std::uint32_t first = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const Dims& dims = out[i].sizes();
+    ::new (metas + i) OutputMeta{first, static_cast<std::uint16_t>(dims.size()), out[i].dtype()};
+    std::copy(dims.begin(), dims.end(), flat + first);
+    first += static_cast<std::uint32_t>(dims.size());
+  }
+  node->sequence = take_sequence();
+  return node;
+}
+
+void OpNode::save(Saved& place, const Operand& value) {
+  place.value = value;
+  if (value.is_tensor()) place.version = value.impl().storage->version();
+}
+
+void OpNode::save_output(Saved& place, const Tensor& value) {
+  place.version = value->storage->version();
+  const bool is_plain = value.is_contiguous() && value->offset == 0;
+  if (is_plain) place.storage = value->storage;
+  else place.value = value.alias();
+}
+
+void OpNode::release() {
+  if (reads_ == 0) return;
+  Saved* saved = at<Saved>(layout().saved);
+  for (std::size_t i = 0; i < saved_count(); ++i) saved[i] = Saved{};
+  released = true;
+}
+
+void OpNode::destroy_now() noexcept {
+  const Layout l = layout();
+  std::destroy_n(edges(), inputs_);
+  std::destroy_n(at<Saved>(l.saved), saved_count());
+  std::destroy_n(at<Attr>(l.attrs), attrs_);
+  this->~OpNode();
+  ::operator delete(static_cast<void*>(this));
+}
+
+std::size_t OpNode::saved_bytes() const {
+  std::size_t total = 0;
+  const Saved* saved = at<Saved>(layout().saved);
+  for (std::size_t i = 0; i < saved_count(); ++i) {
+    if (saved[i].storage) total += saved[i].storage->bytes();
+    else if (saved[i].value.is_tensor()) total += saved[i].value.impl().storage->bytes();
+  }
+  return total;
+}
+
+std::string in_module(const Node& node) {
+  return node.scope ? " in module '" + node.scope->path() + "'" : "";
+}
+
+// Unpacks what the tape saved, after checking that nobody has overwritten it.
+class TapeVjp final : public ops::Vjp {
+ public:
+  TapeVjp(OpNode& node, std::span<Tensor> cotangents, std::span<const bool> wanted)
+      : Vjp({node.op(), {}, node.attributes()}), node_(node), cotangents_(cotangents), wanted_(wanted) {}
+
+  Tensor g(int i) override {
+    Tensor& cotangent = cotangents_[static_cast<std::size_t>(i)];
+    if (!cotangent) {
+      const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
+      cotangent = ops::full(spec.sizes, 0.0, spec.dtype);
+    }
+    return cotangent;
+  }
+  bool has_g(int i) const override { return static_cast<bool>(cotangents_[static_cast<std::size_t>(i)]); }
+  Operand in(int i) override { return checked(i, "input " + std::to_string(i)).value; }
+  Tensor out(int i) override {
+    const Saved& saved = checked(kOutputBit + i, "its output");
+    Tensor value;
+    if (saved.storage) {
+      const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
+      value = Tensor(Ref<TensorImpl>(
+          new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.storage, 0)));
+    } else {
+      value = saved.value.tensor().alias();
+    }
+    // For higher derivatives the output is again this node's result.
+    if (ops::thread_state().grad_enabled && is_floating(value.dtype())) {
+      value->node = Ref<GraphNode>(&node_);
+      value->output_nr = static_cast<std::uint32_t>(i);
+      value->requires_grad = true;
+    }
+    return value;
+  }
+  bool wants(int i) const override { return wanted_[static_cast<std::size_t>(i)]; }
+  const Dims& sizes(int i) const override { return spec(i).sizes; }
+  Dtype dtype(int i) const override { return spec(i).dtype; }
+
+ private:
+  const ops::OutputSpec& spec(int i) const {
+    if (known_ != i) {
+      const Edge& edge = node_.edge(static_cast<std::uint32_t>(i));
+      if (!edge) fail(node_.name(), ": its rule asks for the shape of input ", i, ", which needs no gradient");
+      spec_ = edge.get()->output(edge.output);
+      known_ = i;
+    }
+    return spec_;
+  }
+
+  const Saved& checked(int bit, const std::string& what) {
+    if (!node_.reads(bit)) fail(node_.name(), ": its rule reads ", what, " without having declared it");
+    const Saved& saved = node_.saved(bit);
+    const Storage* storage = saved.storage ? saved.storage.get() : saved.value.is_tensor() ? saved.value.impl().storage.get() : nullptr;
+    if (storage && storage->version() != saved.version) {
+      fail("backward: ", node_.name(), in_module(node_), " saved ", what, " for its gradient, but ",
+           storage->writer() ? storage->writer() : "an in-place operation",
+           " has since overwritten it (version ", storage->version(), ", saved at version ", saved.version,
+           "); use the operation that returns a new tensor, or clone() first");
+    }
+    return saved;
+  }
+
+  OpNode& node_;
+  std::span<Tensor> cotangents_;
+  std::span<const bool> wanted_;
+  mutable ops::OutputSpec spec_;
+  mutable int known_ = -1;
+};
+
+void OpNode::unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) {
+  if (released) {
+    fail("backward: the graph was already freed when ", name(), in_module(*this),
+         " was unwound; call backward(retain_graph=True) the first time to unwind it twice");
+  }
+  TapeVjp vjp(*this, cotangents, wanted);
+  const ops::Record& record = op_.record;
+  if (record.joint_vjp.cotangents) {
+    record.joint_vjp.cotangents(vjp, grads);
+    return;
+  }
+  for (std::uint32_t i = 0; i < inputs_; ++i) {
+    const ops::Rule* rule = wanted[i] ? rule_for(record, i) : nullptr;
+    vjp.index = static_cast<int>(i);
+    if (rule) grads[i] = rule->cotangent(vjp);
+  }
+}
+
+}  // namespace
+
+bool needs_record(const ops::Op& op, std::span<const Operand> in) {
+  const ops::ThreadState& state = ops::thread_state();
+  if (!state.grad_enabled || !op.record.is_differentiable()) return false;
+  for (const Operand& operand : in) {
+    if (operand.is_tensor() && operand.impl().requires_grad) return true;
+  }
+  return false;
+}
+
+void record(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
+  bool any = false;
+  const Reads reads = reads_of(call.op.record, call.in, any);
+  if (!any) return;
+  const Ref<GraphNode> node(OpNode::make(call, out, reads, overwritten));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (!is_floating(out[i].dtype())) continue;
+    out[i]->node = node;
+    out[i]->output_nr = static_cast<std::uint32_t>(i);
+    out[i]->requires_grad = true;
+  }
+}
+
+NodeReport report(const Node& node) {
+  NodeReport result{node.name(), node.scope ? node.scope->path() : "", 0};
+  if (const auto* op = dynamic_cast<const OpNode*>(&node)) result.saved_bytes = op->saved_bytes();
+  return result;
+}
+
+std::size_t node_bytes(const Node& node) {
+  const auto* op = dynamic_cast<const OpNode*>(&node);
+  return op ? op->bytes() : 0;
+}
+
+}  // namespace unspool::exec

@@ -1,0 +1,83 @@
+// Attribute lookup, descriptions for messages, and type promotion over operands.
+#include "ops/call.h"
+
+#include "ops/record.h"
+
+namespace unspool::ops {
+
+std::string_view Call::name() const { return op.record.name; }
+
+const Attr& Call::attr(std::string_view wanted) const {
+  std::size_t place = 0;
+  for (const Arg& arg : op.record.args) {
+    if (is_tensor_kind(arg.kind)) continue;
+    if (arg.name == wanted) return attrs[place];
+    ++place;
+  }
+  unspool::fail(name(), ": the record has no attribute '", wanted, "'");
+}
+
+namespace {
+
+void describe_operand(std::ostringstream& text, const Operand& operand) {
+  if (operand.is_none()) {
+    text << "None";
+  } else if (operand.is_number()) {
+    text << operand.number();
+  } else {
+    text << unspool::name(operand.impl().dtype) << " " << to_string(operand.impl().sizes);
+  }
+}
+
+}  // namespace
+
+std::string Call::describe() const {
+  std::ostringstream text;
+  text << name() << "(";
+  std::size_t tensor = 0;
+  for (const Arg& arg : op.record.args) {
+    if (!is_tensor_kind(arg.kind)) continue;
+    if (tensor) text << ", ";
+    text << arg.name << ": ";
+    if (arg.kind == ArgKind::kTensors) {
+      text << "[";
+      for (; tensor < in.size(); ++tensor) {
+        describe_operand(text, in[tensor]);
+        if (tensor + 1 < in.size()) text << ", ";
+      }
+      text << "]";
+    } else if (tensor < in.size()) {
+      describe_operand(text, in[tensor++]);
+    }
+  }
+  text << ")";
+  return text.str();
+}
+
+Dtype result_type(std::span<const Operand> operands) {
+  // The strongest dtype of each rank: numbers, 0-d tensors, tensors with dimensions.
+  int best[3] = {-1, -1, -1};
+  for (const Operand& operand : operands) {
+    if (operand.is_none()) continue;
+    const int rank = operand.is_number() ? 0 : operand.ndim() == 0 ? 1 : 2;
+    Dtype dtype;
+    if (operand.is_tensor()) {
+      dtype = operand.impl().dtype;
+    } else {
+      dtype = operand.category() == Category::kFloating  ? Dtype::kFloat32
+              : operand.category() == Category::kInteger ? Dtype::kInt64
+                                                         : Dtype::kBool;
+    }
+    best[rank] = std::max(best[rank], static_cast<int>(dtype));
+  }
+  int result = best[2];
+  for (int rank : {1, 0}) {
+    if (best[rank] < 0) continue;
+    if (result < 0 || category(static_cast<Dtype>(best[rank])) > category(static_cast<Dtype>(result))) {
+      result = best[rank];
+    }
+  }
+  return result < 0 ? Dtype::kFloat32 : static_cast<Dtype>(result);
+}
+
+}  // namespace unspool::ops

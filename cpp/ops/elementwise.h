@@ -1,0 +1,62 @@
+// Shorthands by which the element-wise families declare their records.
+#pragma once
+
+#include <string_view>
+
+#include "ops/api.h"
+#include "ops/args.h"
+#include "ops/record.h"
+
+namespace unspool::ops {
+
+using Text = std::string_view;
+
+// Broadcasts the shapes and promotes the dtypes.
+void infer_elementwise(Inference& c);
+
+// f(input); integers become float32 unless `result` says otherwise.
+constexpr Record unary(Text name, Text formula, Text doc, Rule rule, Result result = Result::kFloating,
+                       DtypeSet dtypes = kAnyDtype) {
+  Record record{.name = name, .kind = Kind::kElementwise, .formula = formula, .doc = doc, .args = {tensor()}};
+  record.result = result;
+  record.dtypes = result == Result::kFloating ? kFloats : dtypes;
+  record.has_in_place = result != Result::kBool;
+  if (rule.cotangent) record.vjp = {rule};
+  return record;
+}
+
+// f(input, other) in the promoted dtype.
+constexpr Record binary(Text name, Text formula, Text doc, Rule first, Rule second,
+                        Result result = Result::kPromoted, DtypeSet dtypes = kNumbers) {
+  Record record{.name = name, .kind = Kind::kElementwise, .formula = formula, .doc = doc};
+  record.args = {operand("input"), operand("other")};
+  record.result = result;
+  record.dtypes = result == Result::kFloating ? kFloats : dtypes;
+  record.has_in_place = result != Result::kBool;
+  if (first.cotangent || second.cotangent) record.vjp = {first, second};
+  return record;
+}
+
+// The derivative kernel of an activation: f'(saved) * grad, linear in grad.
+constexpr Record backward_of(Text name, Text formula, Text doc, Rule grad, Rule saved) {
+  Record record = binary(name, formula, doc, grad, saved, Result::kFloating);
+  record.where = kHidden;
+  record.args = {tensor("grad"), tensor("saved")};
+  record.has_in_place = false;
+  return record;
+}
+
+constexpr Record at(int where, Record record) {
+  record.where = where;
+  return record;
+}
+constexpr Record with_args(Args args, Record record) {
+  record.args = args;
+  return record;
+}
+
+inline constexpr Rule kNoRule{};
+// The function is piecewise constant.
+inline constexpr Rule kZeroRule{kNothing, [](Vjp& v) { return zeros_like(v.g()); }};
+
+}  // namespace unspool::ops

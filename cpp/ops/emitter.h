@@ -1,0 +1,72 @@
+// The one door: every operation, from Python, from a vjp or from an optimizer, passes through the current thread's
+// Emitter. Eager execution, tracing and verification are Emitters.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "ops/call.h"
+#include "ops/record.h"
+
+namespace unspool::ops {
+
+class Emitter {
+ public:
+  virtual ~Emitter() = default;
+  // Fills `out`, which has one place per output of the operation.
+  virtual void emit(const Call& call, std::span<Tensor> out) = 0;
+  // The same, with the result written into `target`, an existing tensor (name_ and out= forms).
+  virtual void emit_into(const Call& call, const Tensor& target) = 0;
+};
+
+// A module that is running: the path from the root is read by following `parent`. Lives as long as the process,
+// interned, so that tape nodes can keep a pointer.
+class Scope {
+ public:
+  Scope(const Scope* parent, std::string name) : parent_(parent), name_(std::move(name)) {}
+  // The scope of the submodule `name`, made on first use. Thread safe.
+  static const Scope* child(const Scope* parent, std::string_view name);
+  std::string path() const;  // "encoder.0.linear"
+  const Scope* parent() const { return parent_; }
+
+ private:
+  const Scope* parent_;
+  std::string name_;
+};
+
+struct ThreadState {
+  Emitter* emitter = nullptr;  // the process-wide default when null
+  bool grad_enabled = true;
+  bool inference = false;
+  const Scope* scope = nullptr;
+};
+
+ThreadState& thread_state() noexcept;
+Emitter& emitter();
+void set_default_emitter(Emitter* emitter);
+
+class GradMode {
+ public:
+  explicit GradMode(bool enabled) : before_(std::exchange(thread_state().grad_enabled, enabled)) {}
+  ~GradMode() { thread_state().grad_enabled = before_; }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool before_;
+};
+
+// Calls the operation declared by T and returns its first output.
+inline Tensor call_op(const Op& op, std::span<const Operand> operands, std::span<const Attr> attrs) {
+  Tensor out[3];
+  emitter().emit({op, operands, attrs}, std::span<Tensor>(out, static_cast<std::size_t>(op.record.outputs.size())));
+  return std::move(out[0]);
+}
+
+template <class T>
+Tensor call(std::initializer_list<Operand> operands, std::initializer_list<Attr> attrs = {}) {
+  return call_op(op_of<T>, {operands.begin(), operands.size()}, {attrs.begin(), attrs.size()});
+}
+
+}  // namespace unspool::ops

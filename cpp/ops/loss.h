@@ -1,0 +1,234 @@
+// Losses. The element-wise cores are primitives; weighting and reduction are composed around them in loss.cc.
+#pragma once
+
+#include "ops/elementwise.h"
+
+namespace unspool::ops {
+
+// weight[target] * -input[.., target, ..], over input (N, C, d...) and target (N, d...).
+void infer_nll(Inference& c);
+void infer_nll_backward(Inference& c);
+
+struct NllBackward;
+
+struct NllLoss {
+  // The second output is the sum of the weights, by which a mean is divided.
+  static constexpr Record record{
+      .name = "nll_loss_forward",
+      .where = kHidden,
+      .formula = "-Σ weight[target] * input[target] / Σ weight[target]",
+      .doc = "Negative log likelihood of class indices, and the total weight.",
+      .args = {tensor(), tensor("target"), optional_tensor("weight"), text("reduction", "mean"), integer("ignore_index", -100)},
+      .outputs = {{"output", "total_weight"}},
+      .row_major = true,
+      .infer = infer_nll,
+      .vjp = {{in(1) | in(2) | out(1), [](Vjp& v) {
+                 return call<NllBackward>({v.g(), v.in(1), v.in(2), v.out(1)},
+                                          {v.sizes(0), v.attr("reduction"), v.attr("ignore_index")});
+               }}}};
+};
+
+struct NllBackward {
+  static constexpr Record record{
+      .name = "nll_loss_backward",
+      .where = kHidden,
+      .formula = "zeros(size) with -weight[target] * grad / total_weight at target",
+      .doc = "Cotangent of the log probabilities.",
+      .args = {tensor("grad"), tensor("target"), optional_tensor("weight"), tensor("total_weight"), dims("size"),
+               text("reduction", "mean"), integer("ignore_index", -100)},
+      .row_major = true,
+      .infer = infer_nll_backward,
+      .vjp = {{in(1) | in(2), [](Vjp& v) {
+                 return call<NllLoss>({v.g(), v.in(1), v.in(2)}, {v.attr("reduction"), v.attr("ignore_index")});
+               }}}};
+};
+
+struct BceCore {
+  static constexpr Record record = at(
+      kHidden, binary("bce_core", "-(other * ln(input) + (1 - other) * ln(1 - input))",
+                      "Binary cross-entropy of probabilities, logarithms held above -100.",
+                      {in(0) | in(1), [](Vjp& v) {
+                         return v.g() * ((v.in(0) - v.in(1)) / clamp_min((1 - v.in(0)) * v.in(0), 1e-12));
+                       }},
+                      {in(0), [](Vjp& v) { return v.g() * (clamp_min(log1p(-v.x(0)), -100) - clamp_min(log(v.in(0)), -100)); }},
+                      Result::kPromoted, kFloats));
+  template <class P>
+  static P body(P x, P t) {
+    return (t - P(1)) * max(log1p(-x), P(-100)) - t * max(log(x), P(-100));
+  }
+};
+
+struct BceLogitsCore {
+  static constexpr Record record = at(
+      kHidden, binary("bce_with_logits_core", "max(input, 0) - input * other + ln(1 + exp(-|input|))",
+                      "Binary cross-entropy of logits, without overflow.",
+                      {in(0) | in(1), [](Vjp& v) { return v.g() * (sigmoid(v.in(0)) - v.in(1)); }},
+                      {in(0), [](Vjp& v) { return -(v.g() * v.in(0)); }}, Result::kPromoted, kFloats));
+  template <class P>
+  static P body(P x, P t) {
+    return max(x, P(0)) - x * t + log1p(exp(-abs(x)));
+  }
+};
+
+struct HuberCore {
+  static constexpr Record record = with_args(
+      {tensor(), real("delta")},
+      at(kHidden, unary("huber_core", "|input| <= delta ? input^2 / 2 : delta * (|input| - delta / 2)",
+                        "Quadratic near 0, linear beyond delta.", {in(0), [](Vjp& v) {
+                          const double delta = v.number("delta");
+                          return v.g() * clamp_min(clamp_max(v.in(0), delta), -delta);
+                        }})));
+  template <class P>
+  static P body(P x, P delta) {
+    const P size = abs(x);
+    return select(size <= delta, P(0.5) * x * x, delta * (size - P(0.5) * delta));
+  }
+};
+
+using Compose = void (*)(const Call&, std::span<Tensor>);
+
+constexpr Record loss(Text name, Text formula, Text doc, Args args, Compose compose) {
+  Record record{.name = name, .where = kFunctional, .kind = Kind::kComposite, .formula = formula, .doc = doc};
+  record.args = args;
+  record.compose = compose;
+  return record;
+}
+
+inline constexpr Arg kReduction = text("reduction", "mean");
+
+Tensor mse_loss(const Call& c);
+Tensor l1_loss(const Call& c);
+Tensor huber_loss(const Call& c, bool smooth_l1);
+Tensor nll_loss(const Call& c);
+Tensor cross_entropy(const Call& c);
+Tensor bce_loss(const Call& c);
+Tensor bce_with_logits(const Call& c);
+Tensor kl_div(const Call& c);
+Tensor multi_margin_loss(const Call& c);
+Tensor hinge_embedding_loss(const Call& c);
+Tensor soft_margin_loss(const Call& c);
+Tensor margin_ranking_loss(const Call& c);
+Tensor poisson_nll_loss(const Call& c);
+Tensor gaussian_nll_loss(const Call& c);
+Tensor cosine_similarity(const Call& c);
+
+struct MseLoss {
+  static constexpr Record record =
+      loss("mse_loss", "mean((input - target)^2)", "Least squares: mean (or sum, or none) of squared errors, optionally weighted.",
+           {tensor(), tensor("target"), kReduction, optional_tensor("weight")},
+           [](const Call& c, std::span<Tensor> out) { out[0] = mse_loss(c); });
+};
+struct L1Loss {
+  static constexpr Record record =
+      loss("l1_loss", "mean(|input - target|)", "Mean (or sum, or none) of absolute errors, optionally weighted.",
+           {tensor(), tensor("target"), kReduction, optional_tensor("weight")},
+           [](const Call& c, std::span<Tensor> out) { out[0] = l1_loss(c); });
+};
+struct SmoothL1Loss {
+  static constexpr Record record =
+      loss("smooth_l1_loss", "mean(|d| < beta ? d^2 / (2 beta) : |d| - beta / 2), d = input - target",
+           "Absolute error with a quadratic bottom; beta 0 gives l1_loss.",
+           {tensor(), tensor("target"), kReduction, real("beta", 1)},
+           [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c, true); });
+};
+struct HuberLoss {
+  static constexpr Record record =
+      loss("huber_loss", "mean(|d| <= delta ? d^2 / 2 : delta (|d| - delta / 2)), d = input - target",
+           "Quadratic near 0 and linear beyond delta (Huber 1964), optionally weighted.",
+           {tensor(), tensor("target"), kReduction, real("delta", 1), optional_tensor("weight")},
+           [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c, false); });
+};
+struct NllLossOp {
+  static constexpr Record record = loss(
+      "nll_loss", "-Σ weight[target] * input[target] / Σ weight[target]",
+      "Negative log likelihood: input (N, C), (C,) or (N, C, d...) of log probabilities, target class indices (int64).",
+      {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction},
+      [](const Call& c, std::span<Tensor> out) { out[0] = nll_loss(c); });
+};
+struct CrossEntropy {
+  static constexpr Record record = loss(
+      "cross_entropy", "nll_loss(log_softmax(input), target)",
+      "Cross-entropy of logits (N, C), (C,) or (N, C, d...) with class indices (int64) or probabilities of input's shape.",
+      {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction,
+       real("label_smoothing", 0)},
+      [](const Call& c, std::span<Tensor> out) { out[0] = cross_entropy(c); });
+};
+struct BinaryCrossEntropy {
+  static constexpr Record record =
+      loss("binary_cross_entropy", "-mean(weight * (target * ln(input) + (1 - target) * ln(1 - input)))",
+           "Binary cross-entropy of probabilities in [0, 1].",
+           {tensor(), tensor("target"), optional_tensor("weight"), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = bce_loss(c); });
+};
+struct BceWithLogits {
+  static constexpr Record record =
+      loss("binary_cross_entropy_with_logits",
+           "-mean(weight * (pos_weight * target * ln s(input) + (1 - target) * ln(1 - s(input))))",
+           "Binary cross-entropy of logits, without overflow; s is the sigmoid.",
+           {tensor(), tensor("target"), optional_tensor("weight"), kReduction, optional_tensor("pos_weight")},
+           [](const Call& c, std::span<Tensor> out) { out[0] = bce_with_logits(c); });
+};
+struct KlDiv {
+  static constexpr Record record =
+      loss("kl_div", "Σ target * (ln target - input)",
+           "Kullback-Leibler divergence; input holds log probabilities, target probabilities (or their logarithms with "
+           "log_target). reduction 'batchmean' is the mathematical one.",
+           {tensor(), tensor("target"), kReduction, flag("log_target", false)},
+           [](const Call& c, std::span<Tensor> out) { out[0] = kl_div(c); });
+};
+struct MultiMarginLoss {
+  static constexpr Record record =
+      loss("multi_margin_loss", "Σ_{i != y} max(0, margin - input[y] + input[i])^p / C",
+           "Multi-class hinge: input (N, C) or (C,), target class indices y.",
+           {tensor(), tensor("target"), integer("p", 1), real("margin", 1), optional_tensor("weight"), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = multi_margin_loss(c); });
+};
+struct HingeEmbeddingLoss {
+  static constexpr Record record =
+      loss("hinge_embedding_loss", "target == 1 ? input : max(0, margin - input)",
+           "Hinge on distances; targets are 1 (alike) or -1.",
+           {tensor(), tensor("target"), real("margin", 1), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = hinge_embedding_loss(c); });
+};
+struct SoftMarginLoss {
+  static constexpr Record record =
+      loss("soft_margin_loss", "mean(ln(1 + exp(-target * input)))", "Two-class logistic loss; targets are 1 or -1.",
+           {tensor(), tensor("target"), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = soft_margin_loss(c); });
+};
+struct MarginRankingLoss {
+  static constexpr Record record =
+      loss("margin_ranking_loss", "mean(max(0, -target * (input1 - input2) + margin))",
+           "Ranking of two inputs; target 1 when input1 should be larger, else -1.",
+           {tensor("input1"), tensor("input2"), tensor("target"), real("margin", 0), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = margin_ranking_loss(c); });
+};
+struct PoissonNllLoss {
+  static constexpr Record record =
+      loss("poisson_nll_loss", "mean(exp(input) - target * input)",
+           "Negative log likelihood of counts; with log_input False: input - target * ln(input + eps). `full` adds "
+           "Stirling's approximation of ln(target!).",
+           {tensor(), tensor("target"), flag("log_input", true), flag("full", false), real("eps", 1e-8), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = poisson_nll_loss(c); });
+};
+struct GaussianNllLoss {
+  static constexpr Record record =
+      loss("gaussian_nll_loss", "mean((ln var + (input - target)^2 / var) / 2)",
+           "Negative log likelihood under a normal distribution; var is held above eps. `full` adds ln(2 pi) / 2.",
+           {tensor(), tensor("target"), operand("var"), flag("full", false), real("eps", 1e-6), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = gaussian_nll_loss(c); });
+};
+struct CosineSimilarity {
+  static constexpr Record record = at(
+      kTop | kFunctional,
+      loss("cosine_similarity", "x1 · x2 / (max(|x1|, eps) * max(|x2|, eps))", "Cosine of the angle along dim.",
+           {tensor("x1"), tensor("x2"), integer("dim", 1), real("eps", 1e-8)},
+           [](const Call& c, std::span<Tensor> out) { out[0] = cosine_similarity(c); }));
+};
+
+using LossCores = OpList<BceCore, BceLogitsCore, HuberCore>;
+using LossOps = OpList<NllLoss, NllBackward, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
+                       BinaryCrossEntropy, BceWithLogits, KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss,
+                       MarginRankingLoss, PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
+
+}  // namespace unspool::ops

@@ -1,0 +1,62 @@
+// One tensor argument of a call: a tensor, a number written in its place, or nothing. Numbers stay numbers, so that
+// `x * 2` neither allocates a tensor nor keeps one on the tape.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "tensor/tensor.h"
+
+namespace unspool::ops {
+
+class Operand {
+ public:
+  enum class Kind : std::uint8_t { kNone, kTensor, kBool, kInt, kFloat };
+
+  Operand() = default;
+  Operand(const Tensor& tensor) : kind_(tensor ? Kind::kTensor : Kind::kNone) {
+    value_.tensor = Ref<TensorImpl>(tensor.ref()).release();
+  }
+  Operand(Tensor&& tensor) : kind_(tensor ? Kind::kTensor : Kind::kNone) { value_.tensor = tensor.release(); }
+  Operand(bool value) : kind_(Kind::kBool) { value_.i = value; }
+  Operand(int value) : Operand(static_cast<std::int64_t>(value)) {}
+  Operand(std::int64_t value) : kind_(Kind::kInt) { value_.i = value; }
+  Operand(double value) : kind_(Kind::kFloat) { value_.f = value; }
+  Operand(const Operand& other) noexcept : kind_(other.kind_), value_(other.value_) {
+    if (is_tensor()) value_.tensor->add_ref();
+  }
+  Operand(Operand&& other) noexcept : kind_(std::exchange(other.kind_, Kind::kNone)), value_(other.value_) {}
+  Operand& operator=(Operand other) noexcept {
+    std::swap(kind_, other.kind_);
+    std::swap(value_, other.value_);
+    return *this;
+  }
+  ~Operand() {
+    if (is_tensor()) value_.tensor->drop_ref();
+  }
+
+  Kind kind() const { return kind_; }
+  bool is_none() const { return kind_ == Kind::kNone; }
+  bool is_tensor() const { return kind_ == Kind::kTensor; }
+  bool is_number() const { return kind_ > Kind::kTensor; }
+  TensorImpl& impl() const { return *value_.tensor; }
+  Tensor tensor() const { return is_tensor() ? Tensor(Ref<TensorImpl>(value_.tensor)) : Tensor(); }
+  double number() const { return kind_ == Kind::kFloat ? value_.f : static_cast<double>(value_.i); }
+  std::int64_t integer() const { return value_.i; }
+
+  int ndim() const { return is_tensor() ? static_cast<int>(value_.tensor->sizes.size()) : 0; }
+  Category category() const {
+    if (is_tensor()) return unspool::category(value_.tensor->dtype);
+    return kind_ == Kind::kFloat ? Category::kFloating : kind_ == Kind::kInt ? Category::kInteger : Category::kBool;
+  }
+
+ private:
+  Kind kind_ = Kind::kNone;
+  union {
+    TensorImpl* tensor;
+    std::int64_t i;
+    double f;
+  } value_{};
+};
+
+}  // namespace unspool::ops

@@ -1,0 +1,133 @@
+// Shape and dtype rules of the reductions, and those composed of others.
+#include "ops/reduction.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ops/arithmetic.h"
+#include "ops/pointwise.h"
+
+namespace unspool::ops {
+
+Dims reduced_sizes(const Call& c, DimSpan dims, bool keepdim) {
+  const DimSpan sizes = c.sizes(0);
+  const auto mask = dim_mask(dims, c.ndim(0), c.name());
+  Dims result;
+  for (std::size_t d = 0; d < sizes.size(); ++d) {
+    if (!mask[d]) result.push_back(sizes[d]);
+    else if (keepdim) result.push_back(1);
+  }
+  return result;
+}
+
+void infer_sum(Inference& c) {
+  Dtype type = c[0].impl().dtype;
+  if (c.given("dtype")) type = c.attr("dtype").dtype();
+  else if (!is_floating(type)) type = Dtype::kInt64;
+  c.cast_all(type);
+  c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
+}
+
+void infer_mean(Inference& c) {
+  Dtype type = c[0].impl().dtype;
+  for (const Arg& arg : c.op.record.args) {
+    if (arg.name == "dtype" && c.given("dtype")) type = c.attr("dtype").dtype();
+  }
+  if (!is_floating(type)) {
+    c.fail("needs a floating dtype, got ", name(type), "; convert the input with .float() or pass dtype");
+  }
+  c.cast_all(type);
+  c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
+}
+
+void infer_extremum(Inference& c) {
+  const auto mask = dim_mask(dims_of(c), c.ndim(0), c.name());
+  for (std::size_t d = 0; d < mask.size(); ++d) {
+    if (mask[d] && c.sizes(0)[d] == 0 && c[0].impl().dtype != Dtype::kBool) {
+      c.fail_as(dims_of(c).empty() ? ErrorKind::kRuntime : ErrorKind::kIndex, "input ", to_string(c.sizes(0)),
+                " has no elements along dim ", d, ", so there is no extremum");
+    }
+  }
+  c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), c[0].impl().dtype);
+}
+
+Tensor mean_cotangent(Vjp& v) {
+  const double n = static_cast<double>(numel(v.sizes(0))) / static_cast<double>(std::max<std::int64_t>(1, v.g().numel()));
+  return expand(spread(v, v.g() * (1 / n)), v.sizes(0));
+}
+
+void infer_indexed_extremum(Inference& c) {
+  const std::int64_t dim = normalize_dim(c.integer("dim"), c.ndim(0), c.name());
+  if (c.ndim(0) > 0 && c.sizes(0)[static_cast<std::size_t>(dim)] == 0) {
+    c.fail_as(ErrorKind::kIndex, "input ", to_string(c.sizes(0)), " has no elements along dim ", dim);
+  }
+  const Dims sizes = reduced_sizes(c, Dims{dim}, c.flag("keepdim"));
+  c.give(0, sizes, c[0].impl().dtype);
+  c.give(1, sizes, Dtype::kInt64);
+}
+
+void indexed_extremum_cotangents(Vjp& v, std::span<Tensor> grads) {
+  const auto ndim = static_cast<int>(v.sizes(0).size());
+  if (ndim == 0) {
+    grads[0] = v.g();
+    return;
+  }
+  const Dims dim{v.integer("dim")};
+  grads[0] = scatter_onto(v.sizes(0), dim[0], restore_dims(v.out(1), dim, ndim, v.flag("keepdim")),
+                          restore_dims(v.g(), dim, ndim, v.flag("keepdim")));
+}
+
+Tensor index_of_extremum(const Call& c, const Op& op) {
+  Tensor x = c.tensor(0);
+  Attr dim = c.attr("dim");
+  const bool keepdim = c.flag("keepdim");
+  const int ndim = x.ndim();
+  const bool flattened = dim.is_none();
+  if (flattened) {
+    if (x.numel() == 0) c.fail_as(ErrorKind::kIndex, "input ", to_string(x.sizes()), " has no elements");
+    x = reshape(x, Dims{x.numel()});
+    dim = Attr(0);
+  }
+  Tensor out[2];
+  const Operand operands[1] = {x};
+  const Attr attrs[2] = {dim, keepdim && !flattened};
+  const GradMode no_grad(false);
+  emitter().emit({op, operands, attrs}, out);
+  return flattened && keepdim ? reshape(out[1], Dims(static_cast<std::size_t>(ndim), 1)) : out[1];
+}
+
+void variance(const Call& c, std::span<Tensor> out, bool root, bool with_mean) {
+  double correction = c.flag("unbiased") ? 1 : 0;
+  Attr dim, keepdim = false;
+  if (c.attrs.size() > 1) {
+    dim = c.attr("dim");
+    keepdim = c.attr("keepdim");
+    if (c.given("correction")) correction = c.number("correction");
+  }
+  Tensor both[2];
+  const Operand operands[1] = {c[0]};
+  const Attr attrs[3] = {dim, keepdim, correction};
+  emitter().emit({op_of<Moment>, operands, attrs}, both);
+  out[0] = root ? sqrt(both[0]) : both[0];
+  if (with_mean) out[1] = both[1];
+}
+
+Tensor vector_norm(const Call& c) {
+  Tensor x = c.tensor(0);
+  if (c.given("dtype")) x = to(x, c.attr("dtype").dtype());
+  if (!is_floating(x.dtype())) {
+    c.fail("needs a floating dtype, got ", name(x.dtype()), "; convert the input with .float()");
+  }
+  const double p = c.attrs[0].number();
+  const Attr &dim = c.attr("dim"), &keepdim = c.attr("keepdim");
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (p == 2) return call<Norm2>({x}, {dim, keepdim});
+  if (p == infinity) return call<Amax>({abs(x)}, {dim, keepdim});
+  if (p == -infinity) return call<Amin>({abs(x)}, {dim, keepdim});
+  const auto total = [&](const Tensor& terms) { return call<SumOp>({terms}, {dim, keepdim, Attr()}); };
+  if (p == 0) return total(to(ne(x, 0), x.dtype()));
+  if (p == 1) return total(abs(x));
+  return pow(total(pow(abs(x), p)), 1 / p);
+}
+
+}  // namespace unspool::ops

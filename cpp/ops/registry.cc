@@ -1,0 +1,57 @@
+// The list of families is the only place where operations are enumerated.
+#include "ops/registry.h"
+
+#include <vector>
+
+#include "ops/activation.h"
+#include "ops/arithmetic.h"
+#include "ops/comparison.h"
+#include "ops/creation.h"
+#include "ops/joining.h"
+#include "ops/loss.h"
+#include "ops/matmul.h"
+#include "ops/pointwise.h"
+#include "ops/reduction.h"
+#include "ops/shape.h"
+#include "ops/softmax.h"
+#include "ops/update.h"
+
+namespace unspool::ops {
+namespace {
+
+template <class T>
+void append(std::vector<const Op*>& all) {
+  op_of<T>.id = static_cast<std::uint32_t>(all.size());
+  all.push_back(&op_of<T>);
+}
+
+template <class... Ts>
+void append_family(OpList<Ts...>, std::vector<const Op*>& all) {
+  (append<Ts>(all), ...);
+}
+
+template <class... Families>
+std::vector<const Op*> collect() {
+  std::vector<const Op*> all;
+  (append_family(Families{}, all), ...);
+  return all;
+}
+
+}  // namespace
+
+std::span<const Op* const> registry() {
+  static const std::vector<const Op*> all =
+      collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps, BitwiseOps,
+              SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps, ReductionOps,
+              OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps>();
+  return all;
+}
+
+const Op* find_op(std::string_view name) {
+  for (const Op* op : registry()) {
+    if (op->record.name == name) return op;
+  }
+  return nullptr;
+}
+
+}  // namespace unspool::ops

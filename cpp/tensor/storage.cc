@@ -1,0 +1,44 @@
+// Where storage headers live: in front of their own data, or alone for borrowed memory.
+#include "tensor/storage.h"
+
+#include <new>
+
+#include "tensor/allocator.h"
+
+namespace unspool {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 64;  // keeps the data that follows on a cache line of its own
+static_assert(sizeof(Storage) <= kHeaderBytes);
+
+}  // namespace
+
+Ref<Storage> Storage::allocate(std::size_t bytes) {
+  void* block = unspool::allocate(kHeaderBytes + bytes);
+  auto* storage = ::new (block) Storage();
+  storage->data_ = static_cast<std::byte*>(block) + kHeaderBytes;
+  storage->bytes_ = bytes;
+  return Ref<Storage>(storage);
+}
+
+Ref<Storage> Storage::borrow(void* data, std::size_t bytes, bool writable, void* owner, Deleter deleter) {
+  auto* storage = ::new (unspool::allocate(kHeaderBytes)) Storage();
+  storage->data_ = data;
+  storage->bytes_ = bytes;
+  storage->writable_ = writable;
+  storage->owner_ = owner;
+  storage->deleter_ = deleter;
+  return Ref<Storage>(storage);
+}
+
+void Storage::destroy(Storage* storage) noexcept {
+  std::size_t block_bytes = kHeaderBytes + storage->bytes_;
+  if (storage->deleter_) {
+    storage->deleter_(storage->owner_);
+    block_bytes = kHeaderBytes;
+  }
+  storage->~Storage();
+  unspool::deallocate(storage, block_bytes);
+}
+
+}  // namespace unspool

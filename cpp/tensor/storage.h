@@ -1,0 +1,57 @@
+// The bytes behind one or more tensors, how they are given back, and the version counter by which the tape notices
+// that a value it saved was overwritten.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/ref.h"
+
+namespace unspool {
+
+struct Device {
+  enum class Kind : std::uint8_t { kCpu, kCuda };
+  Kind kind = Kind::kCpu;
+  std::int8_t index = 0;
+  friend bool operator==(const Device&, const Device&) = default;
+};
+
+class Storage : public RefCounted<Storage> {
+ public:
+  using Deleter = void (*)(void* owner);
+
+  // Uninitialised memory of our own allocator, 64-byte aligned, header and data in one block.
+  static Ref<Storage> allocate(std::size_t bytes);
+  // Memory owned by somebody else (NumPy, DLPack); `deleter(owner)` gives it back.
+  static Ref<Storage> borrow(void* data, std::size_t bytes, bool writable, void* owner, Deleter deleter);
+
+  void* data() const noexcept { return data_; }
+  std::size_t bytes() const noexcept { return bytes_; }
+  Device device() const noexcept { return device_; }
+  bool writable() const noexcept { return writable_; }
+
+  // Grows by one with every in-place change; `writer` names the operation that made the last one.
+  std::uint32_t version() const noexcept { return version_; }
+  const char* writer() const noexcept { return writer_; }
+  void mark_written(const char* writer) noexcept {
+    ++version_;
+    writer_ = writer;
+  }
+
+  static void destroy(Storage* storage) noexcept;
+
+ private:
+  Storage() = default;
+  ~Storage() = default;
+
+  std::uint32_t version_ = 0;
+  Device device_;
+  bool writable_ = true;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  const char* writer_ = nullptr;
+  void* owner_ = nullptr;
+  Deleter deleter_ = nullptr;
+};
+
+}  // namespace unspool
