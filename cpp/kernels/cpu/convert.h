@@ -1,0 +1,27 @@
+// The value of an element in another dtype: C's conversions, with a defined result where C has none.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+namespace unspool::kernels::cpu {
+
+// To bool: is it not 0. From floating to integer: truncated; outside the range what x86 gives (the lowest number),
+// and for uint8 the low byte of the int64.
+template <class To, class From>
+To convert(From x) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return x != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    using Wide = std::conditional_t<sizeof(To) == 4, std::int32_t, std::int64_t>;
+    constexpr From kEnd = sizeof(Wide) == 4 ? From(0x1p31) : From(0x1p63);
+    const bool fits = x >= -kEnd && x < kEnd;
+    const Wide whole = fits ? static_cast<Wide>(x) : std::numeric_limits<Wide>::min();
+    return static_cast<To>(whole);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+}  // namespace unspool::kernels::cpu

@@ -1,0 +1,29 @@
+// The kernels of each family, as table.cc gathers them.
+#pragma once
+
+#include <span>
+
+#include "kernels/kernel.h"
+
+namespace unspool::kernels::cpu {
+
+std::span<const Kernel> arithmetic_kernels();
+std::span<const Kernel> pointwise_kernels();
+std::span<const Kernel> comparison_kernels();
+std::span<const Kernel> bitwise_kernels();
+std::span<const Kernel> selection_kernels();
+std::span<const Kernel> activation_kernels();
+std::span<const Kernel> loss_core_kernels();
+std::span<const Kernel> nll_kernels();
+std::span<const Kernel> copy_kernels();
+std::span<const Kernel> reduction_kernels();
+std::span<const Kernel> indexed_extremum_kernels();
+std::span<const Kernel> scan_kernels();
+std::span<const Kernel> softmax_kernels();
+std::span<const Kernel> matmul_kernels();
+std::span<const Kernel> indexing_kernels();
+std::span<const Kernel> joining_kernels();
+std::span<const Kernel> creation_kernels();
+std::span<const Kernel> update_kernels();
+
+}  // namespace unspool::kernels::cpu

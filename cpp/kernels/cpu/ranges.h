@@ -1,0 +1,34 @@
+// Splitting a count of independent items into ranges that run in parallel. The ranges follow from the count and the
+// grain alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/context.h"
+
+namespace unspool::kernels::cpu {
+
+inline constexpr std::int64_t kGrain = 32768;  // elements of cheap work that pay for a thread
+
+constexpr std::int64_t divide_up(std::int64_t n, std::int64_t by) { return (n + by - 1) / by; }
+
+// How many items of the given cost (in elements) make one range.
+constexpr std::int64_t grain_of(std::int64_t elements_per_item) {
+  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, elements_per_item));
+}
+
+// run(begin, end) over ranges of `grain` items; only for work whose result does not depend on where ranges end.
+template <class F>
+void over_ranges(const Context& context, std::int64_t n, std::int64_t grain, const F& run) {
+  if (n <= 0) return;
+  if (context.threads <= 1 || n <= grain) {
+    run(std::int64_t{0}, n);
+    return;
+  }
+  context.parallel(divide_up(n, grain), [&](std::int64_t chunk) {
+    run(chunk * grain, std::min(n, (chunk + 1) * grain));
+  });
+}
+
+}  // namespace unspool::kernels::cpu

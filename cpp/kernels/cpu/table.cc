@@ -1,0 +1,50 @@
+// The one symbol of a kernel library: the table of all its kernels.
+#include <array>
+
+#include "kernels/cpu/families.h"
+
+namespace unspool::kernels::cpu {
+namespace {
+
+#if defined(UNSPOOL_ISA_LEVEL)
+constexpr const char* kLevel = UNSPOOL_ISA_LEVEL;
+#elif defined(__AVX512F__) && defined(__AVX512DQ__)
+constexpr const char* kLevel = "x86-64-v4";
+#elif defined(__AVX2__)
+constexpr const char* kLevel = "x86-64-v3";
+#elif defined(__SSE4_2__)
+constexpr const char* kLevel = "x86-64-v2";
+#elif defined(__aarch64__)
+constexpr const char* kLevel = "armv8-a";
+#else
+constexpr const char* kLevel = "generic";
+#endif
+
+constexpr std::size_t kCapacity = 512;
+
+struct AllKernels {
+  std::array<Kernel, kCapacity> kernels{};
+  Table table;
+
+  AllKernels() {
+    std::size_t count = 0;
+    for (const auto& family :
+         {arithmetic_kernels(), pointwise_kernels(), comparison_kernels(), bitwise_kernels(), selection_kernels(),
+          activation_kernels(), loss_core_kernels(), nll_kernels(), copy_kernels(), reduction_kernels(),
+          indexed_extremum_kernels(), scan_kernels(), softmax_kernels(), matmul_kernels(), indexing_kernels(),
+          joining_kernels(), creation_kernels(), update_kernels()}) {
+      for (const Kernel& kernel : family) {
+        if (count < kCapacity) kernels[count++] = kernel;
+      }
+    }
+    table = {kAbiVersion, kLevel, kernels.data(), count};
+  }
+};
+
+}  // namespace
+}  // namespace unspool::kernels::cpu
+
+extern "C" __attribute__((visibility("default"))) const unspool::kernels::Table* unspool_kernel_table() {
+  static const unspool::kernels::cpu::AllKernels all;
+  return &all.table;
+}
