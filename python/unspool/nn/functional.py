@@ -12,73 +12,84 @@ from typing import Any
 from unspool import _core
 from unspool.nn._functional.activation import (
     celu,
+    celu_,
     elu,
-    glu,
+    elu_,
     gumbel_softmax,
     hardsigmoid,
     hardswish,
     hardtanh,
+    hardtanh_,
     leaky_relu,
+    leaky_relu_,
     log_softmax,
     mish,
-    prelu,
     relu,
     relu6,
+    relu_,
     rrelu,
+    rrelu_,
     selu,
-    sigmoid,
+    selu_,
     silu,
     softmax,
     softmin,
-    softsign,
-    tanh,
-    tanhshrink,
     threshold,
+    threshold_,
 )
-from unspool.nn._functional.distance import cosine_similarity, normalize, pairwise_distance
+from unspool.nn._functional.distance import normalize, pairwise_distance
 from unspool.nn._functional.dropout import dropout
 from unspool.nn._functional.linear import bilinear
 from unspool.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
-    huber_loss,
+    hinge_embedding_loss,
     kl_div,
     l1_loss,
+    margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
     nll_loss,
+    poisson_nll_loss,
     smooth_l1_loss,
+    soft_margin_loss,
 )
 from unspool.nn._functional.loss_composed import (
     cosine_embedding_loss,
-    gaussian_nll_loss,
-    hinge_embedding_loss,
-    margin_ranking_loss,
     multilabel_soft_margin_loss,
-    poisson_nll_loss,
-    soft_margin_loss,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
 
+cosine_similarity = _core.functional.cosine_similarity
+gaussian_nll_loss = _core.functional.gaussian_nll_loss
 gelu = _core.functional.gelu
+glu = _core.functional.glu
 hardshrink = _core.functional.hardshrink
+huber_loss = _core.functional.huber_loss
 linear = _core.functional.linear
 logsigmoid = _core.functional.logsigmoid
+prelu = _core.functional.prelu
 softplus = _core.functional.softplus
 softshrink = _core.functional.softshrink
+softsign = _core.functional.softsign
+tanhshrink = _core.functional.tanhshrink
+sigmoid = _core.sigmoid
+tanh = _core.tanh
 
 __all__ = [
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "celu_",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
+    "elu_",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -87,11 +98,13 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
     "kl_div",
     "l1_loss",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "log_softmax",
     "logsigmoid",
@@ -107,8 +120,11 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -121,6 +137,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
 ]

@@ -76,43 +76,6 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return in_place("mish", ops.mish, input) if inplace else ops.mish(input)
 
 
-def tanhshrink(input: Tensor) -> Tensor:
-    """Gives x - tanh(x)."""
-    return input - unspool.tanh(input)
-
-
-def softsign(input: Tensor) -> Tensor:
-    """Gives x / (1 + |x|)."""
-    return input / (unspool.abs(input) + 1)
-
-
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """Gives x where x > 0, else weight * x, the weight being learnt (He et al. 2015, equation 1).
-
-    Args:
-        input: any shape; where it has two dimensions or more, dimension 1 holds the channels.
-        weight: shape (1,), or (channels,).
-
-    Raises:
-        RuntimeError: ``weight`` has neither one element nor one per channel.
-    """
-    if weight.dim() > 1 or (weight.dim() == 0 and input.dim() == 0 and weight.numel() != 1):
-        raise RuntimeError(f"prelu: expected weight of shape (1,) or (channels,), got {tuple(weight.shape)}")
-    count = weight.numel()
-    if count != 1:
-        channels = input.shape[1] if input.dim() >= 2 else 1
-        if input.dim() == 0 or channels != count:
-            raise RuntimeError(
-                f"prelu: weight has {count} elements, input of shape {tuple(input.shape)} has {channels} "
-                "channels "
-                "(dimension 1); give one weight, or one per channel"
-            )
-        weight = weight.reshape([count if i == 1 else 1 for i in range(input.dim())])
-    elif input.dim() == 0:
-        weight = weight.reshape([])
-    return unspool.where(input > 0, input, weight * input)
-
-
 def rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,
@@ -136,25 +99,6 @@ def rrelu(
     return input.copy_(result) if inplace else result
 
 
-def glu(input: Tensor, dim: int = -1) -> Tensor:
-    """Gives a * sigmoid(b), where a and b are the halves of ``input`` along ``dim`` (Dauphin et al. 2017).
-
-    Raises:
-        RuntimeError: the size along ``dim`` is odd, or ``input`` has no dimensions.
-    """
-    if hasattr(ops, "glu"):
-        result: Tensor = ops.glu(input, dim)
-        return result
-    if input.dim() == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
-    size = input.shape[dim]
-    if size % 2:
-        raise RuntimeError(f"glu: halving dimension must be even, but dimension {dim} is size {size}")
-    a, b = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
-    gated: Tensor = a * unspool.sigmoid(b)
-    return gated
-
-
 def _old_default_dim(name: str, dimensions: int) -> int:
     """The dimension that ``softmax(x)`` once stood for; a guess, hence the warning."""
     warnings.warn(
@@ -175,21 +119,21 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     """
     if dim is None:
         dim = _old_default_dim("softmax", input.dim())
-    return ops.softmax(input, dim) if dtype is None else ops.softmax(input.to(dtype), dim)
+    return ops.softmax(input, dim) if dtype is None else ops.softmax(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """log(softmax(x)) along ``dim``, without forming the softmax; arguments as ``softmax``."""
     if dim is None:
         dim = _old_default_dim("log_softmax", input.dim())
-    return ops.log_softmax(input, dim) if dtype is None else ops.log_softmax(input.to(dtype), dim)
+    return ops.log_softmax(input, dim) if dtype is None else ops.log_softmax(input, dim, dtype=dtype)
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """softmax(-x) along ``dim``; arguments as ``softmax``."""
     if dim is None:
         dim = _old_default_dim("softmin", input.dim())
-    return softmax(-input, dim, dtype=dtype)
+    return ops.softmin(input, dim) if dtype is None else ops.softmin(input, dim, dtype=dtype)
 
 
 def gumbel_softmax(
@@ -214,11 +158,42 @@ def gumbel_softmax(
     return one_hot - soft.detach() + soft
 
 
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    return unspool.sigmoid(input)
+def relu_(input: Tensor) -> Tensor:
+    """``relu`` in place."""
+    return relu(input, True)
 
 
-def tanh(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
-    return unspool.tanh(input)
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """``elu`` in place."""
+    return elu(input, alpha, True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """``selu`` in place."""
+    return selu(input, True)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """``celu`` in place."""
+    return celu(input, alpha, True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """``leaky_relu`` in place."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """``hardtanh`` in place."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """``threshold`` in place."""
+    bounded: Tensor = in_place("threshold", ops.threshold, input, threshold, value)
+    return bounded
+
+
+def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    """``rrelu`` in place."""
+    return rrelu(input, lower, upper, training, True)

@@ -20,10 +20,9 @@ def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: A
     The core's own in-place form is used where there is one. Elsewhere the function reads a copy, because its
     derivative may need the values that are about to be overwritten.
     """
-    direct = getattr(ops, name + "_", None) or getattr(input, name + "_", None)
+    direct = getattr(input, name + "_", None)
     if direct is not None:
-        owner = () if getattr(direct, "__self__", None) is input else (input,)
-        result: Tensor = direct(*owner, *args)
+        result: Tensor = direct(*args)
         return result
     source = input.clone() if _core.is_grad_enabled() and input.requires_grad else input
     return input.copy_(function(source, *args))

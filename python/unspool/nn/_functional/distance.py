@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import unspool
 from unspool._core import Tensor
-from unspool.nn._functional.common import ops
 
 
 def normalize(
@@ -25,23 +23,6 @@ def normalize(
     """
     result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     return result if out is None else out.copy_(result)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """<x1, x2> / (max(||x1||, eps) * max(||x2||, eps)) along ``dim``.
-
-    Args:
-        x1: any shape.
-        x2: a shape that broadcasts with that of ``x1``.
-        dim: the dimension that holds the vectors; it is gone from the result.
-        eps: smallest norm that is divided by.
-    """
-    if hasattr(ops, "cosine_similarity"):
-        return ops.cosine_similarity(x1, x2, dim, eps)
-    x1, x2 = unspool.broadcast_tensors(x1, x2)
-    unit1 = x1 / x1.norm(2, dim, keepdim=True).clamp_min(eps)
-    unit2 = x2 / x2.norm(2, dim, keepdim=True).clamp_min(eps)
-    return (unit1 * unit2).sum(dim)
 
 
 def pairwise_distance(

@@ -1,4 +1,4 @@
-"""Dropout: the checks of its arguments and its in-place form."""
+"""Dropout in place."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     Raises:
         ValueError: ``p`` is not in [0, 1].
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    return ops.dropout(input, p, training, inplace)
+    if inplace and training:
+        return input.copy_(ops.dropout(input, p, training))
+    return ops.dropout(input, p, training)

@@ -1,42 +1,14 @@
-"""Loss functions with an operation of their own: the old reduction flags, and warnings for silent broadcasts.
+"""Loss functions that are operations: what is added here are the old flags for the reduction.
 
-Losses that are a short expression in other operations are in ``loss_composed.py``.
+Losses that are a short expression in several operations are in ``loss_composed.py``.
 """
 
 # ruff: noqa: D417 (arguments that all losses share are described with mse_loss)
 
 from __future__ import annotations
 
-import warnings
-
 from unspool._core import Tensor
-from unspool.nn._functional.common import legacy_reduction, ops, reduced
-
-
-def warn_of_broadcast(name: str, input: Tensor, target: Tensor) -> None:
-    """Predictions (N, 1) against targets (N,) give an N x N table, which is rarely meant."""
-    if input.shape != target.shape:
-        warnings.warn(
-            f"{name}: Using a target size ({tuple(target.shape)}) that is different to the input size "
-            f"({tuple(input.shape)}). This will likely lead to incorrect results due to broadcasting: every "
-            "prediction "
-            "is compared with several targets. Please ensure they have the same size, for example with "
-            "target.view_as(input).",
-            stacklevel=3,
-        )
-
-
-def weighted(loss: Tensor, weight: Tensor, reduction: str, name: str) -> Tensor:
-    """``loss * weight``, where the mean is over the total weight."""
-    if weight.shape != loss.shape:
-        raise ValueError(
-            f"{name}: weight of shape {tuple(weight.shape)} and input of shape {tuple(loss.shape)} must have "
-            "the same "
-            "size"
-        )
-    if reduction == "mean":
-        return (loss * weight).sum() / weight.sum()
-    return reduced(loss * weight, reduction, name)
+from unspool.nn._functional.common import legacy_reduction, ops
 
 
 def mse_loss(
@@ -57,11 +29,7 @@ def mse_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        warn_of_broadcast("mse_loss", input, target)
-    if weight is not None:
-        return weighted(ops.mse_loss(input, target, reduction="none"), weight, reduction, "mse_loss")
-    return ops.mse_loss(input, target, reduction=reduction)
+    return ops.mse_loss(input, target, reduction=reduction, weight=weight)
 
 
 def l1_loss(
@@ -75,11 +43,7 @@ def l1_loss(
     """|input - target|, element by element, then reduced; arguments as ``mse_loss``."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        warn_of_broadcast("l1_loss", input, target)
-    if weight is not None:
-        return weighted(ops.l1_loss(input, target, reduction="none"), weight, reduction, "l1_loss")
-    return ops.l1_loss(input, target, reduction=reduction)
+    return ops.l1_loss(input, target, reduction=reduction, weight=weight)
 
 
 def smooth_l1_loss(
@@ -97,28 +61,7 @@ def smooth_l1_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        warn_of_broadcast("smooth_l1_loss", input, target)
-    if beta == 0.0:
-        return ops.l1_loss(input, target, reduction=reduction)
     return ops.smooth_l1_loss(input, target, reduction=reduction, beta=beta)
-
-
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
-    """d^2 / 2 where d = |input - target| < delta, else delta * (d - delta / 2) (Huber 1964).
-
-    Raises:
-        ValueError, RuntimeError: ``delta`` is not above 0.
-    """
-    if input.shape != target.shape:
-        warn_of_broadcast("huber_loss", input, target)
-    if weight is not None:
-        return weighted(
-            ops.huber_loss(input, target, reduction="none", delta=delta), weight, reduction, "huber_loss"
-        )
-    return ops.huber_loss(input, target, reduction=reduction, delta=delta)
 
 
 def cross_entropy(
@@ -195,12 +138,6 @@ def binary_cross_entropy(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        raise ValueError(
-            f"binary_cross_entropy: Using a target size ({tuple(target.shape)}) that is different to the "
-            "input size "
-            f"({tuple(input.shape)}) is deprecated. Please ensure they have the same size."
-        )
     return ops.binary_cross_entropy(input, target, weight=weight, reduction=reduction)
 
 
@@ -226,12 +163,6 @@ def binary_cross_entropy_with_logits(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        raise ValueError(
-            f"binary_cross_entropy_with_logits: Target size ({tuple(target.shape)}) must be the same as "
-            "input size "
-            f"({tuple(input.shape)})"
-        )
     return ops.binary_cross_entropy_with_logits(
         input, target, weight=weight, reduction=reduction, pos_weight=pos_weight
     )
@@ -250,21 +181,11 @@ def kl_div(
     Args:
         input: log probabilities, any shape.
         target: probabilities, or their logarithms where ``log_target``; the same shape.
-        reduction: "none", "mean" (over all elements), "batchmean" (the sum over the first dimension's size:
-            the divergence itself) or "sum".
+        reduction: "none", "mean" (over all elements, not the divergence), "batchmean" (the sum over the first
+            dimension's size: the divergence itself) or "sum".
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if reduction == "batchmean":
-        total: Tensor = ops.kl_div(input, target, reduction="sum", log_target=log_target)
-        return total / input.shape[0] if input.dim() else total
-    if reduction == "mean":
-        warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. "
-            "'batchmean' divides "
-            "only by the batch size, and aligns with the KL div math definition.",
-            stacklevel=2,
-        )
     return ops.kl_div(input, target, reduction=reduction, log_target=log_target)
 
 
@@ -291,10 +212,80 @@ def multi_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
-    if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
-    if weight is not None and weight.dim() != 1:
-        raise ValueError(
-            f"multi_margin_loss: weight must be one-dimensional, got shape {tuple(weight.shape)}"
-        )
     return ops.multi_margin_loss(input, target, p=p, margin=margin, weight=weight, reduction=reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Gives x where the target is 1, max(0, margin - x) where it is -1.
+
+    Args:
+        input: distances, any shape.
+        target: 1 or -1, the same shape.
+        margin: distance beyond which unlike pairs cost nothing.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return ops.hinge_embedding_loss(input, target, margin=margin, reduction=reduction)
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(-t x)) for targets t of 1 or -1, any shape."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return ops.soft_margin_loss(input, target, reduction=reduction)
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, -t (x1 - x2) + margin): t = 1 where x1 should rank higher, -1 where x2 should.
+
+    Raises:
+        RuntimeError: the three tensors differ in their number of dimensions.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return ops.margin_ranking_loss(input1, input2, target, margin=margin, reduction=reduction)
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """exp(x) - t x for ``log_input``, else x - t log(x + eps): the negative log likelihood of counts.
+
+    Args:
+        input: logarithm of the rate, or the rate; any shape.
+        target: counts, the same shape.
+        log_input: the input holds logarithms.
+        full: add Stirling's approximation of log(t!) where t > 1.
+        eps: keeps log(x) finite where the input holds rates.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return ops.poisson_nll_loss(input, target, log_input=log_input, full=full, eps=eps, reduction=reduction)

@@ -4,71 +4,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import unspool
 from unspool._core import Tensor
-from unspool.nn._functional.common import legacy_reduction, reduced
-from unspool.nn._functional.distance import cosine_similarity, pairwise_distance
-
-
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """Gives x where the target is 1, max(0, margin - x) where it is -1.
-
-    Args:
-        input: distances, any shape.
-        target: 1 or -1, the same shape.
-    """
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    near = unspool.where(target.eq(1), input, 0.0)
-    far = unspool.where(target.eq(-1), (margin - input).clamp_min(0), 0.0)
-    return reduced(near + far, reduction, "hinge_embedding_loss")
-
-
-def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """log(1 + exp(-t x)) for targets t of 1 or -1, any shape."""
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    return reduced(
-        unspool.nn.functional.softplus(-target * input, 1.0, math.inf), reduction, "soft_margin_loss"
-    )
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, -t (x1 - x2) + margin): t = 1 where x1 should rank higher, -1 where x2 should.
-
-    Raises:
-        RuntimeError: the three tensors differ in their number of dimensions.
-    """
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    if not input1.dim() == input2.dim() == target.dim():
-        raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)} "
-        )
-    loss = (-target * (input1 - input2) + margin).clamp_min(0)
-    return reduced(loss, reduction, "margin_ranking_loss")
+from unspool.nn._functional.common import legacy_reduction, ops, reduced
+from unspool.nn._functional.distance import pairwise_distance
 
 
 def cosine_embedding_loss(
@@ -97,7 +38,7 @@ def cosine_embedding_loss(
             "target; got "
             f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
         )
-    cosine = cosine_similarity(input1, input2, dim=-1, eps=1e-6)
+    cosine = ops.cosine_similarity(input1, input2, dim=-1, eps=1e-6)
     near = unspool.where(target.eq(1), 1 - cosine, 0.0)
     far = unspool.where(target.eq(-1), (cosine - margin).clamp_min(0), 0.0)
     return reduced(near + far, reduction, "cosine_embedding_loss")
@@ -154,77 +95,6 @@ def triplet_margin_with_distance_loss(
     return reduced((near - far + margin).clamp_min(0), reduction, "triplet_margin_with_distance_loss")
 
 
-def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: bool | None = None,
-    eps: float = 1e-8,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """exp(x) - t x for ``log_input``, else x - t log(x + eps): a Poisson count's negative log likelihood.
-
-    Args:
-        input: logarithm of the rate, or the rate; any shape.
-        target: counts, the same shape.
-        full: add Stirling's approximation of log(t!) where t > 1.
-    """
-    reduction = legacy_reduction(size_average, reduce, reduction)
-    loss = unspool.exp(input) - target * input if log_input else input - target * unspool.log(input + eps)
-    if full:
-        stirling = target * unspool.log(target) - target + 0.5 * unspool.log(2 * math.pi * target)
-        loss = loss + unspool.where(target > 1, stirling, 0.0)
-    return reduced(loss, reduction, "poisson_nll_loss")
-
-
-def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Tensor | float,
-    full: bool = False,
-    eps: float = 1e-6,
-    reduction: str = "mean",
-) -> Tensor:
-    """(log var + (x - t)^2 / var) / 2: a Gaussian's negative log likelihood (Nix and Weigend 1994).
-
-    Args:
-        input: means, shape (N, ...).
-        target: the same shape, or one that broadcasts.
-        var: variances: the shape of ``input``, the same with a last dimension of 1, or without that
-            dimension; or a number.
-        full: add log(2 pi) / 2.
-        eps: the variance is held above it; no gradient flows through that.
-
-    Raises:
-        ValueError: a negative variance, another shape of ``var``, or an unknown reduction.
-    """
-    variance: Tensor = var if isinstance(var, Tensor) else unspool.full_like(input, var)
-    if bool((variance < 0).any()):
-        raise ValueError("gaussian_nll_loss: var has negative entry/entries")
-    if variance.shape != input.shape:
-        sizes = tuple(input.shape)
-        if sizes[:-1] == tuple(variance.shape):
-            variance = variance.unsqueeze(-1)
-        elif not (
-            variance.dim() == input.dim()
-            and sizes[:-1] == tuple(variance.shape)[:-1]
-            and variance.shape[-1] == 1
-        ):
-            raise ValueError(
-                f"gaussian_nll_loss: var of shape {tuple(variance.shape)} does not fit input of shape {sizes}: "
-                "expected "
-                f"{sizes}, {(*sizes[:-1], 1)} or {sizes[:-1]}"
-            )
-    # The floor is applied to the value alone: below it the variance still receives its gradient.
-    held = variance + (variance.detach().clamp_min(eps) - variance.detach())
-    loss = 0.5 * (unspool.log(held) + (input - target) ** 2 / held)
-    if full:
-        loss = loss + 0.5 * math.log(2 * math.pi)
-    return reduced(loss, reduction, "gaussian_nll_loss")
-
-
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -241,8 +111,7 @@ def multilabel_soft_margin_loss(
         weight: one weight per class, shape (C,).
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    logsigmoid = unspool.nn.functional.logsigmoid
-    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    loss = -(target * ops.logsigmoid(input) + (1 - target) * ops.logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
     return reduced(loss.mean(-1), reduction, "multilabel_soft_margin_loss")
