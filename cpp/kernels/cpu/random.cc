@@ -96,6 +96,22 @@ inline bool first_draws21(const std::uint32_t* words, std::int64_t count, std::i
   return tied;
 }
 
+// map(u) of uniforms in [0, 1) of type T.
+template <class T, class Map>
+void fill_unit(MersenneState& state, T* out, std::int64_t n, Map map) {
+  if constexpr (std::is_same_v<T, float>) {
+    each_run(state, n, [=](const std::uint32_t* words, std::int64_t first, std::int64_t count) {
+      for (std::int64_t i = 0; i < count; ++i) out[first + i] = map(to_uniform24(mersenne::temper(words[i])));
+    });
+  } else {
+    each_pair_run(state, n, [=](const std::uint32_t* words, std::int64_t first, std::int64_t count) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        out[first + i] = map(exact_uniform53(tempered_pair(words + 2 * i)));
+      }
+    });
+  }
+}
+
 // Calls body(first, count, u) with blocks of 53-bit uniforms, for results that take a call into the C library
 // each.
 template <class Body>
@@ -162,19 +178,9 @@ void fill_bits(MersenneState& state, std::uint32_t* out, std::int64_t n) {
 
 template <class T>
 void fill_uniform(MersenneState& state, T* out, std::int64_t n, double from, double to) {
-  const Interval<T> interval{static_cast<T>(from), static_cast<T>(to) - static_cast<T>(from),
-                             static_cast<T>(to)};
-  if constexpr (std::is_same_v<T, float>) {
-    each_run(state, n, [=](const std::uint32_t* words, std::int64_t first, std::int64_t count) {
-      for (std::int64_t i = 0; i < count; ++i)
-        out[first + i] = interval(to_uniform24(mersenne::temper(words[i])));
-    });
-  } else {
-    each_pair_run(state, n, [=](const std::uint32_t* words, std::int64_t first, std::int64_t count) {
-      for (std::int64_t i = 0; i < count; ++i)
-        out[first + i] = interval(exact_uniform53(tempered_pair(words + 2 * i)));
-    });
-  }
+  if (from == 0 && to == 1) return fill_unit(state, out, n, [](T u) { return u; });
+  const T low = static_cast<T>(from), high = static_cast<T>(to);
+  fill_unit(state, out, n, Interval<T>{low, high - low, high});
 }
 
 template <class T>
