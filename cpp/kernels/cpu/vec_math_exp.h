@@ -268,9 +268,9 @@ inline Vec<float> tanh(Vec<float> x) {
   using V = Vec<float>;
   const V a = math::at_most(abs(x), C::kOne);
   const V far = V(1.0f) - V(2.0f) / (math::exp_moderate(a + a) + 1.0f);
-  const V z = x * x;
-  const V near = fma(x * z, math::polynomial(z, C::kOdd), x);
-  return select(a < C::kSmall, near, copysign(far, x));
+  const V z = a * a;
+  const V near = fma(a * z, math::polynomial(z, C::kOdd), a);
+  return copysign(select(a < C::kSmall, near, far), x);
 }
 // An odd rational function near 0, the same formula elsewhere; the two share one division.
 inline Vec<double> tanh(Vec<double> x) {

@@ -20,8 +20,9 @@ struct LogConstants<float> {
   static constexpr int kUnscaleBits = 25;
   static constexpr float kLn2 = 0x1.62e43p-1f, kLn2Low = -0x1.05c61p-29f;
   static constexpr float kLog10Of2High = 0x1.344p-2f, kLog10Of2Low = 0x1.3509f8p-18f;
-  static constexpr float kLog2EHigh = 0x1.716p+0f, kLog2ELow = -0x1.7135a8p-13f;
-  static constexpr float kLog10EHigh = 0x1.bccp-2f, kLog10ELow = -0x1.09d5b2p-15f;
+  // log2(e) = 1 + rest and log10(e) = 1/2 + rest: times the first parts f stays exact.
+  static constexpr float kLog2E = 0x1.715476p+0f, kLog2ERest = 0x1.c551dap-2f;
+  static constexpr float kLog10E = 0x1.bcb7b2p-2f, kLog10ERest = -0x1.0d213ap-4f;
   // (log(1 + f) - f) / f^2
   static constexpr float kLog1p[] = {-0x1p-1f,        0x1.555506p-2f,  -0x1.fffefcp-3f,
                                      0x1.99d05ap-3f,  -0x1.559bacp-3f, 0x1.1ed45ep-3f,
@@ -71,11 +72,11 @@ template <LogBase kBase>
 inline Vec<float> log_of_parts(Vec<float> n, Vec<float> f) {
   using C = LogConstants<float>;
   using V = Vec<float>;
-  const V square_term = f * f * polynomial_by_pairs(f, C::kLog1p);
-  if constexpr (kBase == LogBase::kE) return fma(n, V(C::kLn2), f + fma(n, V(C::kLn2Low), square_term));
+  const V p = polynomial_by_pairs(f, C::kLog1p);
+  if constexpr (kBase == LogBase::kE) return fma(n, V(C::kLn2), f + fma(n, V(C::kLn2Low), f * f * p));
   constexpr bool kTwo = kBase == LogBase::kTwo;
-  const V high = kTwo ? C::kLog2EHigh : C::kLog10EHigh, low = kTwo ? C::kLog2ELow : C::kLog10ELow;
-  const V small = fma(f, high, fma(f, low, square_term * (high + low)));
+  const V factor = kTwo ? C::kLog2E : C::kLog10E, rest = kTwo ? C::kLog2ERest : C::kLog10ERest;
+  const V small = fma(f, fma(f, p * factor, rest), kTwo ? f : f * 0.5f);
   if constexpr (kTwo) return n + small;
   return fma(n, V(C::kLog10Of2High), fma(n, V(C::kLog10Of2Low), small));
 }

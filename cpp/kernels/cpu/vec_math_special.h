@@ -210,9 +210,11 @@ inline double digamma_scalar(double x) {
   constexpr double kPi = 0x1.921fb54442d18p+1;
   if (x > 0.0 || x != x) return x == std::numeric_limits<double>::infinity() ? x : digamma_positive(x);
   if (x == 0.0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
-  const double fraction = x - std::trunc(x);
+  const double fraction = x - std::nearbyint(x);
   if (!(fraction != 0.0)) return std::numeric_limits<double>::quiet_NaN();
-  return digamma_positive(1.0 - x) - kPi / std::tan(kPi * fraction);
+  const double f = std::abs(fraction);  // cot(pi f) = tan(pi (1/2 - f)), whose argument is exact near 1/2
+  const double cotangent = f > 0.25 ? std::tan(kPi * (0.5 - f)) : 1.0 / std::tan(kPi * f);
+  return digamma_positive(1.0 - x) - kPi * std::copysign(cotangent, fraction);
 }
 
 // x to the power y, in double lanes: log2 and exp2 of double leave float a correctly rounded result almost
