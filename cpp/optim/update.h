@@ -1,0 +1,41 @@
+// One step of a rule over any number of parameters: gathers them and changes all that share dtype and phase with one
+// operation through the Emitter. Updating one parameter as soon as its gradient is complete is the same class with one
+// `add`, and gives the same bits.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "optim/rules.h"
+#include "tensor/tensor.h"
+
+namespace unspool::optim {
+
+class Update {
+ public:
+  // `rule` must outlive this object; `expected` is about how many parameters will be added.
+  explicit Update(const Rule& rule, std::size_t expected = 1) : rule_(rule), expected_(expected) {}
+
+  // Checks the parameter's part of the step; nothing is changed before `run`. `step` is as Rule::phase wants it.
+  // Raises when gradient or states differ from the parameter in shape or dtype, or when memory to change is read-only.
+  void add(const Tensor& parameter, const Tensor& gradient, std::span<const Tensor> states, double step);
+
+  // Changes all parameters and states that were added, outside of the tape.
+  void run();
+
+ private:
+  struct Bucket {
+    Dtype dtype;
+    double phase;
+    bool is_strided = false;  // some tensor is not contiguous
+    std::vector<ops::Operand> groups;
+  };
+
+  Bucket& bucket_of(Dtype dtype, double phase, std::size_t arity);
+
+  const Rule& rule_;
+  std::size_t expected_;
+  SmallVector<Bucket, 1> buckets_;
+};
+
+}  // namespace unspool::optim
