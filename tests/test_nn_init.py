@@ -118,9 +118,13 @@ def test_truncated_draws_stay_within_their_bounds(low: float, high: float) -> No
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (4, 2, 3), (3, 1)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_orthogonal_rows_or_columns_are_orthonormal(shape: tuple[int, ...], dtype: str) -> None:
-    matrix = array(init.orthogonal_(us.empty(*shape, dtype=getattr(us, dtype)), gain=3.0)).reshape(shape[0], -1)
+    matrix = array(init.orthogonal_(us.empty(*shape, dtype=getattr(us, dtype)), gain=3.0)).reshape(
+        shape[0], -1
+    )
     product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    np.testing.assert_allclose(product, 9.0 * np.eye(len(product)), atol=1e-5 if dtype == "float32" else 1e-13)
+    np.testing.assert_allclose(
+        product, 9.0 * np.eye(len(product)), atol=1e-5 if dtype == "float32" else 1e-13
+    )
 
 
 def test_sparse_zeroes_its_share_of_every_column() -> None:

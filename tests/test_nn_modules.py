@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.nn import CASES, Case
 
 import unspool as us
+from reference.nn import CASES, Case
 from unspool import nn
 from unspool.nn import functional as F
 
@@ -47,7 +47,9 @@ def test_values_follow_the_formula(case: Case, dtype: str) -> None:
     expected = np.asarray(case.formula(*given, *numbers(module)))
     assert tuple(output.shape) == expected.shape
     assert output.dtype == getattr(us, dtype)
-    np.testing.assert_allclose(output.detach().numpy(), expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(
+        output.detach().numpy(), expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -92,7 +94,10 @@ def test_modules_survive_printing_copying_and_pickling(case: Case) -> None:
     ("module", "text"),
     [
         (lambda: nn.Linear(3, 4), "Linear(in_features=3, out_features=4, bias=True)"),
-        (lambda: nn.Bilinear(3, 4, 5, bias=False), "in1_features=3, in2_features=4, out_features=5, bias=False"),
+        (
+            lambda: nn.Bilinear(3, 4, 5, bias=False),
+            "in1_features=3, in2_features=4, out_features=5, bias=False",
+        ),
         (lambda: nn.ReLU(inplace=True), "ReLU(inplace=True)"),
         (lambda: nn.ReLU(), "ReLU()"),
         (lambda: nn.ReLU6(), "ReLU6()"),
@@ -279,7 +284,9 @@ def test_elementwise_refuses_functions_that_change_the_shape() -> None:
 
 
 def test_triplet_loss_takes_any_distance() -> None:
-    module = nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: (x - y).abs().sum(-1), margin=1.0)
+    module = nn.TripletMarginWithDistanceLoss(
+        distance_function=lambda x, y: (x - y).abs().sum(-1), margin=1.0
+    )
     a, p, n = us.zeros(1, 2), us.ones(1, 2), 3 * us.ones(1, 2)
     assert module(a, p, n).item() == 0.0
     assert module(a, n, p).item() == 5.0

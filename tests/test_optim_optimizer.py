@@ -26,8 +26,10 @@ GROUP_KEYS = {
     "SGD": "lr momentum dampening weight_decay nesterov maximize foreach differentiable fused params",
     "Adam": "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused "
     "decoupled_weight_decay params",
-    "RMSprop": "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable params",
-    "Adagrad": "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize differentiable fused params",
+    "RMSprop": "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable "
+    "params",
+    "Adagrad": "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize differentiable fused "
+    "params",
     "Adadelta": "lr rho eps weight_decay maximize capturable foreach differentiable params",
 }
 
@@ -71,7 +73,11 @@ def test_the_order_of_group_entries_and_their_names_are_the_public_ones(name: st
         (lambda: us.optim.SGD(parameters(), momentum=-0.5), ValueError, "momentum value: -0.5"),
         (lambda: us.optim.SGD(parameters(), weight_decay=-0.5), ValueError, "weight_decay value: -0.5"),
         (lambda: us.optim.SGD(parameters(), nesterov=True), ValueError, "Nesterov"),
-        (lambda: us.optim.SGD(parameters(), nesterov=True, momentum=0.9, dampening=0.1), ValueError, "dampening"),
+        (
+            lambda: us.optim.SGD(parameters(), nesterov=True, momentum=0.9, dampening=0.1),
+            ValueError,
+            "dampening",
+        ),
         (lambda: us.optim.SGD(parameters(), foreach=True, fused=True), RuntimeError, "fused"),
         (lambda: us.optim.SGD(parameters(), differentiable=True), NotImplementedError, "tape"),
         (lambda: us.optim.Adam(parameters(), betas=(1.0, 0.9)), ValueError, "index 0: 1.0"),
@@ -265,7 +271,9 @@ def test_step_hooks_run_around_the_step_and_can_be_removed() -> None:
 def test_state_dict_hooks_may_replace_the_dictionary() -> None:
     optimizer = us.optim.SGD(parameters(), lr=0.1)
     optimizer.register_state_dict_post_hook(lambda opt, state: {**state, "epoch": 3})
-    optimizer.register_load_state_dict_pre_hook(lambda opt, state: {k: v for k, v in state.items() if k != "epoch"})
+    optimizer.register_load_state_dict_pre_hook(
+        lambda opt, state: {k: v for k, v in state.items() if k != "epoch"}
+    )
     saved = optimizer.state_dict()
     assert saved["epoch"] == 3
     optimizer.load_state_dict(saved)

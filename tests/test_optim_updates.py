@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.optim import RULES
 
 import unspool as us
+from reference.optim import RULES
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.1}),
@@ -45,7 +45,8 @@ def describe(case: Any) -> str:
 @pytest.mark.parametrize(("name", "options"), CASES, ids=describe)
 def test_steps_follow_the_formula(name: str, options: dict[str, Any], dtype: Any) -> None:
     random = np.random.default_rng(3)
-    # Sizes around the width of a vector register, a 0-d one, an empty one and one large enough for several threads.
+    # Sizes around the width of a vector register, a 0-d one, an empty one and one large enough for several
+    # threads.
     shapes = [(), (1,), (3, 5), (8,), (0,), (33, 1), (260, 257)]
     starts = [np.asarray(random.standard_normal(shape), dtype) for shape in shapes]
     centres = [np.asarray(random.standard_normal(shape), dtype) for shape in shapes]

@@ -51,7 +51,13 @@ def hinge_embedding(x: Array, y: Array, margin: float = 1.0) -> Array:
 
 
 def triplet(
-    a: Array, p: Array, n: Array, margin: float = 1.0, norm: float = 2.0, eps: float = 1e-6, swap: bool = False
+    a: Array,
+    p: Array,
+    n: Array,
+    margin: float = 1.0,
+    norm: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
 ) -> Array:
     """Balntas et al. 2016, equations 3 and 4."""
     near, far = pairwise_distance(a, p, norm, eps), pairwise_distance(a, n, norm, eps)
@@ -76,7 +82,8 @@ class Case:
     """One module with one set of arguments.
 
     `formula` is given the inputs and then the module's parameters, in order of registration. `grad` are the
-    positions of the inputs that get a gradient; a module whose formula has corners draws inputs away from them.
+    positions of the inputs that get a gradient; a module whose formula has corners draws inputs away from
+    them.
     """
 
     module: str
@@ -132,9 +139,19 @@ def _activations() -> list[Case]:
         Case("Identity", lambda x: x, smooth, {"size": 3}),
         Case("ReLU", lambda x: np.maximum(x, 0), off_corners(0.0)),
         Case("ReLU6", lambda x: np.clip(x, 0, 6), off_corners(0.0, 6.0, scale=6.0)),
-        Case("Threshold", lambda x: np.where(x > 0.5, x, 3.0), off_corners(0.5), {"threshold": 0.5, "value": 3.0}),
+        Case(
+            "Threshold",
+            lambda x: np.where(x > 0.5, x, 3.0),
+            off_corners(0.5),
+            {"threshold": 0.5, "value": 3.0},
+        ),
         Case("Hardtanh", lambda x: np.clip(x, -1, 1), off_corners(-1.0, 1.0)),
-        Case("Hardtanh", lambda x: np.clip(x, -2, 0.5), off_corners(-2.0, 0.5), {"min_val": -2.0, "max_val": 0.5}),
+        Case(
+            "Hardtanh",
+            lambda x: np.clip(x, -2, 0.5),
+            off_corners(-2.0, 0.5),
+            {"min_val": -2.0, "max_val": 0.5},
+        ),
         Case("Hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), off_corners(-3.0, 3.0, scale=4.0)),
         Case("Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), off_corners(-3.0, 3.0, scale=4.0)),
         Case("ELU", elu, off_corners(0.0)),
@@ -145,7 +162,9 @@ def _activations() -> list[Case]:
         Case("GELU", lambda x: gelu(x, "tanh"), smooth, {"approximate": "tanh"}),
         Case("GLU", glu, smooth),
         Case("GLU", lambda x: glu(x, 0), smooth, {"dim": 0}),
-        Case("Hardshrink", lambda x: np.where(np.abs(x) > 0.7, x, 0.0), off_corners(-0.7, 0.7), {"lambd": 0.7}),
+        Case(
+            "Hardshrink", lambda x: np.where(np.abs(x) > 0.7, x, 0.0), off_corners(-0.7, 0.7), {"lambd": 0.7}
+        ),
         Case(
             "Softshrink",
             lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.7, 0),
@@ -155,9 +174,7 @@ def _activations() -> list[Case]:
         Case("LeakyReLU", lambda x: np.where(x > 0, x, 0.01 * x), off_corners(0.0)),
         Case("LeakyReLU", lambda x: np.where(x > 0, x, 0.3 * x), off_corners(0.0), {"negative_slope": 0.3}),
         Case("Softplus", softplus, smooth),
-        Case(
-            "Softplus", lambda x: softplus(x, 2.0, 1.0), off_corners(0.5), {"beta": 2.0, "threshold": 1.0}
-        ),
+        Case("Softplus", lambda x: softplus(x, 2.0, 1.0), off_corners(0.5), {"beta": 2.0, "threshold": 1.0}),
         Case("PReLU", prelu, off_corners(0.0)),
         Case("PReLU", prelu, off_corners(0.0, shape=(2, 3, 4)), {"num_parameters": 3, "init": 0.1}),
         Case("Softmax", lambda x: softmax(x, 1), smooth, {"dim": 1}),
@@ -183,7 +200,9 @@ def _layers() -> list[Case]:
         ),
         Case("Flatten", lambda x: x.reshape(2, -1), normal((2, 3, 4))),
         Case("Flatten", lambda x: x.reshape(6, 4), normal((2, 3, 4)), {"start_dim": 0, "end_dim": 1}),
-        Case("Unflatten", lambda x: x.reshape(2, 3, 2), normal((2, 6)), {"dim": 1, "unflattened_size": (3, -1)}),
+        Case(
+            "Unflatten", lambda x: x.reshape(2, 3, 2), normal((2, 6)), {"dim": 1, "unflattened_size": (3, -1)}
+        ),
         Case("Sum", lambda x, y: x + y, normal((4, 3), (3,)), grad=(0, 1)),
         Case("Product", lambda x, y, z: x * y * z, normal((4, 3), (4, 3), (3,)), grad=(0, 1, 2)),
         Case("PairwiseDistance", pairwise_distance, normal((4, 3), (4, 3)), grad=(0, 1)),
@@ -196,7 +215,11 @@ def _layers() -> list[Case]:
         ),
         Case("CosineSimilarity", cosine_similarity, normal((4, 3), (4, 3)), grad=(0, 1)),
         Case(
-            "CosineSimilarity", lambda x, y: cosine_similarity(x, y, 0), normal((4, 3), (4, 3)), {"dim": 0}, (0, 1)
+            "CosineSimilarity",
+            lambda x, y: cosine_similarity(x, y, 0),
+            normal((4, 3), (4, 3)),
+            {"dim": 0},
+            (0, 1),
         ),
     ]
 
@@ -286,8 +309,12 @@ def _losses() -> list[Case]:
             swap=True,
         ),
         *_reduced("PoissonNLLLoss", lambda x, t: poisson(x, t), counts),
-        *_reduced("PoissonNLLLoss", lambda x, t: poisson(x, t, False, True), counts, log_input=False, full=True),
-        *_reduced("GaussianNLLLoss", lambda x, t, v: gaussian(x, t, v, True), gaussians, (0, 1, 2), full=True),
+        *_reduced(
+            "PoissonNLLLoss", lambda x, t: poisson(x, t, False, True), counts, log_input=False, full=True
+        ),
+        *_reduced(
+            "GaussianNLLLoss", lambda x, t, v: gaussian(x, t, v, True), gaussians, (0, 1, 2), full=True
+        ),
         *_reduced("MultiLabelSoftMarginLoss", multilabel_soft_margin, logits),
     ]
     for reduction in ("none", "mean", "sum"):
@@ -305,9 +332,7 @@ def _losses() -> list[Case]:
                 scores((5, 4, 2), (5, 2), 4),
                 {"ignore_index": 1, "label_smoothing": 0.2, **how},
             ),
-            Case(
-                "NLLLoss", lambda x, t, how=how: nll_loss(x, t, **how), scores((5, 4), (5,), 4), how
-            ),
+            Case("NLLLoss", lambda x, t, how=how: nll_loss(x, t, **how), scores((5, 4), (5,), 4), how),
             Case(
                 "MultiMarginLoss",
                 lambda x, t, how=how: multi_margin_loss(x, t, p=2, margin=0.7, **how),

@@ -1,7 +1,7 @@
 """Optimizer updates in pure NumPy, one function per rule, from the formula of the paper it names.
 
-Each is a generator of parameter values: it is given the first value and a function that returns the gradient at a
-value, and yields the value after each step. Everything is computed in the dtype of the first value.
+Each is a generator of parameter values: it is given the first value and a function that returns the gradient
+at a value, and yields the value after each step. Everything is computed in the dtype of the first value.
 """
 
 from __future__ import annotations

@@ -320,6 +320,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
         attributes = self.__dict__
+        attributes["_opt_called"] = True  # read by learning-rate schedules, which come after the first step
         pre = attributes.get("_optimizer_step_pre_hooks")
         post = attributes.get("_optimizer_step_post_hooks")
         if not (pre or post or _global_pre_hooks or _global_post_hooks) or type(self).step is not hooked:
