@@ -12,50 +12,89 @@ namespace unspool::kernels::cpu {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 4096;  // of one packed operand
+constexpr std::int64_t kSlackBytes = 64;    // that packing may write behind it
 constexpr std::int64_t kShortRow = 64;      // rows below this are packed several at a time
 
 struct Operands {
   Loop loop;
   const double* attrs;
   int arity;
+  bool repeats;  // the loop takes single elements as they are
   std::byte* data[kMaxArity + 1];  // the output last
   std::int64_t item[kMaxArity + 1];
   std::int64_t block;  // elements that fit a buffer
 };
 
-using Buffer = std::byte[kBlockBytes];
+struct Buffer {
+  alignas(64) std::byte bytes[kBlockBytes + kSlackBytes];
+};
 
 void fill(std::byte* buffer, const std::byte* element, std::int64_t item, std::int64_t n) {
   copy_row(static_cast<std::size_t>(item), buffer, 1, element, 0, n);
 }
 
-// Operands are contiguous like the output (`single` clear) or one element.
-void run_flat(const Context& context, const Operands& o, std::int64_t n, const bool (&single)[kMaxArity],
-              bool any_single) {
-  if (!any_single) {
+// Operands are contiguous like the output, or one element (bit k of `single`).
+void run_flat(const Context& context, const Operands& o, std::int64_t n, unsigned single) {
+  if (single == 0 || o.repeats) {
     over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
       const void* in[kMaxArity];
-      for (int k = 0; k < o.arity; ++k) in[k] = o.data[k] + begin * o.item[k];
-      o.loop(o.data[o.arity] + begin * o.item[o.arity], in, end - begin, o.attrs);
+      for (int k = 0; k < o.arity; ++k) in[k] = o.data[k] + (single >> k & 1 ? 0 : begin * o.item[k]);
+      o.loop(o.data[o.arity] + begin * o.item[o.arity], in, single, end - begin, o.attrs);
     });
     return;
   }
   over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    alignas(64) Buffer buffers[kMaxArity];
+    Buffer buffers[kMaxArity];
     const std::int64_t block = std::min(o.block, end - begin);
     const void* in[kMaxArity];
     for (int k = 0; k < o.arity; ++k) {
-      if (!single[k]) continue;
-      fill(buffers[k], o.data[k], o.item[k], block);
-      in[k] = buffers[k];
+      if (single >> k & 1) fill(buffers[k].bytes, o.data[k], o.item[k], block);
     }
     for (std::int64_t at = begin; at < end; at += block) {
-      for (int k = 0; k < o.arity; ++k) {
-        if (!single[k]) in[k] = o.data[k] + at * o.item[k];
-      }
-      o.loop(o.data[o.arity] + at * o.item[o.arity], in, std::min(block, end - at), o.attrs);
+      for (int k = 0; k < o.arity; ++k) in[k] = single >> k & 1 ? buffers[k].bytes : o.data[k] + at * o.item[k];
+      o.loop(o.data[o.arity] + at * o.item[o.arity], in, 0, std::min(block, end - at), o.attrs);
     }
   });
+}
+
+// Rows of `width` elements one behind the other. May write kSlackBytes more than asked.
+template <class W>
+void pack_short_rows(W* to, const W* from, std::int64_t row_step, std::int64_t step, std::int64_t rows,
+                     std::int64_t width) {
+  constexpr std::int64_t kAtOnce = kSlackBytes / 2 / static_cast<std::int64_t>(sizeof(W));
+  for (std::int64_t r = 0; r < rows; ++r, to += width, from += row_step) {
+    if (step == 0) {
+      W copies[kAtOnce];
+      std::fill_n(copies, kAtOnce, *from);
+      for (std::int64_t i = 0; i < width; i += kAtOnce) std::memcpy(to + i, copies, sizeof(copies));
+    } else if (step == 1) {
+      std::memcpy(to, from, static_cast<std::size_t>(width) * sizeof(W));
+    } else {
+      for (std::int64_t i = 0; i < width; ++i) to[i] = from[i * step];
+    }
+  }
+}
+
+// The next n elements of operand j of the walk.
+template <class W>
+void pack(W* to, const W* from, Cursor cursor, int j, std::int64_t n) {
+  const Joint& joint = cursor.joint;
+  const std::int64_t row = joint.row(), step = joint.row_stride(j);
+  while (n > 0) {
+    const std::int64_t rows = std::min(n / row, cursor.left_rows());
+    if (rows > 0) {
+      pack_short_rows(to, from + cursor.offset[j], joint.strides[j][joint.ndim - 2], step, rows, row);
+      cursor.advance_rows(rows);
+      to += rows * row;
+      n -= rows * row;
+    } else {
+      const std::int64_t part = std::min(n, cursor.left_in_row());
+      copy_row(to, 1, from + cursor.offset[j], step, part);
+      cursor.advance(part);
+      to += part;
+      n -= part;
+    }
+  }
 }
 
 // Walks any layout. A block stays within a row when rows are long, so that rows of unit stride are used in place.
@@ -63,62 +102,78 @@ class StridedRun {
  public:
   StridedRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint) {
     by_rows_ = joint.row() >= kShortRow;
+    block_ = o_.block;
     for (int k = 0; k <= o_.arity; ++k) {
-      const int j = place(k);
-      way_[k] = joint.is_flat(j)                            ? Way::kFlat
-                : k < o_.arity && joint.is_constant(j)      ? Way::kConstant
-                : by_rows_ && joint.row_stride(j) == 1      ? Way::kRow
-                                                            : Way::kPacked;
-      packs_input_ |= k < o_.arity && way_[k] == Way::kPacked;
+      way_[k] = way_of(k);
+      if (way_[k] == Way::kPeriodic) block_ -= o_.block % joint.row();
+      uses_buffers_ |= way_[k] >= Way::kFilled;
     }
   }
 
   void operator()(std::int64_t begin, std::int64_t end) const {
-    alignas(64) Buffer buffers[kMaxArity + 1];
-    const std::int64_t block = std::min(o_.block, end - begin);
+    Buffer buffers[kMaxArity + 1];
+    const std::int64_t block = uses_buffers_ ? std::min(block_, end - begin) : end - begin;
+    Cursor cursor(joint_, begin);
+    unsigned repeated = 0;
     for (int k = 0; k < o_.arity; ++k) {
-      if (way_[k] == Way::kConstant) fill(buffers[k], o_.data[k], o_.item[k], block);
+      if (way_[k] == Way::kFilled) fill(buffers[k].bytes, o_.data[k], o_.item[k], block);
+      // Blocks are whole periods, so all of them begin in the same phase.
+      if (way_[k] == Way::kPeriodic) pack_operand(k, cursor, block, buffers[k]);
+      if (way_[k] == Way::kRepeated || way_[k] == Way::kRowRepeated) repeated |= 1u << k;
     }
-    Cursor read(joint_, begin), write = read;
     const int last = o_.arity;
     for (std::int64_t at = begin; at < end;) {
       std::int64_t n = std::min(block, end - at);
-      if (by_rows_) n = std::min(n, read.left_in_row());
+      if (by_rows_) n = std::min(n, cursor.left_in_row());
       const void* in[kMaxArity];
-      for (int k = 0; k < o_.arity; ++k) in[k] = is_buffered(k) ? buffers[k] : address(k, at, read);
-      void* out = is_buffered(last) ? buffers[last] : address(last, at, read);
-      pack(read, n, buffers);
-      o_.loop(out, in, n, o_.attrs);
-      if (way_[last] == Way::kPacked) unpack(write, n, buffers[last]);
+      for (int k = 0; k < o_.arity; ++k) {
+        if (way_[k] == Way::kPacked) pack_operand(k, cursor, n, buffers[k]);
+        in[k] = way_[k] >= Way::kFilled ? buffers[k].bytes : address(k, at, cursor);
+      }
+      if (way_[last] == Way::kPacked) {
+        o_.loop(buffers[last].bytes, in, repeated, n, o_.attrs);
+        unpack(cursor, n, buffers[last].bytes);
+      } else {
+        o_.loop(address(last, at, cursor), in, repeated, n, o_.attrs);
+      }
       at += n;
+      if (by_rows_) cursor.advance(n);
+      else skip(cursor, n);
     }
   }
 
  private:
-  enum class Way { kFlat, kConstant, kRow, kPacked };
+  // The last three go through a buffer.
+  enum class Way { kFlat, kRepeated, kRow, kRowRepeated, kFilled, kPeriodic, kPacked };
+
+  Way way_of(int k) const {
+    const int j = place(k);
+    if (joint_.is_flat(j)) return Way::kFlat;
+    if (k == o_.arity) return by_rows_ && joint_.row_stride(j) == 1 ? Way::kRow : Way::kPacked;
+    if (joint_.is_constant(j)) return o_.repeats ? Way::kRepeated : Way::kFilled;
+    if (by_rows_ && joint_.row_stride(j) == 1) return Way::kRow;
+    if (by_rows_ && joint_.row_stride(j) == 0 && o_.repeats) return Way::kRowRepeated;
+    if (by_rows_) return Way::kPacked;
+    for (int d = 0; d < joint_.ndim - 1; ++d) {
+      if (joint_.strides[j][d] != 0) return Way::kPacked;
+    }
+    return Way::kPeriodic;
+  }
 
   // The output is the joint's first view.
   int place(int k) const { return k == o_.arity ? 0 : k + 1; }
-  bool is_buffered(int k) const { return way_[k] == Way::kConstant || way_[k] == Way::kPacked; }
   std::byte* address(int k, std::int64_t at, const Cursor& cursor) const {
     return o_.data[k] + (way_[k] == Way::kFlat ? at : cursor.offset[place(k)]) * o_.item[k];
   }
 
-  void pack(Cursor& cursor, std::int64_t n, Buffer* buffers) const {
-    for (std::int64_t done = 0; done < n;) {
-      const std::int64_t part = std::min(n - done, cursor.left_in_row());
-      for (int k = 0; packs_input_ && k < o_.arity; ++k) {
-        if (way_[k] != Way::kPacked) continue;
-        const std::int64_t item = o_.item[k];
-        copy_row(static_cast<std::size_t>(item), buffers[k] + done * item, 1,
-                 o_.data[k] + cursor.offset[place(k)] * item, joint_.row_stride(place(k)), part);
-      }
-      cursor.advance(part);
-      done += part;
-    }
+  void pack_operand(int k, const Cursor& cursor, std::int64_t n, Buffer& buffer) const {
+    visit_size(static_cast<std::size_t>(o_.item[k]), [&](auto word) {
+      using W = decltype(word);
+      pack(reinterpret_cast<W*>(buffer.bytes), reinterpret_cast<const W*>(o_.data[k]), cursor, place(k), n);
+    });
   }
 
-  void unpack(Cursor& cursor, std::int64_t n, const std::byte* buffer) const {
+  void unpack(Cursor cursor, std::int64_t n, const std::byte* buffer) const {
     const std::int64_t item = o_.item[o_.arity];
     for (std::int64_t done = 0; done < n;) {
       const std::int64_t part = std::min(n - done, cursor.left_in_row());
@@ -129,11 +184,27 @@ class StridedRun {
     }
   }
 
+  static void skip(Cursor& cursor, std::int64_t n) {
+    const std::int64_t row = cursor.joint.row();
+    while (n > 0) {
+      const std::int64_t rows = std::min(n / row, cursor.left_rows());
+      if (rows > 0) {
+        cursor.advance_rows(rows);
+        n -= rows * row;
+      } else {
+        const std::int64_t part = std::min(n, cursor.left_in_row());
+        cursor.advance(part);
+        n -= part;
+      }
+    }
+  }
+
   const Operands& o_;
   const Joint& joint_;
   Way way_[kMaxArity + 1];
+  std::int64_t block_;
   bool by_rows_ = false;
-  bool packs_input_ = false;
+  bool uses_buffers_ = false;
 };
 
 [[gnu::noinline]] void run_strided(const Context& context, const Operands& operands, const KernelCall& call,
@@ -160,8 +231,8 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   o.arity = loops.arity;
   const Dtype dtype = call.in[loops.first_is_mask ? 1 : 0].dtype;
   o.loop = loops.by_dtype[static_cast<int>(dtype)];
-  bool single[kMaxArity] = {};
-  bool any_single = false;
+  o.repeats = is_floating(dtype);
+  unsigned single = 0;
   bool flat = out.contiguous;
   for (int k = 0; k < o.arity; ++k) {
     const View& view = call.in[static_cast<std::size_t>(k)];
@@ -169,9 +240,8 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
     o.item[k] = static_cast<std::int64_t>(size_of(view.dtype));
     const std::int64_t count = view.numel();
     if (count == n && view.contiguous) continue;
-    single[k] = count == 1;
-    any_single |= single[k];
-    flat &= single[k];
+    if (count == 1) single |= 1u << k;
+    else flat = false;
   }
   o.data[o.arity] = bytes_of(out);
   o.item[o.arity] = static_cast<std::int64_t>(size_of(out.dtype));
@@ -182,7 +252,7 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   for (const ops::Attr& attr : call.attrs) attrs[attr_count++] = attr.number();
   o.attrs = attrs;
 
-  if (flat) run_flat(context, o, n, single, any_single);
+  if (flat) run_flat(context, o, n, single);
   else run_strided(context, o, call, n);
 }
 

@@ -135,11 +135,27 @@ struct Cursor {
     }
   }
 
+  Cursor(const Cursor& other) : joint(other.joint) {
+    for (int d = 0; d < joint.ndim; ++d) index[d] = other.index[d];
+    for (int k = 0; k < joint.count; ++k) offset[k] = other.offset[k];
+  }
+  Cursor& operator=(const Cursor&) = delete;
+
   std::int64_t left_in_row() const { return joint.row() - index[joint.ndim - 1]; }
 
+  // Whole rows up to where the dimension outside of the row ends; 0 in the middle of a row.
+  std::int64_t left_rows() const {
+    const int d = joint.ndim - 2;
+    return d < 0 || index[d + 1] != 0 ? 0 : joint.sizes[d] - index[d];
+  }
+
   // Moves on by n <= left_in_row().
-  void advance(std::int64_t n) {
-    int d = joint.ndim - 1;
+  void advance(std::int64_t n) { advance_in(joint.ndim - 1, n); }
+  // Moves on by n <= left_rows() rows.
+  void advance_rows(std::int64_t n) { advance_in(joint.ndim - 2, n); }
+
+ private:
+  void advance_in(int d, std::int64_t n) {
     step(d, n);
     while (d > 0 && index[d] == joint.sizes[d]) {
       step(d, -joint.sizes[d]);
@@ -147,8 +163,6 @@ struct Cursor {
       step(d, 1);
     }
   }
-
- private:
   void step(int d, std::int64_t n) {
     index[d] += n;
     for (int k = 0; k < joint.count; ++k) offset[k] += n * joint.strides[k][d];
