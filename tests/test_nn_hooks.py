@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -189,17 +190,25 @@ def test_process_wide_hooks_run_before_the_modules_own() -> None:
     module = nn.Sequential(Scale())
     seen: list[str] = []
     module[0].register_forward_hook(lambda m, args, output: seen.append("own"))
-    handles = [
-        module_file.register_module_forward_pre_hook(lambda m, args: seen.append("pre " + type(m).__name__)),
-        module_file.register_module_forward_hook(
-            lambda m, args, output: seen.append("post " + type(m).__name__)
+    hooks = [
+        (
+            module_file.register_module_forward_pre_hook,
+            lambda m, args: seen.append("pre " + type(m).__name__),
         ),
-        module_file.register_module_full_backward_hook(
-            lambda m, gi, go: seen.append("back " + type(m).__name__)
+        (
+            module_file.register_module_forward_hook,
+            lambda m, args, out: seen.append("post " + type(m).__name__),
         ),
-        module_file.register_module_full_backward_pre_hook(lambda m, go: seen.append("pre-back")),
+        (
+            module_file.register_module_full_backward_hook,
+            lambda m, *g: seen.append("back " + type(m).__name__),
+        ),
+        (module_file.register_module_full_backward_pre_hook, lambda m, g: seen.append("pre-back")),
     ]
-    module(us.ones(1, requires_grad=True)).backward()
+    with ExitStack() as stack:
+        for register, hook in hooks:
+            stack.enter_context(register(hook))
+        module(us.ones(1, requires_grad=True)).backward()
     assert seen == [
         "pre Sequential",
         "pre Scale",
@@ -211,8 +220,6 @@ def test_process_wide_hooks_run_before_the_modules_own() -> None:
         "back Scale",
         "back Sequential",
     ]
-    for handle in handles:
-        handle.remove()
     seen.clear()
     module(us.ones(1, requires_grad=True)).backward()
     assert seen == ["own"]

@@ -75,8 +75,8 @@ softplus = _core.functional.softplus
 softshrink = _core.functional.softshrink
 softsign = _core.functional.softsign
 tanhshrink = _core.functional.tanhshrink
-sigmoid = _core.sigmoid
-tanh = _core.tanh
+sigmoid = _core.functional.sigmoid
+tanh = _core.ops.tanh
 
 __all__ = [
     "bilinear",

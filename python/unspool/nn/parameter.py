@@ -46,8 +46,8 @@ class Parameter(Tensor):
             return known  # type: ignore[no-any-return]
         result = type(self)(self.data.clone(), self.requires_grad)
         memo[id(self)] = result
-        if self.__dict__:
-            result.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        for name, value in _attributes(self).items():
+            setattr(result, name, copy.deepcopy(value, memo))
         return result
 
     def __repr__(self) -> str:
@@ -56,11 +56,16 @@ class Parameter(Tensor):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # The third entry stands for hooks, which are not saved: the layout other readers of such files
         # expect.
-        state = dict(self.__dict__) or None
+        state = _attributes(self) or None
         arguments: tuple[Any, ...] = (self.data, self.requires_grad, OrderedDict())
         if state is None and type(self) is Parameter:
             return (_rebuild_parameter, arguments)
         return (_rebuild_parameter_with_state, (type(self), *arguments, state))
+
+
+def _attributes(tensor: Tensor) -> dict[str, Any]:
+    """What the user has attached to a tensor."""
+    return dict(getattr(tensor, "__dict__", {}))
 
 
 def _rebuild_parameter(data: Tensor, requires_grad: bool, _hooks: Any) -> Parameter:
@@ -71,8 +76,8 @@ def _rebuild_parameter_with_state(
     cls: type[Parameter], data: Tensor, requires_grad: bool, _hooks: Any, state: dict[str, Any] | None
 ) -> Parameter:
     parameter: Parameter = Tensor._make_subclass(cls, data, requires_grad)
-    if state:
-        parameter.__dict__.update(state)
+    for name, value in (state or {}).items():
+        setattr(parameter, name, value)
     return parameter
 
 

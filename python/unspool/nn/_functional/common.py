@@ -20,9 +20,9 @@ def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: A
     The core's own in-place form is used where there is one. Elsewhere the function reads a copy, because its
     derivative may need the values that are about to be overwritten.
     """
-    direct = getattr(input, name + "_", None)
+    direct = getattr(ops, name + "_", None)
     if direct is not None:
-        result: Tensor = direct(*args)
+        result: Tensor = direct(input, *args)
         return result
     source = input.clone() if _core.is_grad_enabled() and input.requires_grad else input
     return input.copy_(function(source, *args))
