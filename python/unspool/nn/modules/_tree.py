@@ -183,7 +183,8 @@ class ModuleTree(ModuleBase):
             )
         if name == "":
             raise KeyError(f'{call}: the name can\'t be empty string ""')
-        if name not in self.__dict__[kind] and hasattr(self, name):
+        attributes = self.__dict__
+        if name not in attributes[kind] and (name in attributes or hasattr(type(self), name)):
             raise KeyError(f"{call}: attribute '{name}' already exists in {type(self).__name__}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
