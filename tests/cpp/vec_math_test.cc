@@ -67,7 +67,7 @@ const std::vector<Function>& functions() {
       UNSPOOL_FUNCTION(log2, std::log2(x), 2, 2),        UNSPOOL_FUNCTION(log10, std::log10(x), 2, 2),
       UNSPOOL_FUNCTION(log1p, std::log1p(x), 2, 2),      UNSPOOL_FUNCTION(tanh, std::tanh(x), 2, 2),
       UNSPOOL_FUNCTION(sigmoid, exact_sigmoid(x), 2, 2), UNSPOOL_FUNCTION(erf, std::erf(x), 2, 2),
-      UNSPOOL_FUNCTION(erfc, std::erfc(x), 1, 4),        UNSPOOL_FUNCTION(sin, std::sin(x), 2, 2),
+      UNSPOOL_FUNCTION(erfc, std::erfc(x), 4, 4),        UNSPOOL_FUNCTION(sin, std::sin(x), 2, 2),
       UNSPOOL_FUNCTION(cos, std::cos(x), 2, 2),          UNSPOOL_FUNCTION(tan, std::tan(x), 4, 4),
       UNSPOOL_FUNCTION(asin, std::asin(x), 4, 4),        UNSPOOL_FUNCTION(acos, std::acos(x), 4, 4),
       UNSPOOL_FUNCTION(atan, std::atan(x), 4, 4),        UNSPOOL_FUNCTION(sinh, std::sinh(x), 4, 4),

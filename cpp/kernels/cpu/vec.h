@@ -328,6 +328,7 @@ struct Vec {
   using Int = typename Native<T>::Int;
   using Uint = typename Native<T>::Uint;
   using IntLane = typename Native<T>::IntLane;
+  using UintLane = typename Native<T>::UintLane;
   static constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
   Reg v;
@@ -385,6 +386,7 @@ struct Vec {
   friend Vec round(Vec a) { return native::round<native::kToEven>(a.v); }  // halves to even
 
   friend Int bits(Vec a) { return reinterpret_cast<Int>(a.v); }
+  friend Uint unsigned_bits(Vec a) { return reinterpret_cast<Uint>(a.v); }  // for arithmetic that may wrap
   friend Vec abs(Vec a) { return from_bits(bits(a) & std::numeric_limits<IntLane>::max()); }
   friend Vec copysign(Vec a, Vec sign) {
     return from_bits((bits(a) & std::numeric_limits<IntLane>::max()) | sign_bit(sign));
@@ -400,6 +402,7 @@ struct Vec {
   friend Mask<T> isfinite(Vec a) { return abs(a) < std::numeric_limits<T>::infinity(); }
 
   static Vec from_bits(Int i) { return reinterpret_cast<Reg>(i); }
+  static Vec from_bits(Uint i) { return reinterpret_cast<Reg>(i); }
 };
 
 template <class T>

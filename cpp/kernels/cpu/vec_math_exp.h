@@ -135,7 +135,7 @@ inline Vec<T> clamp_for(Vec<T> x, T low, T high) {
 template <class T>
 struct Reduced {
   Vec<T> r;
-  typename Vec<T>::Int biased;
+  typename Vec<T>::Uint biased;
 };
 
 template <class T>
@@ -144,23 +144,22 @@ inline Reduced<T> reduce_exp(Vec<T> x, int offset) {
   const Vec<T> rounder = Format<T>::kRounder + static_cast<T>(offset);
   const Vec<T> shifted = fma(x, Vec<T>(C::kLog2E), rounder);
   const Vec<T> n = shifted - rounder;
-  return {fma(n, Vec<T>(-C::kLn2Low), fma(n, Vec<T>(-C::kLn2High), x)), bits(shifted)};
+  return {fma(n, Vec<T>(-C::kLn2Low), fma(n, Vec<T>(-C::kLn2High), x)), unsigned_bits(shifted)};
 }
 
 // y * 2^n where the low bits of `biased` hold n + 2 bias: two factors, so that neither overflows and a
 // subnormal result is rounded once.
 template <class T>
-inline Vec<T> scale_twice(Vec<T> y, typename Vec<T>::Int biased) {
+inline Vec<T> scale_twice(Vec<T> y, typename Vec<T>::Uint biased) {
   using V = Vec<T>;
-  using Uint = typename V::Uint;
-  const auto half = reinterpret_cast<typename V::Int>(reinterpret_cast<Uint>(biased) >> 1);
+  const auto half = biased >> 1;
   return y * V::from_bits(half << Format<T>::kMantissaBits) *
          V::from_bits((biased - half) << Format<T>::kMantissaBits);
 }
 
 // y * 2^n where the low bits of `biased` hold n + bias, for n that give a normal factor.
 template <class T>
-inline Vec<T> power_of_two(typename Vec<T>::Int biased) {
+inline Vec<T> power_of_two(typename Vec<T>::Uint biased) {
   return Vec<T>::from_bits(biased << Format<T>::kMantissaBits);
 }
 
@@ -184,7 +183,7 @@ inline Vec<T> exp2_any(Vec<T> x) {
   const Vec<T> rounder = Format<T>::kRounder + static_cast<T>(2 * Format<T>::kBias);
   const Vec<T> clamped = clamp_for(x, C::kExp2Min, C::kExp2Max);
   const Vec<T> shifted = clamped + rounder;
-  return scale_twice(polynomial(clamped - (shifted - rounder), C::kExp2), bits(shifted));
+  return scale_twice(polynomial(clamped - (shifted - rounder), C::kExp2), unsigned_bits(shifted));
 }
 
 // (exp(x) - 1) 2^shift, shift < 0, without overflow before the true result overflows.
@@ -213,10 +212,13 @@ inline Vec<T> sigmoid_any(Vec<T> x) {
   using F = Format<T>;
   const auto [r, biased] = reduce_exp(clamp_for(-x, C::kExpm1Min, -C::kExpMin), 2 * F::kBias);
   const V tail = fma(r * r, polynomial(r, C::kExpm1), r);
-  const auto half = reinterpret_cast<typename V::Int>(reinterpret_cast<typename V::Uint>(biased) >> 1);
-  const V upper = V::from_bits((biased - half) << F::kMantissaBits);        // 2^(n - n / 2)
-  const V lower = V::from_bits((2 * F::kBias - half) << F::kMantissaBits);  // 2^(-n / 2)
-  return T(1) / (fma(upper, tail, lower) + upper) * lower;
+  constexpr auto kTwoBiases = static_cast<typename V::UintLane>(2 * F::kBias);
+  const auto half = biased >> 1;
+  const V upper = V::from_bits((biased - half) << F::kMantissaBits);      // 2^(n - n / 2)
+  const V lower = V::from_bits((kTwoBiases - half) << F::kMantissaBits);  // 2^(-n / 2)
+  const V sum = upper + lower;
+  const V lost = lower - (sum - upper);  // not 0 only where the two are 24 bits (53 for double) or more apart
+  return T(1) / (sum + fma(upper, tail, lost)) * lower;
 }
 
 template <class T>

@@ -52,18 +52,16 @@ struct LogParts {
 template <class T>
 inline LogParts<T> split_log(Vec<T> x) {
   using V = Vec<T>;
-  using Uint = typename V::Uint;
-  using IntLane = typename V::IntLane;
+  using UintLane = typename V::UintLane;
   using F = Format<T>;
-  constexpr IntLane kOne = IntLane{F::kBias} << F::kMantissaBits;
-  constexpr IntLane kFraction = (IntLane{1} << F::kMantissaBits) - 1;
-  const auto low = bits(V(LogConstants<T>::kLow));
-  const auto above = bits(x) - low + kOne;  // the exponent field is n + bias and never negative
-  const auto biased = reinterpret_cast<typename V::Int>(reinterpret_cast<Uint>(above) >> F::kMantissaBits);
-  constexpr T kRounder =
-      T(IntLane{1} << F::kMantissaBits);  // or-ing a small integer into it adds the integer
-  const V n = V::from_bits(biased | bits(V(kRounder))) - (kRounder + T(F::kBias));
-  const V mantissa = V::from_bits((above & kFraction) + low);
+  constexpr UintLane kOne = UintLane{F::kBias} << F::kMantissaBits;
+  constexpr UintLane kImplicitBit = UintLane{1} << F::kMantissaBits;
+  const auto low = unsigned_bits(V(LogConstants<T>::kLow));
+  const auto above = unsigned_bits(x) - low + kOne;  // the exponent field is n + bias
+  constexpr T kRounder = T(kImplicitBit);            // or-ing a small integer into it adds the integer
+  const V n =
+      V::from_bits((above >> F::kMantissaBits) | unsigned_bits(V(kRounder))) - (kRounder + T(F::kBias));
+  const V mantissa = V::from_bits((above & (kImplicitBit - 1)) + low);
   return {n, mantissa - T(1)};
 }
 
@@ -76,9 +74,9 @@ inline Vec<float> log_of_parts(Vec<float> n, Vec<float> f) {
   if constexpr (kBase == LogBase::kE) return fma(n, V(C::kLn2), f + fma(n, V(C::kLn2Low), f * f * p));
   constexpr bool kTwo = kBase == LogBase::kTwo;
   const V factor = kTwo ? C::kLog2E : C::kLog10E, rest = kTwo ? C::kLog2ERest : C::kLog10ERest;
-  const V small = fma(f, fma(f, p * factor, rest), kTwo ? f : f * 0.5f);
-  if constexpr (kTwo) return n + small;
-  return fma(n, V(C::kLog10Of2High), fma(n, V(C::kLog10Of2Low), small));
+  const V second = fma(f, p * factor, rest);
+  if constexpr (kTwo) return fma(f, second, n + f);
+  return fma(n, V(C::kLog10Of2High), f * 0.5f) + fma(f, second, n * C::kLog10Of2Low);
 }
 
 template <LogBase kBase>
@@ -138,7 +136,7 @@ inline Vec<T> log1p_any(Vec<T> x) {
   // 1 + f = (1 + x) / 2^n, from x itself, so that what 1 + x loses is kept. The factor is 2^(2 - n), which is
   // normal for every n, hence the quarters.
   const V shifted = Format<T>::kRounder + (T(F::kBias + 2) - n);
-  const V factor = V::from_bits(bits(shifted) << F::kMantissaBits);
+  const V factor = V::from_bits(unsigned_bits(shifted) << F::kMantissaBits);
   const V f = fma(x * T(0.25), factor, fma(factor, V(T(0.25)), V(T(-1))));
   V y = log_of_parts<LogBase::kE>(n, f);
   y = select(abs(x) < ExpConstants<T>::kTiny * ExpConstants<T>::kTiny, x, y);

@@ -20,20 +20,36 @@ struct ErfConstants<float> {
   // erf(x) / x - 1 in powers of x^2
   static constexpr float kSmall[] = {0x1.06eba8p-3f, -0x1.812744p-2f,  0x1.ce2e9cp-4f,  -0x1.b8216p-6f,
                                      0x1.55d692p-8f, -0x1.b95cc8p-11f, 0x1.c63966p-14f, -0x1.1dc952p-17f};
-  // erfc(x)^(1/8) from kSmallBelow to 4
-  static constexpr float kEighthRoot[] = {0x1.004bc6p+0f, -0x1.2b82e8p-3f, -0x1.e8920ap-5f, -0x1.a2d32p-7f,
-                                          0x1.bb97cp-7f,  -0x1.55e3bap-9f, 0x1.552564p-13f};
+  static constexpr int kSquarings = 2;
+  static constexpr float kOneFrom = 4.0f;
+  // erfc(x)^(1/4), the root that the squarings undo, from kSmallBelow to kOneFrom
+  static constexpr float kRoot[] = {0x1.016a2ep+0f, -0x1.3c4f9cp-2f, -0x1.03064ep-4f, -0x1.9eedd8p-5f,
+                                    0x1.0f35e8p-4f, -0x1.6c6a7ap-6f, 0x1.a88e3ep-9f,  -0x1.792a42p-13f};
+  static constexpr float kTailFrom = 0.875f, kZeroFrom = 10.1f;  // of erfc; its underflow to 0
+  static constexpr int kLowBits = 12;  // of the significand, for an exact square of the rest
+  // x exp(x^2) erfc(x) - 1/2 in powers of u = 1 / x, as a quotient, from kTailFrom on
+  static constexpr float kTop[] = {0x1.06e616p-4f, 0x1.d5f036p-3f, 0x1.72292cp-3f, -0x1.05792cp-1f,
+                                   -0x1.940326p+0f};
+  static constexpr float kBottom[] = {0x1p+0f, 0x1.c92bfp+1f, 0x1.d0a19ap+2f, 0x1.d32e64p+2f, 0x1.94e00ap+1f};
 };
 template <>
 struct ErfConstants<double> {
-  static constexpr double kSmallBelow = 1.0;
-  static constexpr double kZeroFrom = 27.3;  // erfc is 0 from here on
-  static constexpr double kSmall[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379fep-2,  0x1.ce2f21a0436e1p-4,
-                                      -0x1.b82ce312aeec2p-6,  0x1.565bcd1302cf1p-8,   -0x1.c02db4ac88ffbp-11,
-                                      0x1.f9a337141c539p-14,  -0x1.f4d35512778a5p-17, 0x1.b9f02c716d099p-20,
-                                      -0x1.5fa4f8db005bdp-23, 0x1.fcfc69e1e2966p-27,  -0x1.47ff2c5f62e87p-30,
-                                      0x1.2d6dee4484a28p-34};
-  // x exp(x^2) erfc(x) in powers of u = 1 / x, as a quotient, x >= 1
+  static constexpr double kSmallBelow = 1.125;
+  static constexpr int kSquarings = 3;
+  static constexpr double kOneFrom = 5.93;
+  static constexpr double kRoot[] = {0x1.fffffa5a7fe26p-1,   -0x1.20dca5873b058p-3,  -0x1.1d3b9656edd71p-4,
+                                     -0x1.0fa73098e8ee3p-9,  0x1.ae105caa1bbbap-8,   0x1.c56921bb6f083p-13,
+                                     -0x1.181d15bad5f3ep-11, 0x1.96aaf86dd0497p-14,  -0x1.bc75a10d4d3f6p-19,
+                                     -0x1.065855bc6bb51p-18, 0x1.458d6c7a57f3dp-19,  -0x1.c9805e7ec934dp-21,
+                                     0x1.9e3c8c5307bd4p-23,  -0x1.ff16b56976fd8p-26, 0x1.b66c16b34ad1dp-29,
+                                     -0x1.ff26c9444d031p-33, 0x1.7174ece0cdadbp-37,  -0x1.f7936484f512ep-43};
+  static constexpr double kTailFrom = 1.0, kZeroFrom = 27.3;
+  static constexpr int kLowBits = 27;
+  static constexpr double kSmall[] = {0x1.06eba8214db68p-3,   -0x1.812746b0379c8p-2,  0x1.ce2f21a041c84p-4,
+                                      -0x1.b82ce31250c6dp-6,  0x1.565bcd075b299p-8,   -0x1.c02db2e6cad89p-11,
+                                      0x1.f9a30a30a0016p-14,  -0x1.f4d05b00862a7p-17, 0x1.b9cdff7907f59p-20,
+                                      -0x1.5e9f03879960fp-23, 0x1.f2f30d7732327p-27,  -0x1.2b82262594fe7p-30,
+                                      0x1.cc6cd4707a4b4p-35};
   static constexpr double kTop[] = {0x1.06eba82153c53p-4,  0x1.a9579cc096b38p-1,  0x1.589956d199feap+2,
                                     0x1.567f8f1fef1c7p+4,  0x1.a7ba4ab1013c2p+5,  0x1.0919d424dab0cp+6,
                                     -0x1.2a9f2bb9fdf7dp+5, -0x1.3de9cdc42740dp+8, -0x1.1cb1bb9e7a2p+9,
@@ -50,35 +66,50 @@ struct ErfConstants<double> {
                                        0x1.a7561ca5e90ebp+9};
 };
 
-// x * x - square, where square is x * x rounded.
-inline Vec<double> square_rest(Vec<double> x, Vec<double> square) {
-  if constexpr (kHasFma) return fma(x, x, -square);
-  constexpr std::int64_t kLowHalf = (std::int64_t{1} << 27) - 1;
-  const Vec<double> high = Vec<double>::from_bits(bits(x) & ~kLowHalf), low = x - high;
-  return ((high * high - square) + high * low * 2.0) + low * low;
+// Away from 0 the difference from 1 is a power of a polynomial: cheaper than an exponential.
+template <class T>
+inline Vec<T> erf_any(Vec<T> x) {
+  using C = ErfConstants<T>;
+  using V = Vec<T>;
+  const V a = at_most(abs(x), C::kOneFrom);
+  const V near = fma(x, polynomial(x * x, C::kSmall), x);
+  V p = polynomial(a, C::kRoot);
+  for (int i = 1; i < C::kSquarings; ++i) p = p * p;
+  return select(a < C::kSmallBelow, near, copysign(fma(-p, p, V(T(1))), x));
 }
 
-// erfc(a) for 1 <= a <= kZeroFrom: exp(-a^2), with the square in two parts, times a rational function of 1 /
-// a.
-inline Vec<double> erfc_large(Vec<double> a) {
-  using C = ErfConstants<double>;
-  using V = Vec<double>;
+// x * x - square, where square is x * x rounded.
+template <class T>
+inline Vec<T> square_rest(Vec<T> x, Vec<T> square) {
+  if constexpr (kHasFma) return fma(x, x, -square);
+  using IntLane = typename Vec<T>::IntLane;
+  constexpr IntLane kLowPart = (IntLane{1} << ErfConstants<T>::kLowBits) - 1;
+  const Vec<T> high = Vec<T>::from_bits(bits(x) & ~kLowPart), low = x - high;
+  return ((high * high - square) + high * low * T(2)) + low * low;
+}
+
+// erfc(a), kTailFrom <= a <= kZeroFrom: exp(-a^2), with the square in two parts, times a rational function
+// of 1 / a.
+template <class T>
+inline Vec<T> erfc_large(Vec<T> a) {
+  using C = ErfConstants<T>;
+  using V = Vec<T>;
   const V square = a * a;
-  const auto [r, biased] = reduce_exp(-square, 2 * Format<double>::kBias);
+  const auto [r, biased] = reduce_exp(-square, 2 * Format<T>::kBias);
   const V corrected = r - square_rest(a, square);
-  const V tail = fma(corrected * corrected, polynomial(corrected, ExpConstants<double>::kExpm1), corrected);
-  const V u = 1.0 / a;
-  const V quotient = fma(u, polynomial(u, C::kTop) / polynomial(u, C::kBottom), u * 0.5);
+  const V tail = fma(corrected * corrected, polynomial(corrected, ExpConstants<T>::kExpm1), corrected);
+  const V u = T(1) / a;
+  const V quotient = fma(u, polynomial(u, C::kTop) / polynomial(u, C::kBottom), u * T(0.5));
   return scale_twice(fma(quotient, tail, quotient), biased);
 }
 
-inline Vec<double> erfc_wide(Vec<double> x) {
-  using C = ErfConstants<double>;
-  using V = Vec<double>;
-  const V a = abs(x);
-  const V near = fma(-x, polynomial(x * x, C::kSmall), 1.0 - x);
-  const V far = erfc_large(clamp_for(a, C::kSmallBelow, C::kZeroFrom));
-  return select(a < C::kSmallBelow, near, select(x < 0.0, 2.0 - far, far));
+template <class T>
+inline Vec<T> erfc_any(Vec<T> x) {
+  using C = ErfConstants<T>;
+  const Vec<T> a = abs(x);
+  const Vec<T> near = fma(-x, polynomial(x * x, C::kSmall), T(1) - x);
+  const Vec<T> far = erfc_large(clamp_for(a, C::kTailFrom, C::kZeroFrom));
+  return select(a < C::kTailFrom, near, select(x < T(0), T(2) - far, far));
 }
 
 template <class T>
@@ -255,33 +286,11 @@ inline Vec<double> fmod_wide(Vec<double> x, Vec<double> y, double limit) {
 
 }  // namespace math
 
-// Away from 0 the difference from 1 is the eighth power of a polynomial: cheaper than an exponential.
-// Away from 0 the difference from 1 is the eighth power of a polynomial: cheaper than an exponential.
-inline Vec<float> erf(Vec<float> x) {
-  using C = math::ErfConstants<float>;
-  using V = Vec<float>;
-  const V a = math::at_most(abs(x), 4.0f);
-  const V z = x * x;
-  const V near = fma(x, math::polynomial(z, C::kSmall), x);
-  V p = math::polynomial(a, C::kEighthRoot);
-  p = p * p;
-  p = p * p;
-  const V far = copysign(fma(-p, p, V(1.0f)), x);
-  return select(a < C::kSmallBelow, near, far);
-}
-inline Vec<double> erf(Vec<double> x) {
-  using C = math::ErfConstants<double>;
-  const Vec<double> a = abs(x);
-  const Vec<double> near = fma(x, math::polynomial(x * x, C::kSmall), x);
-  const Vec<double> far = 1.0 - math::erfc_large(math::clamp_for(a, C::kSmallBelow, 6.0));
-  return select(a < C::kSmallBelow, near, copysign(far, x));
-}
+inline Vec<float> erf(Vec<float> x) { return math::erf_any(x); }
+inline Vec<double> erf(Vec<double> x) { return math::erf_any(x); }
 
-inline Vec<float> erfc(Vec<float> x) {
-  const Wide wide = widen(x);
-  return narrow({math::erfc_wide(wide.low), math::erfc_wide(wide.high)});
-}
-inline Vec<double> erfc(Vec<double> x) { return math::erfc_wide(x); }
+inline Vec<float> erfc(Vec<float> x) { return math::erfc_any(x); }
+inline Vec<double> erfc(Vec<double> x) { return math::erfc_any(x); }
 
 inline Vec<float> erfinv(Vec<float> x) { return math::erfinv_any(x); }
 inline Vec<double> erfinv(Vec<double> x) { return math::erfinv_any(x); }

@@ -70,7 +70,7 @@ template <class T>
 template <class T>
 struct Angle {
   Vec<T> r;
-  typename Vec<T>::Int quadrant;
+  typename Vec<T>::Uint quadrant;
 };
 
 // Three parts of 33 bits, so that n times each of the first two is exact, and the rest.
@@ -94,7 +94,7 @@ template <class T>
 inline Angle<T> reduce_angle(Vec<T> a) {
   const Vec<T> rounder = Format<T>::kRounder;
   const Vec<T> shifted = fma(a, Vec<T>(TrigConstants<T>::kTwoOverPi), rounder);
-  return {subtract_half_pis(a, shifted - rounder), bits(shifted)};
+  return {subtract_half_pis(a, shifted - rounder), unsigned_bits(shifted)};
 }
 
 template <class T>
@@ -108,13 +108,13 @@ inline Vec<T> cos_reduced(Vec<T> z) {
 
 // Bit 1 of the quadrant, moved to where the sign stands.
 template <class T>
-inline typename Vec<T>::Int quadrant_sign(typename Vec<T>::Int quadrant) {
-  return (quadrant << (static_cast<int>(8 * sizeof(T)) - 2)) &
-         std::numeric_limits<typename Vec<T>::IntLane>::min();
+inline typename Vec<T>::Int quadrant_sign(typename Vec<T>::Uint quadrant) {
+  constexpr int kSign = static_cast<int>(8 * sizeof(T)) - 1;
+  return reinterpret_cast<typename Vec<T>::Int>(quadrant >> 1 << kSign);
 }
 template <class T>
-inline Mask<T> is_odd(typename Vec<T>::Int quadrant) {
-  return -(quadrant & 1);
+inline Mask<T> is_odd(typename Vec<T>::Uint quadrant) {
+  return -reinterpret_cast<typename Vec<T>::Int>(quadrant & 1);
 }
 
 template <class T>
