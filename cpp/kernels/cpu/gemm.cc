@@ -1,217 +1,36 @@
-// Runs a product the way its plan says: packs operands, walks the tiles of each chunk, keeps the chunks'
-// scratch apart. No choice is made here that depends on the number of threads.
+// The entry points of the matrix product: each goes the way its plan picked, by tiles, by one row, by a
+// transposed result or by dot products. How tiles run is in gemm_run.h.
 #include "kernels/cpu/gemm.h"
 
-#include <atomic>
-#include <new>
+#include <algorithm>
 #include <type_traits>
 
 #include "kernels/cpu/gemm_dot.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_plan.h"
-#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/gemm_run.h"
+#include "kernels/cpu/gemm_vector.h"
 
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::size_t kAlign = 64;
-constexpr std::size_t align_up(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 template <class T>
-constexpr std::size_t bytes_of(std::int64_t elements) {
-  return align_up(static_cast<std::size_t>(elements) * sizeof(T));
+std::size_t chain_scratch(const Gemm<T>& g, int threads) {
+  if (pick_chain_way(g) == Way::kRow) return 0;
+  const TilePlan<T> plan = plan_tiles(g, threads);
+  return TileRun<T>(g, plan).scratch(threads);
 }
 
-// One piece of scratch per thread, lent to whichever chunks are running. At most `threads` chunks run at
-// once, so a free piece is always found.
-class Slots {
- public:
-  static std::size_t bytes(int threads, std::size_t each) {
-    const auto count = static_cast<std::size_t>(threads);
-    return each == 0 ? 0 : count * align_up(each) + (threads > 1 ? align_up(count) : 0);
-  }
-
-  Slots(std::byte* memory, int threads, std::size_t each) : each_(align_up(each)), memory_(memory) {
-    if (each == 0 || threads <= 1) return;
-    taken_ = reinterpret_cast<Flag*>(memory);
-    for (int i = 0; i < threads; ++i) new (taken_ + i) Flag(false);
-    memory_ = memory + align_up(static_cast<std::size_t>(threads));
-  }
-
-  template <class F>
-  void lend(F&& use) {
-    if (!taken_) return use(memory_);
-    std::size_t slot = 0;
-    while (taken_[slot].exchange(true, std::memory_order_acquire)) ++slot;
-    use(memory_ + slot * each_);
-    taken_[slot].store(false, std::memory_order_release);
-  }
-
- private:
-  using Flag = std::atomic<bool>;
-  static_assert(sizeof(Flag) == 1);
-  std::size_t each_;
-  std::byte* memory_;
-  Flag* taken_ = nullptr;
-};
-
-// A region of the result and a run of k.
-struct Region {
-  std::int64_t row, row_end, col, col_end, k, k_end;
-};
-
 template <class T>
-class TileRun {
- public:
-  TileRun(const Gemm<T>& g, const TilePlan<T>& plan) : g_(g), plan_(plan) {}
-
-  std::size_t slot_bytes() const { return bytes_of<T>(plan_.a_elements()) + bytes_of<T>(plan_.b_elements()); }
-  // Sums that cannot wait in c, because c is to be added to when they are complete.
-  bool needs_sums() const { return g_.accumulate && plan_.depth < g_.k; }
-  std::size_t scratch(int threads) const {
-    return bytes_of<T>(plan_.shared_elements(g_.n)) + (needs_sums() ? bytes_of<T>(g_.m * g_.n) : 0) +
-           Slots::bytes(threads, slot_bytes());
+void run_chain(const Context& context, const Gemm<T>& g) {
+  if (pick_chain_way(g) == Way::kTiles) {
+    const TilePlan<T> plan = plan_tiles(g, context.threads);
+    return TileRun<T>(g, plan).run(context);
   }
-
-  void run(const Context& context) {
-    std::byte* memory = context.scratch;
-    shared_ = reinterpret_cast<T*>(memory);
-    memory += bytes_of<T>(plan_.shared_elements(g_.n));
-    sums_ = g_.c, sums_row_ = g_.c_row;
-    if (needs_sums()) {
-      sums_ = reinterpret_cast<T*>(memory), sums_row_ = g_.n;
-      memory += bytes_of<T>(g_.m * g_.n);
-    }
-    Slots slots(memory, context.threads, slot_bytes());
-    for (std::int64_t k = 0; k < g_.k; k += plan_.stretch) {
-      const std::int64_t k_end = std::min(g_.k, k + plan_.stretch);
-      if (plan_.b == BSource::kShared) pack_shared(context, k, k_end);
-      context.parallel(plan_.chunks(), [&](std::int64_t chunk) {
-        const std::int64_t row = chunk / plan_.cols.count, col = chunk % plan_.cols.count;
-        const std::int64_t width = plan_.panel();
-        const Parts panels{ceil_div(g_.n, width), plan_.cols.count};
-        const Region region{plan_.rows.start(row),
-                            plan_.rows.start(row + 1),
-                            panels.start(col) * width,
-                            std::min(g_.n, panels.start(col + 1) * width),
-                            k,
-                            k_end};
-        slots.lend([&](std::byte* slot) { run_region(region, reinterpret_cast<T*>(slot)); });
-      });
-    }
-  }
-
- private:
-  void pack_shared(const Context& context, std::int64_t k, std::int64_t k_end) {
-    constexpr std::int64_t kTogether = 16;
-    const std::int64_t panels = ceil_div(g_.n, plan_.panel());
-    context.parallel(ceil_div(panels, kTogether), [&](std::int64_t chunk) {
-      pack_b(k, k_end, chunk * kTogether, std::min(panels, (chunk + 1) * kTogether));
-    });
-  }
-
-  // Panels [panel, last) of b into the shared copy, a few rows at a time when b's rows are long.
-  void pack_b(std::int64_t k, std::int64_t k_end, std::int64_t panel, std::int64_t last) {
-    const std::int64_t width = plan_.panel();
-    const std::int64_t step = g_.b_col == 1 ? 16 : k_end - k;
-    for (std::int64_t p = k; p < k_end; p += step) {
-      for (std::int64_t j = panel; j < last; ++j) {
-        pack_panel(g_.b + p * g_.b_row + j * width * g_.b_col, g_.b_col, g_.b_row, columns(j * width),
-                   padded(columns(j * width)), std::min(step, k_end - p),
-                   shared_ + j * width * plan_.stretch + (p - k) * padded(columns(j * width)));
-      }
-    }
-  }
-
-  int columns(std::int64_t col) const { return static_cast<int>(std::min(plan_.panel(), g_.n - col)); }
-  static int padded(int columns) { return (columns + kW - 1) / kW * kW; }
-
-  void run_region(const Region& region, T* slot) {
-    T* const a_panels = slot;
-    T* const b_panel = slot + plan_.a_elements();
-    const std::int64_t height = region.row_end - region.row;
-    const Parts tiles{height, ceil_div(height, max_rows(2))};
-    for (std::int64_t k = region.k; k < region.k_end; k += plan_.depth) {
-      const std::int64_t depth = std::min(plan_.depth, region.k_end - k);
-      if (plan_.pack_a) pack_a(region, tiles, k, depth, a_panels);
-      for (std::int64_t col = region.col; col < region.col_end;) {
-        const std::int64_t left = std::min(region.col_end - col, plan_.panel());
-        // Four vectors only while full: the rest goes by two and one.
-        const int cols = static_cast<int>(left < plan_.panel() ? std::min<std::int64_t>(left, 2 * kW) : left);
-        run_column(region, tiles, col, cols, k, depth, a_panels, b_panel);
-        col += cols;
-      }
-    }
-  }
-
-  void pack_a(const Region& region, const Parts& tiles, std::int64_t k, std::int64_t depth, T* panels) {
-    const std::int64_t step = g_.a_row == 1 ? 16 : depth;
-    for (std::int64_t p = 0; p < depth; p += step) {
-      const std::int64_t run = std::min(step, depth - p);
-      for (std::int64_t t = 0; t < tiles.count; ++t) {
-        const std::int64_t start = tiles.start(t), rows = tiles.start(t + 1) - start;
-        pack_panel(g_.a + (region.row + start) * g_.a_row + (k + p) * g_.a_col, g_.a_row, g_.a_col,
-                   static_cast<int>(rows), static_cast<int>(rows), run, panels + start * depth + p * rows);
-      }
-    }
-  }
-
-  // All row tiles of one panel of columns.
-  void run_column(const Region& region, const Parts& packed_tiles, std::int64_t col, int cols, std::int64_t k,
-                  std::int64_t depth, const T* a_panels, T* b_panel) {
-    const int vectors = (cols + kW - 1) / kW;
-    Tile<T> tile{};
-    tile.k = depth;
-    tile.tail = cols - (vectors - 1) * kW;
-    bool partial = false;
-    if (plan_.b == BSource::kDirect) {
-      tile.b = g_.b + k * g_.b_row + col;
-      tile.b_row = g_.b_row;
-      partial = tile.tail < kW;
-    } else {
-      tile.b_row = vectors * kW;
-      if (plan_.b == BSource::kPanel) {
-        pack_panel(g_.b + k * g_.b_row + col * g_.b_col, g_.b_col, g_.b_row, cols, vectors * kW, depth,
-                   b_panel);
-        tile.b = b_panel;
-      } else {
-        tile.b = shared_ + col * plan_.stretch + (k - region.k) * tile.b_row;
-      }
-    }
-    tile.finish = k + depth == g_.k;
-    tile.epilogue = {g_.accumulate, g_.bias ? g_.bias + col : nullptr};
-    tile.start_row = sums_row_;
-    T* const out = tile.finish ? g_.c : sums_;
-    tile.out_row = tile.finish ? g_.c_row : sums_row_;
-
-    const std::int64_t height = region.row_end - region.row;
-    const Parts tiles = plan_.pack_a ? packed_tiles : Parts{height, ceil_div(height, max_rows(vectors))};
-    tile.a_row = plan_.pack_a ? 1 : g_.a_row;
-    tile.a_col = g_.a_col;
-    const std::int64_t base = height / tiles.count, taller = height - base * tiles.count;
-    TileKernel<T> kernel = pick_tile_kernel<T>(taller > 0 ? base + 1 : base, vectors, partial);
-    std::int64_t start = 0;
-    for (std::int64_t t = 0; t < tiles.count; ++t) {
-      if (t == taller && t > 0) kernel = pick_tile_kernel<T>(base, vectors, partial);
-      const std::int64_t rows = t < taller ? base + 1 : base, row = region.row + start;
-      if (plan_.pack_a) {
-        tile.a = a_panels + start * depth, tile.a_col = rows;
-      } else {
-        tile.a = g_.a + row * g_.a_row + k * g_.a_col;
-      }
-      tile.start = k == 0 ? nullptr : sums_ + row * sums_row_ + col;
-      tile.out = out + row * tile.out_row + col;
-      kernel(tile);
-      start += rows;
-    }
-  }
-
-  static constexpr int kW = simd::kWidth<T>;
-  const Gemm<T>& g_;
-  const TilePlan<T>& plan_;
-  T* shared_ = nullptr;
-  T* sums_ = nullptr;
-  std::int64_t sums_row_ = 0;
-};
+  const Parts parts{g.n, std::max<std::int64_t>(1, std::min(g.n / 1024, g.n * g.k / kChunkWork))};
+  context.parallel(parts.count,
+                   [&](std::int64_t part) { run_row(g, parts.start(part), parts.start(part + 1)); });
+}
 
 // ---- a transposed result: c' = b' a', with the vectors along the rows of c ----
 
@@ -226,8 +45,7 @@ void run_swapped(const Context& context, const Gemm<T>& g) {
   const Gemm<T> inner = swapped(g, flipped);
   Context rest = context;
   rest.scratch += bytes_of<T>(g.m * g.n);
-  const TilePlan<T> plan = plan_tiles(inner);
-  TileRun<T>(inner, plan).run(rest);
+  run_chain(rest, inner);
   constexpr std::int64_t kRows = 4096;
   context.parallel(ceil_div(g.m, kRows), [&](std::int64_t chunk) {
     for (std::int64_t i = chunk * kRows; i < std::min(g.m, (chunk + 1) * kRows); ++i) {
@@ -264,12 +82,11 @@ void run_dots(const Context& context, const Gemm<T>& g, Way way) {
   const std::int64_t few_step = way == Way::kFewColumns ? g.b_row : g.a_col;
   if (few_step != 1) {
     T* const copy = reinterpret_cast<T*>(context.scratch);
-    pack_panel(dots.few, few_step, dots.few_stride, static_cast<int>(g.k), static_cast<int>(g.k),
-               dots.few_count, copy);
+    pack_panel(dots.few, few_step, dots.few_stride, g.k, g.k, g.k, dots.few_count, copy);
     dots.few = copy, dots.few_stride = g.k;
   }
   const std::int64_t rows = way == Way::kFewColumns ? g.m : g.n;
-  const std::int64_t chunk_rows = round_up(ceil_div(kChunkWork / 2, g.k * dots.few_count), 24);
+  const std::int64_t chunk_rows = round_up(ceil_div(kChunkWork, g.k * dots.few_count), 24);
   context.parallel(ceil_div(rows, chunk_rows), [&](std::int64_t chunk) {
     run_dots(dots, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows));
   });
@@ -293,9 +110,8 @@ std::size_t gemm_scratch(const Gemm<T>& g, int threads) {
   if (g.m <= 0 || g.n <= 0 || g.k <= 0) return 0;
   const Way way = pick_way(g);
   if (way == Way::kFewColumns || way == Way::kFewRows) return dots_scratch(g, way);
-  const Gemm<T> run = way == Way::kSwapped ? swapped(g, g.c) : g;
-  const TilePlan<T> plan = plan_tiles(run);
-  return TileRun<T>(run, plan).scratch(threads) + (way == Way::kSwapped ? bytes_of<T>(g.m * g.n) : 0);
+  if (way == Way::kSwapped) return bytes_of<T>(g.m * g.n) + chain_scratch(swapped(g, g.c), threads);
+  return chain_scratch(g, threads);
 }
 
 template <class T>
@@ -304,9 +120,8 @@ void gemm(const Context& context, const Gemm<T>& g) {
   if (g.k <= 0) return run_empty(g);
   const Way way = pick_way(g);
   if (way == Way::kSwapped) return run_swapped(context, g);
-  if (way != Way::kTiles) return run_dots(context, g, way);
-  const TilePlan<T> plan = plan_tiles(g);
-  TileRun<T>(g, plan).run(context);
+  if (way == Way::kFewColumns || way == Way::kFewRows) return run_dots(context, g, way);
+  run_chain(context, g);
 }
 
 namespace {

@@ -31,7 +31,8 @@ struct Gemm {
   bool accumulate = false;
 };
 
-// Bytes of Context::scratch that gemm needs when it may run on `threads` threads. For float and double.
+// Bytes of Context::scratch that gemm needs when it runs on `threads` threads or on one. For float and
+// double.
 template <class T>
 std::size_t gemm_scratch(const Gemm<T>& product, int threads);
 

@@ -4,93 +4,147 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/cpu/gemm_simd.h"
 
 namespace unspool::kernels::cpu {
 
-// Stores `kept` of v's elements, as a whole vector where the excess falls on what the panel's next rows will
-// overwrite.
-template <class T>
-UNSPOOL_INLINE void store_row(T* to, simd::Vector<T> v, int kept, const T* end) {
-  if (to + simd::kWidth<T> <= end) {
-    simd::store<T>(to, v);
-  } else {
-    simd::store_partial(to, v, kept);
+// Panel rows side by side in memory (stride 1), k apart by `step`: copies of constant size, for `panels`
+// neighbouring panels of as many rows, `room` apart.
+template <class T, int kCount>
+void pack_side_by_side(const T* from, std::int64_t step, std::int64_t width, std::int64_t k, T* to,
+                       std::int64_t panels, std::int64_t room) {
+  for (; panels > 0; --panels, from += kCount, to += room) {
+    const T* in = from;
+    T* out = to;
+    for (std::int64_t p = 0; p < k; ++p, in += step, out += width)
+      __builtin_memcpy(out, in, kCount * sizeof(T));
   }
 }
 
-// Panel rows side by side in memory (stride 1), k apart by `step`.
 template <class T>
-void pack_side_by_side(const T* from, std::int64_t step, int count, int width, std::int64_t k, T* to) {
+using SideBySide = void (*)(const T*, std::int64_t, std::int64_t, std::int64_t, T*, std::int64_t,
+                            std::int64_t);
+
+inline constexpr int kWidestPanel = 32;
+
+template <class T, int... kCount>
+constexpr std::array<SideBySide<T>, sizeof...(kCount)> side_by_side_packs(
+    std::integer_sequence<int, kCount...>) {
+  return {pack_side_by_side<T, kCount + 1>...};
+}
+
+template <class T>
+inline constexpr auto kSideBySidePacks =
+    side_by_side_packs<T>(std::make_integer_sequence<int, kWidestPanel>{});
+
+// Transposes kWidth panel rows by kLaneWidth of k. `row_at(i)` is where row i of the panel begins.
+template <class T, class RowAt, class Store>
+UNSPOOL_INLINE void transpose_step(RowAt&& row_at, Store&& store) {
   using namespace simd;
-  constexpr int kW = kWidth<T>;
-  const T* const end = to + k * width;
-  if (count <= kW) {
-    for (std::int64_t p = 0; p < k; ++p, from += step, to += width) {
-      store_row<T>(to, count == kW ? load<T>(from) : load_partial(from, count), count, end);
-    }
-    return;
-  }
-  for (std::int64_t p = 0; p < k; ++p, from += step, to += width) {
-    int i = 0;
-    for (; i + kW <= count; i += kW) store<T>(to + i, load<T>(from + i));
-    if (i < count) store_partial(to + i, load_partial(from + i, count - i), count - i);
-  }
+  constexpr int kL = kLaneWidth<T>;
+  Vector<T> v[kL];
+  unroll<kL>([&](auto j) __attribute__((always_inline)) {
+    v[j] = gather_lanes<T>([&](auto l) __attribute__((always_inline)) { return row_at(l * kL + j); });
+  });
+  transpose_lanes<T>(v);
+  unroll<kL>([&](auto j) __attribute__((always_inline)) { store(j, v[j]); });
 }
 
-// k side by side in memory, panel rows apart by `row`: transposes kWidth rows by kLaneWidth of k at a time.
+// k side by side in memory, panel rows apart by `row`, of which `readable` >= count lie in the operand.
 // Stores of whole vectors run past the panel's row into the next one, which later stores put right; the last
-// go in part.
+// ones go in part.
 template <class T>
-void pack_transposed(const T* from, std::int64_t row, int count, int width, std::int64_t k, T* to) {
+void pack_transposed(const T* from, std::int64_t row, std::int64_t count, std::int64_t readable,
+                     std::int64_t width, std::int64_t k, T* to) {
   using namespace simd;
   constexpr int kW = kWidth<T>, kL = kLaneWidth<T>;
-  const T* const end = to + k * width;
-  for (int first = 0; first < count; first += kW) {
-    const T* rows[kW];
-    for (int i = 0; i < kW; ++i) rows[i] = from + std::min(first + i, count - 1) * row;
-    const int kept = std::min(kW, width - first);
+  for (std::int64_t first = 0; first < count; first += kW, from += kW * row) {
+    const int kept = static_cast<int>(std::min<std::int64_t>(kW, width - first));
+    const std::int64_t there = std::min<std::int64_t>(kW, count - first);
+    const std::int64_t last_row = std::min<std::int64_t>(kW, readable - first) - 1;
+    // Rows of k whose vectors may be stored whole.
+    const std::int64_t whole = kept == kW ? k : first == 0 ? k - (kW - kept + width - 1) / width : 0;
     T* out = to + first;
     std::int64_t p = 0;
-    for (; p + kL <= k; p += kL, out += kL * width) {
-      Vector<T> v[kL];
-      unroll<kL>([&](auto j) __attribute__((always_inline)) {
-        v[j] = gather_lanes<T>([&](auto l) __attribute__((always_inline)) { return rows[l * kL + j] + p; });
-      });
-      transpose_lanes<T>(v);
-      if (kept == kW) {
-        unroll<kL>([&](auto j) __attribute__((always_inline)) { store<T>(out + j * width, v[j]); });
-      } else if (first == 0) {
-        unroll<kL>([&](auto j)
-                       __attribute__((always_inline)) { store_row<T>(out + j * width, v[j], kept, end); });
-      } else {
-        unroll<kL>([&](auto j)
-                       __attribute__((always_inline)) { store_partial(out + j * width, v[j], kept); });
+    const auto store_whole = [&](int j, Vector<T> v)
+                                 __attribute__((always_inline)) { store<T>(out + j * width, v); };
+    if (last_row == kW - 1) {
+      for (; p + kL <= whole; p += kL, out += kL * width) {
+        transpose_step<T>([&](int i) __attribute__((always_inline)) { return from + p + i * row; },
+                          store_whole);
+      }
+    } else {
+      for (; p + kL <= whole; p += kL, out += kL * width) {
+        transpose_step<T>(
+            [&](int i) __attribute__((always_inline)) {
+              return from + p + std::min<std::int64_t>(i, last_row) * row;
+            },
+            store_whole);
       }
     }
+    for (; p + kL <= k; p += kL, out += kL * width) {
+      transpose_step<T>(
+          [&](int i)
+              __attribute__((always_inline)) { return from + p + std::min<std::int64_t>(i, last_row) * row; },
+          [&](int j, Vector<T> v)
+              __attribute__((always_inline)) { store_partial(out + j * width, v, kept); });
+    }
     for (; p < k; ++p, out += width) {
-      for (int i = 0; i < std::min(kept, count - first); ++i) out[i] = rows[i][p];
+      for (std::int64_t i = 0; i < there; ++i) out[i] = from[i * row + p];
     }
   }
 }
 
 template <class T>
-void pack_strided(const T* from, std::int64_t row, std::int64_t step, int count, int width, std::int64_t k,
-                  T* to) {
+void pack_strided(const T* from, std::int64_t row, std::int64_t step, std::int64_t count, std::int64_t width,
+                  std::int64_t k, T* to) {
   for (std::int64_t p = 0; p < k; ++p, from += step, to += width) {
-    for (int i = 0; i < count; ++i) to[i] = from[i * row];
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * row];
   }
 }
 
-// Packs one panel: element (i, p) from from[i * row + p * step], i < count <= width.
+// Packs one panel: element (i, p) from from[i * row + p * step], i < count <= width. The operand goes on to i
+// = readable.
 template <class T>
-void pack_panel(const T* from, std::int64_t row, std::int64_t step, int count, int width, std::int64_t k,
-                T* to) {
-  if (row == 1) return pack_side_by_side(from, step, count, width, k, to);
-  if (step == 1) return pack_transposed(from, row, count, width, k, to);
+void pack_panel(const T* from, std::int64_t row, std::int64_t step, std::int64_t count, std::int64_t readable,
+                std::int64_t width, std::int64_t k, T* to) {
+  if (row == 1 && count <= kWidestPanel) {
+    return kSideBySidePacks<T>[static_cast<std::size_t>(count - 1)](from, step, width, k, to, 1, 0);
+  }
+  if (step == 1) return pack_transposed(from, row, count, readable, width, k, to);
   pack_strided(from, row, step, count, width, k, to);
 }
+
+// Walks the cache lines of a block that will be packed soon, a few at a time, asking for them to be fetched.
+template <class T>
+class Ahead {
+ public:
+  Ahead() = default;
+  Ahead(const T* from, std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols) {
+    if (row == 1) std::swap(row, col), std::swap(rows, cols);
+    if (col != 1 || rows <= 0 || cols <= 0) return;
+    from_ = from, row_ = row, rows_ = rows, cols_ = cols;
+  }
+
+  std::int64_t lines() const { return rows_ * ((cols_ + kLine - 1) / kLine); }
+
+  void fetch(std::int64_t lines) {
+    for (; lines > 0 && rows_ > 0; --lines) {
+      __builtin_prefetch(from_ + at_, 0, 2);
+      at_ += kLine;
+      if (at_ >= cols_) at_ = 0, from_ += row_, --rows_;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64 / sizeof(T);
+  const T* from_ = nullptr;
+  std::int64_t row_ = 0, rows_ = 0, cols_ = 0, at_ = 0;
+};
 
 }  // namespace unspool::kernels::cpu

@@ -11,24 +11,26 @@
 
 namespace unspool::kernels::cpu {
 
-#ifdef UNSPOOL_GEMM_TUNE
-#define UNSPOOL_TUNABLE inline __attribute__((visibility("default"), used)) std::int64_t
-#else
-#define UNSPOOL_TUNABLE inline constexpr std::int64_t
-#endif
-UNSPOOL_TUNABLE kFewMax = 12;
-UNSPOOL_TUNABLE kFewRowsMax = 12;
-UNSPOOL_TUNABLE kDotDepth = 32;          // shortest k whose products may be dots
-UNSPOOL_TUNABLE kPanelBytes = 16 << 10;  // of a panel of b: half of a small first-level cache
-UNSPOOL_TUNABLE kChunkRows = 192;
-UNSPOOL_TUNABLE kChunkCols = 512;
-UNSPOOL_TUNABLE kChunkWork = 1 << 20;  // multiply-adds worth handing to another thread
-UNSPOOL_TUNABLE kDirectB = 16 << 10;   // bytes of b
-UNSPOOL_TUNABLE kDirectBRows = 12;
-UNSPOOL_TUNABLE kDirectACols = 64;
-UNSPOOL_TUNABLE kSharedElements = 4 << 20;
-UNSPOOL_TUNABLE kStreamBytes = 256 << 10;
-UNSPOOL_TUNABLE kStreamDepth = 16;
+// Measured on one x86-64 core with 32 KiB + 512 KiB of private cache; none of them changes a bit of the
+// result, except the first two, which say when an element is a dot product.
+inline constexpr std::int64_t kFew = 12;                  // rows or columns that are few
+inline constexpr std::int64_t kDotDepth = 32;             // shortest k summed by lanes
+inline constexpr std::int64_t kChunkWork = 1 << 20;       // multiply-adds worth handing to another thread
+inline constexpr std::int64_t kChunksPerThread = 4;       // enough that no thread waits long for the last
+inline constexpr std::int64_t kChunkRows = 256;           // rows worth packing a panel of b for
+inline constexpr std::int64_t kChunkCols = 128;           // columns worth packing rows of a for
+inline constexpr std::int64_t kBlockBytes = 512 << 10;    // of a, visited by every panel of b
+inline constexpr std::int64_t kDepth = 512;               // longest run of k in a packed panel
+inline constexpr std::int64_t kDirectBytes = 64 << 10;    // of b, when many rows may read it where it lies
+inline constexpr std::int64_t kDirectRows = 32;           // rows that may read any b where it lies
+inline constexpr std::int64_t kDirectCols = 128;          // columns for which a is not worth packing
+inline constexpr std::int64_t kCompactRow = 1024;         // bytes from row to row of an a as good as packed
+inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
+inline constexpr std::int64_t kStreamBytes =
+    6 << 20;  // of a direct b that comes from memory: then by short runs of k
+inline constexpr std::int64_t kStreamDepth = 16;
+inline constexpr std::int64_t kRowBytes = 32 << 10;  // of b, from which on one row reads it in long runs
+inline constexpr std::int64_t kPackStep = 8;         // of k, when packing what lies side by side
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
@@ -43,16 +45,15 @@ struct Parts {
   }
 };
 
-enum class Way { kTiles, kSwapped, kFewColumns, kFewRows };
+enum class Way { kTiles, kRow, kSwapped, kFewColumns, kFewRows };
 
-// How b reaches the tiles: where it lies, in a panel packed just before use, or packed whole before any tile
-// starts. The last is the layout that packed weights kept between steps would have.
-enum class BSource { kDirect, kPanel, kShared };
+// How an operand reaches the tiles: where it lies, in panels packed by each chunk just before use, or packed
+// whole before any tile starts. The last is the layout that packed weights kept between steps would have.
+enum class Source { kDirect, kPanel, kShared };
 
 template <class T>
 struct TilePlan {
-  bool pack_a;
-  BSource b;
+  Source a, b;
   int vectors;           // width of a full panel
   std::int64_t depth;    // longest run of k between two visits to c
   std::int64_t stretch;  // longest run of k that is packed whole; a multiple of depth
@@ -60,58 +61,74 @@ struct TilePlan {
 
   std::int64_t panel() const { return vectors * simd::kWidth<T>; }
   std::int64_t chunks() const { return rows.count * cols.count; }
-  std::int64_t shared_elements(std::int64_t n) const {
-    return b == BSource::kShared ? round_up(n, panel()) * stretch : 0;
+  std::int64_t shared_a() const { return a == Source::kShared ? round_up(rows.size * stretch, 16) : 0; }
+  std::int64_t shared_b() const { return b == Source::kShared ? round_up(cols.size, panel()) * stretch : 0; }
+  std::int64_t own_a() const {
+    return a == Source::kPanel ? round_up(ceil_div(rows.size, rows.count) * depth, 16) : 0;
   }
-  std::int64_t a_elements() const {
-    return pack_a ? round_up(ceil_div(rows.size, rows.count) * depth, 16) : 0;
-  }
-  std::int64_t b_elements() const { return b == BSource::kPanel ? round_up(panel() * depth, 16) : 0; }
+  std::int64_t own_b() const { return b == Source::kPanel ? round_up(panel() * depth, 16) : 0; }
 };
+
+// The two ways that sum in one order, so that every product may take either.
+template <class T>
+Way pick_chain_way(const Gemm<T>& g) {
+  const bool large = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) > kRowBytes;
+  return g.m == 1 && g.b_col == 1 && large ? Way::kRow : Way::kTiles;
+}
 
 template <class T>
 Way pick_way(const Gemm<T>& g) {
   if (g.k >= kDotDepth) {
-    if (g.n <= kFewMax && g.a_col == 1) return Way::kFewColumns;
-    if (g.m <= kFewRowsMax && g.b_row == 1 && g.b_col != 1) return Way::kFewRows;
+    if (g.n <= kFew && g.a_col == 1) return Way::kFewColumns;
+    if (g.m <= kFew && g.b_row == 1 && g.b_col != 1) return Way::kFewRows;
   }
   constexpr int kW = simd::kWidth<T>;
-  const bool wasteful = g.n < kW || (g.n > kW && g.n <= kFewMax);
+  const bool wasteful = g.n < kW || (g.n > kW && g.n <= kFew);  // of the lanes of a tile
   if (wasteful && g.a_row == 1 && g.a_col != 1 && g.m >= 2 * kW && g.m * g.k >= 512) return Way::kSwapped;
-  return Way::kTiles;
+  return pick_chain_way(g);
+}
+
+// The chunks' grid: as many rows as a block of a holds, then columns until there are chunks enough to share
+// out. Only the latter looks at the threads, and may: no element's sum knows in which chunk it was formed.
+template <class T>
+void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
+  plan.rows = {g.m, 1};
+  plan.cols = {g.n, 1};
+  const std::int64_t most = g.m * g.n * g.k / kChunkWork;
+  const std::int64_t block_bytes = g.m * std::min(g.k, kDepth) * static_cast<std::int64_t>(sizeof(T));
+  if (g.m > kChunkRows || block_bytes > kBlockBytes) {
+    plan.rows.count = std::max(ceil_div(block_bytes, kBlockBytes), std::min(ceil_div(g.m, kChunkRows), most));
+    plan.rows.count = std::clamp<std::int64_t>(plan.rows.count, 1, g.m);
+  }
+  const std::int64_t wanted = threads > 1 ? std::min(kChunksPerThread * threads, most) : 1;
+  if (plan.rows.count < wanted) {
+    plan.cols.count = std::clamp<std::int64_t>(wanted / plan.rows.count, 1, ceil_div(g.n, kChunkCols));
+  }
 }
 
 template <class T>
-TilePlan<T> plan_tiles(const Gemm<T>& g) {
-  constexpr std::int64_t kW = simd::kWidth<T>;
+TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   TilePlan<T> plan{};
-  plan.vectors = g.m <= max_rows(4) && g.b_col == 1 ? 4 : 2;
   const std::int64_t b_bytes = g.k * g.n * static_cast<std::int64_t>(sizeof(T));
-  const bool direct_b = g.b_col == 1 && (g.m <= kDirectBRows || b_bytes <= kDirectB);
-  plan.pack_a = g.n > kDirectACols;
-  plan.rows = {g.m, 1};
-  plan.cols = {g.n, 1};
-  const std::int64_t work = g.m * g.n * g.k;
-  const std::int64_t most = ceil_div(work, kChunkWork);
-  if (most > 1 || g.m > kChunkRows) plan.rows.count = ceil_div(g.m, kChunkRows);
-  if (plan.rows.count < 16 && most > plan.rows.count) {
-    plan.cols.count =
-        std::min({ceil_div(g.n, kChunkCols), ceil_div(16, plan.rows.count), most / plan.rows.count});
-  }
-  plan.b = direct_b ? BSource::kDirect : plan.rows.count > 1 ? BSource::kShared : BSource::kPanel;
+  const bool direct_b = g.b_col == 1 && (g.m <= kDirectRows || b_bytes <= kDirectBytes);
+  const bool compact_a = g.a_col == 1 && g.a_row * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
+  const bool direct_a = g.n <= kDirectCols || compact_a;
+  plan_chunks(g, threads, plan);
+  plan.vectors = direct_b && g.m <= max_rows(4) ? 4 : 2;
+  plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;
+  plan.b = direct_b ? Source::kDirect : plan.rows.count > 1 ? Source::kShared : Source::kPanel;
 
-  if (direct_b) {
-    plan.depth = b_bytes > kStreamBytes && g.m <= kDirectBRows ? kStreamDepth : g.k;
-    if (plan.pack_a) plan.depth = std::min<std::int64_t>(plan.depth, 512);
-  } else {
-    const std::int64_t longest = kPanelBytes / (2 * simd::kVectorBytes);
-    plan.depth = ceil_div(g.k, ceil_div(g.k, longest));
+  plan.depth = g.k;
+  if (direct_b && b_bytes > kStreamBytes) {
+    plan.depth = std::min(g.k, g.m <= kFew ? kStreamDepth : 4 * kStreamDepth);
+  } else if (g.k > kDepth && !(direct_a && direct_b)) {
+    plan.depth = ceil_div(g.k, ceil_div(g.k, kDepth));
   }
   plan.stretch = g.k;
-  if (plan.b == BSource::kShared && g.k * g.n > kSharedElements) {
-    plan.stretch = std::min(g.k, round_up(std::max(kSharedElements / g.n, plan.depth), plan.depth));
+  const std::int64_t shared = (plan.a == Source::kShared ? g.m : 0) + (plan.b == Source::kShared ? g.n : 0);
+  if (shared * g.k > kSharedElements) {
+    plan.stretch = std::min(g.k, round_up(std::max(kSharedElements / shared, plan.depth), plan.depth));
   }
-  static_cast<void>(kW);
   return plan;
 }
 

@@ -17,15 +17,19 @@ namespace unspool::kernels::cpu::simd {
 #if defined(__AVX512F__)
 inline constexpr int kVectorBytes = 64;
 inline constexpr int kAccumulators = 24;  // of 32 registers
+inline constexpr bool kMaskedLoads = true;
 #elif defined(__AVX2__) && defined(__FMA__)
 inline constexpr int kVectorBytes = 32;
 inline constexpr int kAccumulators = 12;  // of 16 registers
+inline constexpr bool kMaskedLoads = true;
 #elif defined(__aarch64__)
 inline constexpr int kVectorBytes = 16;
 inline constexpr int kAccumulators = 24;  // of 32 registers
+inline constexpr bool kMaskedLoads = false;
 #else
 inline constexpr int kVectorBytes = 16;
 inline constexpr int kAccumulators = 12;  // of 16 registers
+inline constexpr bool kMaskedLoads = false;
 #endif
 
 template <class T>

@@ -3,7 +3,9 @@
 // run is the last. It knows nothing of panels, chunks or threads: operands are addressed by strides alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cpu/gemm_simd.h"
@@ -11,7 +13,7 @@
 namespace unspool::kernels::cpu {
 
 // What happens to a finished sum before it is stored. The seam for fused activations: another field here and
-// its line in finish_row, nothing elsewhere.
+// its line in finish_sums, nothing elsewhere.
 template <class T>
 struct Epilogue {
   bool accumulate = false;
@@ -25,6 +27,7 @@ struct Tile {
   std::int64_t a_row, a_col;
   const T* b;  // row p at b[p * b_row], columns side by side
   std::int64_t b_row;
+  bool b_padded;   // b may be read past the tail
   int tail;        // columns in the last vector, 1..kWidth
   const T* start;  // sums so far, or null for zero
   std::int64_t start_row;
@@ -37,71 +40,96 @@ struct Tile {
 template <class T>
 using TileKernel = void (*)(const Tile<T>&);
 
-// Tallest tile that is `vectors` wide.
+// Tallest tile that is `vectors` wide. One vector's tiles stop where loads, not sums, become the limit.
 constexpr int max_rows(int vectors) {
-  const int rows = simd::kAccumulators / vectors;
-  return rows < 12 ? rows : 12;
+  const int tallest = vectors == 1 ? simd::kAccumulators * 2 / 3 : 12;
+  return std::min({tallest, 12, simd::kAccumulators / vectors});
 }
 
-template <class T, int kVectors>
-UNSPOOL_INLINE simd::Vector<T> load_column(const T* row, int vector, int tail) {
-  const T* from = row + vector * simd::kWidth<T>;
-  return vector + 1 == kVectors && tail < simd::kWidth<T> ? simd::load_partial(from, tail)
-                                                          : simd::load<T>(from);
+// Vector v of a row of the tile; the last one of a partial tile ends at the tail.
+template <class T, int kVectors, bool kPartial>
+UNSPOOL_INLINE simd::Vector<T> load_part(const T* row, int v, int tail) {
+  const T* from = row + v * simd::kWidth<T>;
+  return kPartial && v + 1 == kVectors ? simd::load_partial(from, tail) : simd::load<T>(from);
 }
 
-template <class T, int kVectors>
-UNSPOOL_INLINE void finish_row(const Tile<T>& tile, T* out, simd::Vector<T> (&sums)[kVectors]) {
-  simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-    if (tile.epilogue.accumulate) sums[v] = load_column<T, kVectors>(out, v, tile.tail) + sums[v];
-    if (tile.epilogue.bias) sums[v] = sums[v] + load_column<T, kVectors>(tile.epilogue.bias, v, tile.tail);
+template <class T, int kRows, int kVectors, bool kPartial>
+UNSPOOL_INLINE void start_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
+  simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
+    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) { sums[i][v] = simd::Vector<T>{}; });
+  });
+  if (!tile.start) return;
+  simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
+    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+      sums[i][v] = load_part<T, kVectors, kPartial>(tile.start + i * tile.start_row, v, tile.tail);
+    });
   });
 }
 
-// kPartial: b may not be read past the tail (it is no padded panel).
 template <class T, int kRows, int kVectors, bool kPartial>
-void tile_kernel(const Tile<T>& tile) {
-  using namespace simd;
-  constexpr int kW = kWidth<T>;
-  Vector<T> sums[kRows][kVectors];
-  if (tile.start) {
-    unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-      unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-        sums[i][v] = load_column<T, kVectors>(tile.start + i * tile.start_row, v, tile.tail);
+UNSPOOL_INLINE void finish_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
+  if (tile.epilogue.accumulate) {
+    simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
+      simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+        sums[i][v] = load_part<T, kVectors, kPartial>(tile.out + i * tile.out_row, v, tile.tail) + sums[i][v];
       });
     });
-  } else {
-    unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-      unroll<kVectors>([&](auto v) __attribute__((always_inline)) { sums[i][v] = Vector<T>{}; });
+  }
+  if (tile.epilogue.bias) {
+    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+      const simd::Vector<T> bias = load_part<T, kVectors, kPartial>(tile.epilogue.bias, v, tile.tail);
+      simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) { sums[i][v] = sums[i][v] + bias; });
     });
   }
+}
 
-  const T* a = tile.a;
+// Adds the run of k. kPackedA: the rows of a lie side by side, so their offsets are constants.
+template <class T, int kRows, int kVectors, bool kPartialB, bool kPackedA>
+UNSPOOL_INLINE void add_run(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
+  using namespace simd;
+  // Four rows share one pointer: base plus 0, 1, 2 or 3 strides needs two registers more.
+  constexpr int kBases = (kRows + 3) / 4;
+  const std::int64_t a_row = kPackedA ? 1 : tile.a_row, a_col = tile.a_col, b_row = tile.b_row;
+  const T* a[kBases];
+  unroll<kBases>([&](auto q) __attribute__((always_inline)) { a[q] = tile.a + 4 * q * a_row; });
   const T* b = tile.b;
-  const std::int64_t a_row = tile.a_row, a_col = tile.a_col, b_row = tile.b_row;
   const int tail = tile.tail;
   for (std::int64_t p = tile.k; p > 0; --p) {
     Vector<T> row[kVectors];
     unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      row[v] = kPartial && v + 1 == kVectors ? load_partial(b + v * kW, tail) : load<T>(b + v * kW);
+      row[v] = load_part<T, kVectors, kPartialB>(b, v, tail);
     });
     unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-      const Vector<T> x = broadcast(a[i * a_row]);
+      const Vector<T> x = broadcast(kPackedA ? a[0][i] : a[i / 4][(i % 4) * a_row]);
       unroll<kVectors>([&](auto v)
                            __attribute__((always_inline)) { sums[i][v] = fma(x, row[v], sums[i][v]); });
     });
-    a += a_col;
+    unroll<kPackedA ? 1 : kBases>([&](auto q) __attribute__((always_inline)) { a[q] += a_col; });
     b += b_row;
   }
+}
 
+template <class T, int kRows, int kVectors, bool kPartial>
+void tile_kernel(const Tile<T>& tile) {
+  using namespace simd;
+  Vector<T> sums[kRows][kVectors];
+  start_sums<T, kRows, kVectors, kPartial>(tile, sums);
+  // Without masked loads, reading padding is much the cheaper way.
+  if (kPartial && !kMaskedLoads && tile.b_padded) {
+    add_run<T, kRows, kVectors, false, false>(tile, sums);
+  } else if (tile.a_row == 1) {
+    add_run<T, kRows, kVectors, kPartial, true>(tile, sums);
+  } else {
+    add_run<T, kRows, kVectors, kPartial, false>(tile, sums);
+  }
+  if (tile.finish) finish_sums<T, kRows, kVectors, kPartial>(tile, sums);
   unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-    T* out = tile.out + i * tile.out_row;
-    if (tile.finish) finish_row<T, kVectors>(tile, out, sums[i]);
     unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      if (v + 1 == kVectors && tile.tail < kW) {
-        store_partial(out + v * kW, sums[i][v], tile.tail);
+      T* to = tile.out + i * tile.out_row + v * kWidth<T>;
+      if (kPartial && v + 1 == kVectors) {
+        store_partial(to, sums[i][v], tile.tail);
       } else {
-        store<T>(out + v * kW, sums[i][v]);
+        store<T>(to, sums[i][v]);
       }
     });
   });

@@ -1,0 +1,285 @@
+// The run of a product by tiles: packs operands as the plan says, walks the tiles of each chunk, and keeps
+// the chunks' scratch apart. Why it is planned so is gemm_plan.h's business.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "kernels/context.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_plan.h"
+#include "kernels/cpu/gemm_tile.h"
+
+namespace unspool::kernels::cpu {
+
+inline constexpr std::size_t kAlign = 64;
+constexpr std::size_t align_up(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+template <class T>
+constexpr std::size_t bytes_of(std::int64_t elements) {
+  return align_up(static_cast<std::size_t>(elements) * sizeof(T));
+}
+
+// One piece of scratch per thread, lent to whichever chunks are running. At most `threads` chunks run at
+// once, so a free piece is always found.
+class Slots {
+ public:
+  static std::size_t bytes(int threads, std::size_t each) {
+    const auto count = static_cast<std::size_t>(threads);
+    return each == 0 ? 0 : count * align_up(each) + (threads > 1 ? align_up(count) : 0);
+  }
+
+  Slots(std::byte* memory, int threads, std::size_t each) : each_(align_up(each)), memory_(memory) {
+    if (each == 0 || threads <= 1) return;
+    taken_ = reinterpret_cast<Flag*>(memory);
+    for (int i = 0; i < threads; ++i) new (taken_ + i) Flag(false);
+    memory_ = memory + align_up(static_cast<std::size_t>(threads));
+  }
+
+  template <class F>
+  void lend(F&& use) {
+    if (!taken_) return use(memory_);
+    std::size_t slot = 0;
+    while (taken_[slot].exchange(true, std::memory_order_acquire)) ++slot;
+    use(memory_ + slot * each_);
+    taken_[slot].store(false, std::memory_order_release);
+  }
+
+ private:
+  using Flag = std::atomic<bool>;
+  static_assert(sizeof(Flag) == 1);
+  std::size_t each_;
+  std::byte* memory_;
+  Flag* taken_ = nullptr;
+};
+
+// A region of the result and a run of k.
+struct Region {
+  std::int64_t row, row_end, col, col_end, k, k_end;
+};
+
+template <class T>
+class TileRun {
+ public:
+  TileRun(const Gemm<T>& g, const TilePlan<T>& plan) : g_(g), plan_(plan) {}
+
+  std::size_t slot_bytes() const { return bytes_of<T>(plan_.own_a()) + bytes_of<T>(plan_.own_b()); }
+  // Sums that cannot wait in c, because c is to be added to when they are complete.
+  bool needs_sums() const { return g_.accumulate && plan_.depth < g_.k; }
+  std::size_t scratch(int threads) const {
+    return bytes_of<T>(plan_.shared_a()) + bytes_of<T>(plan_.shared_b()) +
+           (needs_sums() ? bytes_of<T>(g_.m * g_.n) : 0) + Slots::bytes(threads, slot_bytes());
+  }
+
+  void run(const Context& context) {
+    std::byte* memory = context.scratch;
+    shared_a_ = reinterpret_cast<T*>(memory);
+    memory += bytes_of<T>(plan_.shared_a());
+    shared_b_ = reinterpret_cast<T*>(memory);
+    memory += bytes_of<T>(plan_.shared_b());
+    sums_ = g_.c, sums_row_ = g_.c_row;
+    if (needs_sums()) {
+      sums_ = reinterpret_cast<T*>(memory), sums_row_ = g_.n;
+      memory += bytes_of<T>(g_.m * g_.n);
+    }
+    Slots slots(memory, context.threads, slot_bytes());
+    for (std::int64_t k = 0; k < g_.k; k += plan_.stretch) {
+      const std::int64_t k_end = std::min(g_.k, k + plan_.stretch);
+      if (plan_.a == Source::kShared) pack_shared_a(context, k, k_end);
+      if (plan_.b == Source::kShared) pack_shared_b(context, k, k_end);
+      context.parallel(plan_.chunks(), [&](std::int64_t chunk) {
+        slots.lend([&](std::byte* slot) { run_region(region(chunk, k, k_end), reinterpret_cast<T*>(slot)); });
+      });
+    }
+  }
+
+ private:
+  Region region(std::int64_t chunk, std::int64_t k, std::int64_t k_end) const {
+    if (plan_.chunks() == 1) return {0, g_.m, 0, g_.n, k, k_end};
+    const std::int64_t row = chunk / plan_.cols.count, col = chunk % plan_.cols.count, width = plan_.panel();
+    const Parts panels{ceil_div(g_.n, width), plan_.cols.count};
+    return {plan_.rows.start(row),
+            plan_.rows.start(row + 1),
+            panels.start(col) * width,
+            std::min(g_.n, panels.start(col + 1) * width),
+            k,
+            k_end};
+  }
+
+  static constexpr std::int64_t kTogether = 16;  // panels packed by one chunk
+
+  static Parts row_tiles(std::int64_t height) { return {height, ceil_div(height, max_rows(2))}; }
+
+  void pack_shared_a(const Context& context, std::int64_t k, std::int64_t k_end) {
+    const std::int64_t groups = ceil_div(row_tiles(ceil_div(g_.m, plan_.rows.count)).count, kTogether);
+    context.parallel(plan_.rows.count * groups, [&](std::int64_t chunk) {
+      const std::int64_t part = chunk / groups, first = chunk % groups * kTogether;
+      const std::int64_t row = plan_.rows.start(part);
+      const Parts tiles = row_tiles(plan_.rows.start(part + 1) - row);
+      pack_a(row, tiles, first, std::min(tiles.count, first + kTogether), k, k_end - k, plan_.stretch,
+             shared_a_ + row * plan_.stretch);
+    });
+  }
+
+  // Tiles [first, last) of the rows from `row` on, each to where `room` of k per row leaves it.
+  void pack_a(std::int64_t row, const Parts& tiles, std::int64_t first, std::int64_t last, std::int64_t k,
+              std::int64_t depth, std::int64_t room, T* panels) {
+    if (g_.a_row == 1) return pack_a_side_by_side(row, tiles, first, last, k, depth, room, panels);
+    for (std::int64_t t = first; t < last; ++t) {
+      const std::int64_t start = tiles.start(t), rows = tiles.start(t + 1) - start;
+      pack_panel(g_.a + (row + start) * g_.a_row + k * g_.a_col, g_.a_row, g_.a_col, rows, g_.m - row - start,
+                 rows, depth, panels + start * room);
+    }
+  }
+
+  // A few of k at a time, so that the cache lines of a that two tiles share are read once.
+  void pack_a_side_by_side(std::int64_t row, const Parts& tiles, std::int64_t first, std::int64_t last,
+                           std::int64_t k, std::int64_t depth, std::int64_t room, T* panels) {
+    const std::int64_t base = tiles.size / tiles.count, taller = tiles.size - base * tiles.count;
+    const std::int64_t change = std::clamp(taller, first, last);
+    const auto pack = [&](std::int64_t from, std::int64_t to, std::int64_t rows, std::int64_t p) {
+      if (from == to) return;
+      const std::int64_t start = tiles.start(from);
+      kSideBySidePacks<T>[static_cast<std::size_t>(rows - 1)](
+          g_.a + row + start + (k + p)* g_.a_col, g_.a_col, rows, std::min(kPackStep, depth - p),
+          panels + start* room + p* rows, to - from, rows* room);
+    };
+    for (std::int64_t p = 0; p < depth; p += kPackStep) {
+      pack(first, change, base + 1, p);
+      pack(change, last, base, p);
+    }
+  }
+
+  void pack_shared_b(const Context& context, std::int64_t k, std::int64_t k_end) {
+    const std::int64_t panels = ceil_div(g_.n, plan_.panel());
+    context.parallel(ceil_div(panels, kTogether), [&](std::int64_t chunk) {
+      pack_b(k, k_end, chunk * kTogether, std::min(panels, (chunk + 1) * kTogether));
+    });
+  }
+
+  // Panels [panel, last) of b into the shared copy, a few rows at a time when b's rows are long.
+  void pack_b(std::int64_t k, std::int64_t k_end, std::int64_t panel, std::int64_t last) {
+    const std::int64_t width = plan_.panel();
+    const std::int64_t step = g_.b_col == 1 ? kPackStep : k_end - k;
+    for (std::int64_t p = k; p < k_end; p += step) {
+      for (std::int64_t j = panel; j < last; ++j) {
+        pack_panel(g_.b + p * g_.b_row + j * width * g_.b_col, g_.b_col, g_.b_row, columns(j * width),
+                   g_.n - j * width, padded(columns(j * width)), std::min(step, k_end - p),
+                   shared_b_ + j * width * plan_.stretch + (p - k) * padded(columns(j * width)));
+      }
+    }
+  }
+
+  int columns(std::int64_t col) const { return static_cast<int>(std::min(plan_.panel(), g_.n - col)); }
+  static int padded(int columns) { return (columns + kW - 1) / kW * kW; }
+
+  // Where a chunk stands: its region, the run of k in hand, its packed operands and what it will pack next.
+  struct Walk {
+    Region region;
+    Parts tiles;  // of rows, as packed
+    std::int64_t k, depth;
+    T *a_panels, *b_panel;
+    Ahead<T> next;
+    std::int64_t share = 0;  // cache lines asked for per tile
+  };
+
+  void run_region(const Region& region, T* slot) {
+    const std::int64_t height = region.row_end - region.row;
+    Walk walk{region, row_tiles(height), 0, 0, slot, slot + plan_.own_a(), {}};
+    for (std::int64_t k = region.k; k < region.k_end; k += plan_.depth) {
+      walk.k = k, walk.depth = std::min(plan_.depth, region.k_end - k);
+      if (plan_.a == Source::kPanel) {
+        pack_a(region.row, walk.tiles, 0, walk.tiles.count, k, walk.depth, walk.depth, walk.a_panels);
+      }
+      for (std::int64_t col = region.col; col < region.col_end;) {
+        const std::int64_t left = std::min(region.col_end - col, plan_.panel());
+        // Four vectors only while full: the rest goes by two and one.
+        const int cols = static_cast<int>(left < plan_.panel() ? std::min<std::int64_t>(left, 2 * kW) : left);
+        run_column(walk, col, cols);
+        col += cols;
+      }
+    }
+  }
+
+  // Sets where the tiles of columns [col, col + cols) find b, and what of b to fetch ahead.
+  void place_b(Walk& walk, std::int64_t col, int cols, int vectors, Tile<T>& tile) {
+    if (plan_.b == Source::kDirect) {
+      tile.b = g_.b + walk.k * g_.b_row + col;
+      tile.b_row = g_.b_row;
+      return;
+    }
+    tile.b_row = vectors * kW;
+    std::int64_t next = col + cols, next_k = walk.k, next_depth = walk.depth;
+    if (next == walk.region.col_end) {
+      next = walk.region.col, next_k += walk.depth;
+      next_depth = std::min(plan_.depth, walk.region.k_end - next_k);
+    }
+    const std::int64_t next_cols = columns(next);
+    if (plan_.b == Source::kPanel) {
+      const T* from = g_.b + walk.k * g_.b_row + col * g_.b_col;
+      pack_panel(from, g_.b_col, g_.b_row, cols, g_.n - col, tile.b_row, walk.depth, walk.b_panel);
+      tile.b = walk.b_panel;
+      walk.next =
+          Ahead<T>(g_.b + next_k * g_.b_row + next * g_.b_col, g_.b_row, g_.b_col, next_depth, next_cols);
+      walk.share = ceil_div(walk.next.lines(), walk.tiles.count);
+    } else {
+      tile.b = shared_b_ + col * plan_.stretch + (walk.k - walk.region.k) * tile.b_row;
+    }
+  }
+
+  // All row tiles of one panel of columns.
+  void run_column(Walk& walk, std::int64_t col, int cols) {
+    const int vectors = (cols + kW - 1) / kW;
+    Tile<T> tile{};
+    tile.k = walk.depth;
+    tile.tail = cols - (vectors - 1) * kW;
+    place_b(walk, col, cols, vectors, tile);
+    tile.b_padded = plan_.b != Source::kDirect;
+    const bool partial = tile.tail < kW;
+    tile.finish = walk.k + walk.depth == g_.k;
+    tile.epilogue = {g_.accumulate, g_.bias ? g_.bias + col : nullptr};
+    tile.start_row = sums_row_;
+    T* const out = tile.finish ? g_.c : sums_;
+    tile.out_row = tile.finish ? g_.c_row : sums_row_;
+
+    const bool packed = plan_.a != Source::kDirect;
+    const T* const a_panels =
+        plan_.a == Source::kShared ? shared_a_ + walk.region.row * plan_.stretch : walk.a_panels;
+    const std::int64_t a_room = plan_.a == Source::kShared ? plan_.stretch : walk.depth;
+    const std::int64_t a_done = plan_.a == Source::kShared ? walk.k - walk.region.k : 0;
+    const Parts tiles =
+        packed ? walk.tiles : Parts{walk.tiles.size, ceil_div(walk.tiles.size, max_rows(vectors))};
+    tile.a_row = packed ? 1 : g_.a_row;
+    tile.a_col = g_.a_col;
+    const std::int64_t base = tiles.count == 1 ? tiles.size : tiles.size / tiles.count;
+    const std::int64_t taller = tiles.size - base * tiles.count;
+    TileKernel<T> kernel = pick_tile_kernel<T>(taller > 0 ? base + 1 : base, vectors, partial);
+    std::int64_t start = 0;
+    for (std::int64_t t = 0; t < tiles.count; ++t) {
+      if (t == taller && t > 0) kernel = pick_tile_kernel<T>(base, vectors, partial);
+      const std::int64_t rows = t < taller ? base + 1 : base, row = walk.region.row + start;
+      if (packed) {
+        tile.a = a_panels + start * a_room + a_done * rows, tile.a_col = rows;
+      } else {
+        tile.a = g_.a + row * g_.a_row + walk.k * g_.a_col;
+      }
+      tile.start = walk.k == 0 ? nullptr : sums_ + row * sums_row_ + col;
+      tile.out = out + row * tile.out_row + col;
+      walk.next.fetch(walk.share);
+      kernel(tile);
+      start += rows;
+    }
+  }
+
+  static constexpr int kW = simd::kWidth<T>;
+  const Gemm<T>& g_;
+  const TilePlan<T>& plan_;
+  T *shared_a_ = nullptr, *shared_b_ = nullptr;
+  T* sums_ = nullptr;
+  std::int64_t sums_row_ = 0;
+};
+
+}  // namespace unspool::kernels::cpu
