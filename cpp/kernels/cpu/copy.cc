@@ -11,11 +11,13 @@
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/ranges.h"
+#include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kTile = 16;
+constexpr std::int64_t kBand = 32;  // rows and columns of a tile
+constexpr std::int64_t kWide = 64;
 
 template <class To, class From>
 void move_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride, std::int64_t n) {
@@ -32,9 +34,23 @@ void move_row(To* to, std::int64_t to_stride, const From* from, std::int64_t fro
 
 template <class To, class From>
 void move_rows(const Context& context, const Joint& joint, To* to, const From* from) {
+  const std::int64_t row = joint.row();
+  const std::int64_t to_step = joint.ndim > 1 ? joint.strides[0][joint.ndim - 2] : 0;
+  const std::int64_t from_step = joint.ndim > 1 ? joint.strides[1][joint.ndim - 2] : 0;
   over_ranges(context, joint.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     Cursor cursor(joint, begin);
     while (begin < end) {
+      const std::int64_t rows = std::min((end - begin) / row, cursor.left_rows());
+      if (rows > 0) {
+        To* to_row = to + cursor.offset[0];
+        const From* from_row = from + cursor.offset[1];
+        for (std::int64_t r = 0; r < rows; ++r, to_row += to_step, from_row += from_step) {
+          move_row(to_row, joint.row_stride(0), from_row, joint.row_stride(1), row);
+        }
+        cursor.advance_rows(rows);
+        begin += rows * row;
+        continue;
+      }
       const std::int64_t n = std::min(end - begin, cursor.left_in_row());
       move_row(to + cursor.offset[0], joint.row_stride(0), from + cursor.offset[1], joint.row_stride(1), n);
       cursor.advance(n);
@@ -52,18 +68,22 @@ void move_tiles(const Context& context, const Joint& joint, To* to, const From* 
   Joint planes = joint;
   planes.ndim -= 2;
   planes.ensure_row();
-  const std::int64_t bands = divide_up(rows, kTile);
-  over_ranges(context, planes.numel() * bands, grain_of(kTile * columns), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t bands = divide_up(rows, kBand);
+  over_ranges(context, planes.numel() * bands, grain_of(kBand * columns), [&](std::int64_t begin, std::int64_t end) {
     Cursor plane(planes, begin / bands);
     std::int64_t band = begin % bands;
     for (; begin < end; ++begin) {
-      const std::int64_t first = band * kTile, height = std::min(kTile, rows - first);
+      const std::int64_t first = band * kBand, height = std::min(kBand, rows - first);
       To* to_band = to + plane.offset[0] + first * to_step;
       const From* from_band = from + plane.offset[1] + first;
-      for (std::int64_t j = 0; j < columns; j += kTile) {
-        const std::int64_t width = std::min(kTile, columns - j);
-        for (std::int64_t i = 0; i < height; ++i) {
-          move_row(to_band + i * to_step + j, 1, from_band + j * from_step + i, from_step, width);
+      for (std::int64_t j = 0; j < columns; j += kWide) {
+        const std::int64_t width = std::min(kWide, columns - j);
+        if constexpr (std::is_same_v<To, From>) {
+          transpose(to_band + j, to_step, from_band + j * from_step, from_step, height, width);
+        } else {
+          for (std::int64_t i = 0; i < height; ++i) {
+            move_row(to_band + i * to_step + j, 1, from_band + j * from_step + i, from_step, width);
+          }
         }
       }
       if (++band == bands) {
@@ -74,13 +94,15 @@ void move_tiles(const Context& context, const Joint& joint, To* to, const From* 
   });
 }
 
-// Brings the dimension along which `from` has unit stride next to the last one, if a tiled walk pays.
+constexpr std::int64_t kSmallest = 4;  // side for which a tiled walk pays
+
+// Brings the dimension along which `from` has unit stride next to the last one, if there is one.
 bool wants_tiles(Joint& joint) {
   const int last = joint.ndim - 1;
   if (joint.row_stride(0) != 1 || joint.row_stride(1) == 0 || joint.row_stride(1) == 1) return false;
-  if (joint.row() < kTile / 2) return false;
+  if (joint.row() < kSmallest) return false;
   for (int d = last - 1; d >= 0; --d) {
-    if (joint.strides[1][d] != 1 || joint.sizes[d] < kTile / 2) continue;
+    if (joint.strides[1][d] != 1 || joint.sizes[d] < kSmallest) continue;
     for (int e = d; e < last - 1; ++e) joint.swap_dims(e, e + 1);
     return true;
   }

@@ -7,6 +7,7 @@
 #include "kernels/cpu/elements.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/ranges.h"
+#include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -207,6 +208,100 @@ class StridedRun {
   bool uses_buffers_ = false;
 };
 
+// Walks tiles of the last two dimensions, for operands that are transposed there: those are transposed into a buffer,
+// the others used or packed row by row.
+class TiledRun {
+ public:
+  static constexpr std::int64_t kRows = 16;
+
+  static bool suits(const Operands& o, const Joint& joint) {
+    if (joint.ndim < 2 || joint.row_stride(0) != 1 || joint.row() < kShortRow) return false;
+    if (joint.sizes[joint.ndim - 2] < kRows) return false;
+    for (int k = 0; k < o.arity; ++k) {
+      if (is_transposed(joint, k + 1)) return true;
+    }
+    return false;
+  }
+
+  TiledRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint), planes_(joint) {
+    planes_.ndim -= 2;
+    planes_.ensure_row();
+    width_ = o_.block / kRows;
+    bands_ = divide_up(joint.sizes[joint.ndim - 2], kRows);
+  }
+  std::int64_t units() const { return planes_.numel() * bands_; }
+  std::int64_t unit_size() const { return kRows * joint_.row(); }
+
+  void operator()(std::int64_t begin, std::int64_t end) const {
+    Cursor plane(planes_, begin / bands_);
+    std::int64_t band = begin % bands_;
+    for (; begin < end; ++begin) {
+      run_band(plane, band * kRows);
+      if (++band == bands_) {
+        band = 0;
+        plane.advance(1);
+      }
+    }
+  }
+
+ private:
+  static bool is_transposed(const Joint& joint, int j) {
+    const std::int64_t step = joint.row_stride(j);
+    return joint.strides[j][joint.ndim - 2] == 1 && step != 0 && step != 1;
+  }
+
+  void run_band(const Cursor& plane, std::int64_t first) const {
+    Buffer buffers[kMaxArity];
+    const int r = joint_.ndim - 2, c = joint_.ndim - 1;
+    const std::int64_t height = std::min(kRows, joint_.sizes[r] - first);
+    for (std::int64_t column = 0; column < joint_.sizes[c]; column += width_) {
+      const std::int64_t width = std::min(width_, joint_.sizes[c] - column);
+      const std::byte* row[kMaxArity];
+      std::int64_t step[kMaxArity];  // bytes from row to row
+      unsigned repeated = 0;
+      for (int k = 0; k < o_.arity; ++k) {
+        const std::int64_t* strides = joint_.strides[k + 1];
+        const std::byte* from =
+            o_.data[k] + (plane.offset[k + 1] + first * strides[r] + column * strides[c]) * o_.item[k];
+        if (strides[c] == 1 || (strides[c] == 0 && o_.repeats)) {
+          if (strides[c] == 0) repeated |= 1u << k;
+          row[k] = from;
+          step[k] = strides[r] * o_.item[k];
+        } else {
+          pack_tile(k, buffers[k].bytes, from, height, width);
+          row[k] = buffers[k].bytes;
+          step[k] = width_ * o_.item[k];
+        }
+      }
+      std::byte* out = o_.data[o_.arity] + (plane.offset[0] + first * joint_.strides[0][r] + column) * o_.item[o_.arity];
+      for (std::int64_t i = 0; i < height; ++i) {
+        const void* in[kMaxArity];
+        for (int k = 0; k < o_.arity; ++k) in[k] = row[k] + i * step[k];
+        o_.loop(out + i * joint_.strides[0][r] * o_.item[o_.arity], in, repeated, width, o_.attrs);
+      }
+    }
+  }
+
+  void pack_tile(int k, std::byte* buffer, const std::byte* from, std::int64_t height, std::int64_t width) const {
+    visit_size(static_cast<std::size_t>(o_.item[k]), [&](auto word) {
+      using W = decltype(word);
+      auto* to = reinterpret_cast<W*>(buffer);
+      const auto* source = reinterpret_cast<const W*>(from);
+      const std::int64_t down = joint_.strides[k + 1][joint_.ndim - 2], along = joint_.row_stride(k + 1);
+      if (down == 1) {
+        transpose(to, width_, source, along, height, width);
+      } else {
+        for (std::int64_t i = 0; i < height; ++i) copy_row(to + i * width_, 1, source + i * down, along, width);
+      }
+    });
+  }
+
+  const Operands& o_;
+  const Joint& joint_;
+  Joint planes_;
+  std::int64_t width_, bands_;
+};
+
 [[gnu::noinline]] void run_strided(const Context& context, const Operands& operands, const KernelCall& call,
                                    std::int64_t n) {
   const View& out = call.out[0];
@@ -217,7 +312,12 @@ class StridedRun {
   if (!out.contiguous) joint.sort_by(0);
   joint.merge();
   joint.ensure_row();
-  over_ranges(context, n, kGrain, StridedRun(operands, joint));
+  if (TiledRun::suits(operands, joint)) {
+    const TiledRun run(operands, joint);
+    over_ranges(context, run.units(), grain_of(run.unit_size()), run);
+  } else {
+    over_ranges(context, n, kGrain, StridedRun(operands, joint));
+  }
 }
 
 }  // namespace

@@ -93,6 +93,11 @@ P fold_chains(const Step& step, std::int64_t n, const Map& map) {
   constexpr AllLanes<P> kAll{};
   P a = step.identity(), b = a, c = a, d = a;
   std::int64_t i = 0;
+  if constexpr (kLanes == 1) {
+    // Exact in any order: left to the compiler.
+    for (; i < n; ++i) a = step.combine(a, map(i, kAll));
+    return a;
+  }
   for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
     a = step.combine(a, map(i, kAll));
     b = step.combine(b, map(i + kLanes, kAll));
@@ -141,6 +146,39 @@ Packet<T> fold_blocks(const Step& step, const Reader<T>& reader, std::int64_t be
   return partial.total(step);
 }
 
+// The same for the outputs [begin, end) of a strided input: a few outputs at once, so that an input whose memory runs
+// across them is read in order.
+template <class T, class Step>
+void fold_groups(const Step& step, const Folding& f, const Reader<T>& reader, const T* parameters, T* out,
+                 std::int64_t begin, std::int64_t end) {
+  using P = Packet<T>;
+  constexpr std::int64_t kGroup = 16;
+  alignas(64) T buffer[kGroup * kFoldBlock];
+  const std::int64_t blocks = divide_up(f.inner, kFoldBlock), runs = f.reduced.count();
+  const std::int64_t side = f.kept.ndim > 0 ? f.kept.sizes[f.kept.ndim - 1] : 1;
+  const std::int64_t distance = f.kept.ndim > 0 ? f.kept.distance[f.kept.ndim - 1] : 0;
+  while (begin < end) {
+    const std::int64_t count = std::min({kGroup, end - begin, side - begin % side});
+    const std::int64_t base = f.kept.at(begin);
+    Pairwise<P> total[kGroup];
+    for (std::int64_t r = 0; r < runs; ++r) {
+      Pairwise<P> run[kGroup];
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        const std::int64_t start = b * kFoldBlock, length = std::min(kFoldBlock, f.inner - start);
+        const T* rows[kGroup];
+        reader.read_rows(base + f.reduced.at(r) + start, distance, count, length, buffer, rows);
+        for (std::int64_t i = 0; i < count; ++i) {
+          const P parameter(parameters ? parameters[begin + i] : T(0));
+          run[i].push(step, fold_block<T>(step, rows[i], length, parameter));
+        }
+      }
+      for (std::int64_t i = 0; i < count; ++i) total[i].push(step, run[i].total(step));
+    }
+    for (std::int64_t i = 0; i < count; ++i) out[begin + i] = combine_lanes(step, total[i].total(step));
+    begin += count;
+  }
+}
+
 // Each output folds runs of consecutive elements.
 template <class T, class Step>
 void fold_runs(const Context& context, const Step& step, const Folding& f, const Reader<T>& reader,
@@ -164,6 +202,18 @@ void fold_runs(const Context& context, const Step& step, const Folding& f, const
     return;
   }
   over_ranges(context, f.outputs, grain_of(f.count), [&](std::int64_t begin, std::int64_t end) {
+    if (!reader.is_flat()) {
+      fold_groups(step, f, reader, parameters, out, begin, end);
+      return;
+    }
+    if (runs == 1 && blocks == 1 && f.kept.ndim <= 1) {
+      const T* x = reader.read(begin * f.inner, 0, nullptr);
+      for (std::int64_t o = begin; o < end; ++o, x += f.inner) {
+        const P parameter(parameters ? parameters[o] : T(0));
+        out[o] = combine_lanes(step, fold_block<T>(step, x, f.inner, parameter));
+      }
+      return;
+    }
     for (std::int64_t o = begin; o < end; ++o) {
       const P parameter(parameters ? parameters[o] : T(0));
       const std::int64_t base = f.kept.at(o);
@@ -243,8 +293,13 @@ void fold_panel(const Step& step, const Folding& f, const Reader<T>& reader, std
   const auto block = [&](std::int64_t b, T* sums) {
     const T* pointers[kFoldRows];
     const std::int64_t start = b * kFoldRows, count = std::min(kFoldRows, rows - start);
-    for (std::int64_t r = 0; r < count; ++r) {
-      pointers[r] = reader.read(base + f.reduced.at(start + r), width, packed + r * pack);
+    if (reader.is_flat() || f.reduced.ndim > 1) {
+      for (std::int64_t r = 0; r < count; ++r) {
+        pointers[r] = reader.read(base + f.reduced.at(start + r), width, packed + r * pack);
+      }
+    } else {
+      const std::int64_t distance = f.reduced.ndim == 0 ? 0 : f.reduced.distance[0];
+      reader.read_rows(base + start * distance, distance, count, width, packed, pointers);
     }
     fold_rows(step, pointers, count, width, parameters, sums);
   };

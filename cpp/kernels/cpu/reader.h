@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/elements.h"
 #include "kernels/cpu/layout.h"
+#include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
 
@@ -18,6 +19,7 @@ class Reader {
     joint_.merge();
     joint_.ensure_row();
     flat_ = joint_.is_flat(0);
+    is_transposed_ = joint_.ndim > 1 && joint_.strides[0][joint_.ndim - 2] == 1;
   }
 
   bool is_flat() const { return flat_; }
@@ -27,7 +29,31 @@ class Reader {
     return flat_ ? data_ + begin : read_strided(begin, n, buffer);
   }
 
+  // `count` ranges of n elements, `distance` apart in row-major order; `buffer` has room for all of them. Where the
+  // memory runs across the ranges, they are transposed together.
+  void read_rows(std::int64_t begin, std::int64_t distance, std::int64_t count, std::int64_t n, T* buffer,
+                 const T** rows) const {
+    if (!flat_ && is_transposed_ && distance == joint_.row()) {
+      const Cursor cursor(joint_, begin);
+      const int d = joint_.ndim - 2;
+      if (cursor.left_in_row() >= n && joint_.sizes[d] - cursor.index[d] >= count) {
+        transpose_elements(buffer, n, data_ + cursor.offset[0], joint_.row_stride(0), count, n);
+        for (std::int64_t r = 0; r < count; ++r) rows[r] = buffer + r * n;
+        return;
+      }
+    }
+    for (std::int64_t r = 0; r < count; ++r) rows[r] = read(begin + r * distance, n, buffer + r * n);
+  }
+
  private:
+  static void transpose_elements(T* to, std::int64_t to_step, const T* from, std::int64_t from_step, std::int64_t rows,
+                                 std::int64_t columns) {
+    visit_size(sizeof(T), [&](auto word) {
+      using W = decltype(word);
+      transpose(reinterpret_cast<W*>(to), to_step, reinterpret_cast<const W*>(from), from_step, rows, columns);
+    });
+  }
+
   [[gnu::noinline]] const T* read_strided(std::int64_t begin, std::int64_t n, T* buffer) const {
     Cursor cursor(joint_, begin);
     if (joint_.row_stride(0) == 1 && cursor.left_in_row() >= n) return data_ + cursor.offset[0];
@@ -42,6 +68,7 @@ class Reader {
 
   const T* data_;
   bool flat_;
+  bool is_transposed_ = false;
   Joint joint_;
 };
 

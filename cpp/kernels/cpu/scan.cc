@@ -20,6 +20,33 @@ T value_of(Running<T> sum) {
   else return sum.value;
 }
 
+// Four rows at a time, because one chain of additions waits for itself.
+template <class T>
+void sum_rows(const T* x, T* out, std::int64_t n, std::int64_t rows) {
+  constexpr std::int64_t kRows = 4;
+  std::int64_t r = 0;
+  for (; r + kRows <= rows; r += kRows, x += kRows * n, out += kRows * n) {
+    Running<T> a(T(0)), b(T(0)), c(T(0)), d(T(0));
+    for (std::int64_t i = 0; i < n; ++i) {
+      a = a + Running<T>(x[i]);
+      b = b + Running<T>(x[n + i]);
+      c = c + Running<T>(x[2 * n + i]);
+      d = d + Running<T>(x[3 * n + i]);
+      out[i] = value_of<T>(a);
+      out[n + i] = value_of<T>(b);
+      out[2 * n + i] = value_of<T>(c);
+      out[3 * n + i] = value_of<T>(d);
+    }
+  }
+  for (; r < rows; ++r, x += n, out += n) {
+    Running<T> sum(T(0));
+    for (std::int64_t i = 0; i < n; ++i) {
+      sum = sum + Running<T>(x[i]);
+      out[i] = value_of<T>(sum);
+    }
+  }
+}
+
 template <class T>
 void sum_columns(const T* x, T* out, const Along& a, std::int64_t width) {
   Running<T> sums[kPanel];
@@ -38,6 +65,12 @@ void run_cumsum(const Context& context, const KernelCall& call) {
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
     const T* x = call.in[0].as<const T>();
     T* out = call.out[0].as<T>();
+    if (a.inner == 1) {
+      over_ranges(context, a.outer, grain_of(a.n), [&](std::int64_t begin, std::int64_t end) {
+        sum_rows(x + begin * a.n, out + begin * a.n, a.n, end - begin);
+      });
+      return;
+    }
     const std::int64_t panels = divide_up(a.inner, kPanel);
     const std::int64_t grain = grain_of(a.n * std::min(a.inner, kPanel));
     over_ranges(context, a.outer * panels, grain, [&](std::int64_t begin, std::int64_t end) {
