@@ -59,6 +59,15 @@ inline PyObject* checked(PyObject* object) {
   return object;
 }
 
+// Whether the interpreter is shutting down: objects can then no longer be touched.
+inline bool is_finalizing() {
+#if PY_VERSION_HEX >= 0x030D0000
+  return Py_IsFinalizing() != 0;
+#else
+  return _Py_IsFinalizing() != 0;
+#endif
+}
+
 // Holds the interpreter's lock, from any thread.
 class WithGil {
  public:

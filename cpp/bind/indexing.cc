@@ -60,7 +60,7 @@ void apply(Cursor& at, PyObject* item) {
   } else if (is_tensor(item) && tensor_of(item).ndim() == 1 && !is_floating(tensor_of(item).dtype())) {
     const Tensor index = ops::to(tensor_of(item), Dtype::kInt64);
     // Negative indices count from the end.
-    const Tensor wrapped = ops::where(index < 0, index + at.tensor.size(static_cast<int>(at.dim)), index);
+    const Tensor wrapped = ops::where(ops::lt(index, 0), ops::add(index, at.tensor.size(static_cast<int>(at.dim))), index);
     at.tensor = ops::call<ops::IndexSelect>({at.tensor, wrapped}, {at.dim});
     ++at.dim;
   } else if (const auto index = PyBool_Check(item) ? std::nullopt : as_integer(item)) {

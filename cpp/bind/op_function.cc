@@ -12,6 +12,7 @@
 #include "bind/errors.h"
 #include "bind/signature.h"
 #include "bind/tensor_object.h"
+#include "ops/emitter.h"
 #include "ops/registry.h"
 
 namespace unspool::bind {
@@ -146,12 +147,16 @@ void add_operations(PyObject* core) {
       {ops::kTop, add_submodule(core, "ops", "Operations found as unspool.X.")},
       {ops::kFunctional, add_submodule(core, "functional", "Operations found as unspool.nn.functional.X.")},
       {ops::kLinalg, add_submodule(core, "linalg", "Operations found as unspool.linalg.X.")},
+      {ops::kHidden, add_submodule(core, "hidden", "Operations that only other operations call; for tests and tools.")},
       {ops::kMethod, reinterpret_cast<PyObject*>(tensor_type)},
   };
   for (const Place& target : places) {
     std::map<std::string, std::vector<const ops::Op*>> groups;
     for (const ops::Op* op : ops::registry()) {
-      if (op->record.where & target.where) groups[std::string(op->record.public_name())].push_back(op);
+      if (op->record.kind == ops::Kind::kUpdate) continue;
+      const bool belongs = target.where == ops::kHidden ? op->record.where == ops::kHidden
+                                                        : (op->record.where & target.where) != 0;
+      if (belongs) groups[std::string(op->record.public_name())].push_back(op);
     }
     for (const auto& [name, members] : groups) {
       auto* overloads = new std::vector<Signature>;

@@ -1,5 +1,5 @@
-// The dict side of an optimizer step. Dicts are read with interned names through the C API, because this runs once
-// per parameter and step.
+// The dict side of an optimizer step. Dicts are read with interned names through the C API, because this runs
+// once per parameter and step.
 #include "bind/optim.h"
 
 #include <optional>
@@ -99,8 +99,8 @@ class Hyperparameters {
       number = as_real(value);
     }
     if (!number) {
-      fail(ErrorKind::kType, "optim.step: '", text_of(name), "' must be a number or a tensor of one element, not ",
-           Py_TYPE(value)->tp_name);
+      fail(ErrorKind::kType, "optim.step: '", text_of(name),
+           "' must be a number or a tensor of one element, not ", Py_TYPE(value)->tp_name);
     }
     return *number;
   }
@@ -179,8 +179,10 @@ constexpr NamedRule kRules[] = {
 };
 
 std::unique_ptr<optim::Rule> read_rule(PyObject* name, PyObject* group) {
-  if (!PyUnicode_Check(name)) fail(ErrorKind::kType, "optim.step: the rule must be a str, not ", Py_TYPE(name)->tp_name);
-  if (!PyDict_Check(group)) fail(ErrorKind::kType, "optim.step: the group must be a dict, not ", Py_TYPE(group)->tp_name);
+  if (!PyUnicode_Check(name))
+    fail(ErrorKind::kType, "optim.step: the rule must be a str, not ", Py_TYPE(name)->tp_name);
+  if (!PyDict_Check(group))
+    fail(ErrorKind::kType, "optim.step: the group must be a dict, not ", Py_TYPE(group)->tp_name);
   for (const NamedRule& rule : kRules) {
     if (PyUnicode_CompareWithASCIIString(name, rule.name) == 0) return rule.read(Hyperparameters(group));
   }
@@ -192,7 +194,8 @@ std::unique_ptr<optim::Rule> read_rule(PyObject* name, PyObject* group) {
 PyObject* entry_of(PyObject* state, PyObject* parameter) {
   if (PyObject* entry = find(state, parameter)) {
     if (!PyDict_Check(entry)) {
-      fail(ErrorKind::kType, "optim.step: the state of a parameter must be a dict, not ", Py_TYPE(entry)->tp_name);
+      fail(ErrorKind::kType, "optim.step: the state of a parameter must be a dict, not ",
+           Py_TYPE(entry)->tp_name);
     }
     return entry;
   }
@@ -208,18 +211,20 @@ void store(PyObject* entry, PyObject* name, const Tensor& tensor) {
 
 const Tensor& need_tensor(PyObject* value, PyObject* name) {
   if (!is_tensor(value)) {
-    fail(ErrorKind::kType, "optim.step: state '", text_of(name), "' must be a tensor, not ", Py_TYPE(value)->tp_name);
+    fail(ErrorKind::kType, "optim.step: state '", text_of(name), "' must be a tensor, not ",
+         Py_TYPE(value)->tp_name);
   }
   return tensor_of(value);
 }
 
-Tensor make_counter(double value) {
+Tensor make_state(DimSpan sizes, double value, Dtype dtype) {
   const ops::GradMode no_grad(false);
-  return ops::full({}, value, Dtype::kFloat32);
+  return ops::full(sizes, value, dtype);
 }
 
 double read_counter(const Tensor& counter) {
-  return visit_dtype(counter.dtype(), [&]<class T>(T) { return static_cast<double>(*static_cast<const T*>(counter.data())); });
+  return visit_dtype(counter.dtype(),
+                     [&]<class T>(T) { return static_cast<double>(*static_cast<const T*>(counter.data())); });
 }
 
 void write_counter(const Tensor& counter, double value) {
@@ -231,13 +236,14 @@ void write_counter(const Tensor& counter, double value) {
 
 GroupStep::GroupStep(PyObject* rule, PyObject* group, PyObject* state, std::size_t expected)
     : rule_(read_rule(rule, group)), state_(state), states_(rule_->states()), update_(*rule_, expected) {
-  if (!PyDict_Check(state)) fail(ErrorKind::kType, "optim.step: the state must be a dict, not ", Py_TYPE(state)->tp_name);
+  if (!PyDict_Check(state))
+    fail(ErrorKind::kType, "optim.step: the state must be a dict, not ", Py_TYPE(state)->tp_name);
   for (const optim::State& kept : states_) state_names_.push_back(key_of(kept.name));
   if (rule_->counts_steps()) counters_.reserve(expected);
 }
 
 GroupStep::~GroupStep() {
-  for (const auto& [counter, before] : counters_) write_counter(counter, before);
+  for (const auto& [counter, before] : counters_) write_counter(tensor_of(counter.get()), before);
 }
 
 // Counts at once, so that a parameter that is listed twice takes two steps.
@@ -247,43 +253,42 @@ double GroupStep::advance(PyObject* entry) {
   if (is_new || !is_tensor(object)) {
     const auto number = is_new ? std::optional<double>(0.0) : as_real(object);
     if (!number) need_tensor(object, keys().step);
-    store(entry, keys().step, make_counter(*number));
+    store(entry, keys().step, make_state({}, *number, Dtype::kFloat32));
     object = find(entry, keys().step);
   }
   const Tensor& counter = tensor_of(object);
   if (counter.numel() != 1 || !counter->storage->writable()) {
-    fail(ErrorKind::kValue, "optim.step: state 'step' must be a writable tensor of one element, not one of shape ",
+    fail(ErrorKind::kValue,
+         "optim.step: state 'step' must be a writable tensor of one element, not one of shape ",
          to_string(counter.sizes()));
   }
   const double before = read_counter(counter);
-  counters_.emplace_back(counter, before);
+  counters_.emplace_back(Owned(Py_NewRef(object)), before);
   write_counter(counter, before + 1);
   return before + 1;
 }
 
-void GroupStep::add(PyObject* parameter, const Tensor& gradient) {
+void GroupStep::add(PyObject* parameter, Tensor gradient) {
   const Tensor& tensor = tensor_of(parameter);
   // Rules that keep nothing leave no entry behind.
   const bool keeps_nothing = states_.size() == 0 && !rule_->counts_steps();
-  if (keeps_nothing) return update_.add(tensor, gradient, {}, 1);
+  if (keeps_nothing) return update_.add(tensor, std::move(gradient), {}, 1);
 
   const Owned entry(Py_NewRef(entry_of(state_, parameter)));
   double step = rule_->counts_steps() ? advance(entry.get()) : 2;
-  Tensor kept[3];
+  optim::Kept kept;
   for (int i = 0; i < states_.size(); ++i) {
     PyObject* name = state_names_[static_cast<std::size_t>(i)];
     PyObject* value = find(entry.get(), name);
-    Tensor& state = kept[i];
     if (value && value != Py_None) {
-      state = need_tensor(value, name);
+      kept.push_back(need_tensor(value, name));
       continue;
     }
-    const ops::GradMode no_grad(false);
-    state = ops::full(tensor.sizes(), states_[i].initial, tensor.dtype());
-    store(entry.get(), name, state);
+    kept.push_back(make_state(tensor.sizes(), states_[i].initial, tensor.dtype()));
+    store(entry.get(), name, kept.back());
     if (!rule_->counts_steps()) step = 1;
   }
-  update_.add(tensor, gradient, {kept, static_cast<std::size_t>(states_.size())}, step);
+  update_.add(tensor, std::move(gradient), std::move(kept), step);
 }
 
 void GroupStep::run() {
@@ -298,7 +303,8 @@ namespace {
   std::string which = "parameter " + std::to_string(index);
   PyObject* names = PyDict_GetItemWithError(group, keys().param_names);
   if (names && PyList_Check(names) && index < PyList_GET_SIZE(names)) {
-    const char* name = PyUnicode_Check(PyList_GET_ITEM(names, index)) ? text_of(PyList_GET_ITEM(names, index)) : nullptr;
+    const char* name =
+        PyUnicode_Check(PyList_GET_ITEM(names, index)) ? text_of(PyList_GET_ITEM(names, index)) : nullptr;
     if (name) which += std::string(" ('") + name + "')";
   }
   PyErr_Clear();
@@ -306,7 +312,8 @@ namespace {
 }
 
 void step_group(PyObject* rule, PyObject* group, PyObject* state) {
-  if (!PyDict_Check(group)) fail(ErrorKind::kType, "optim.step: the group must be a dict, not ", Py_TYPE(group)->tp_name);
+  if (!PyDict_Check(group))
+    fail(ErrorKind::kType, "optim.step: the group must be a dict, not ", Py_TYPE(group)->tp_name);
   PyObject* listed = find(group, keys().params);
   if (!listed || (!PyList_Check(listed) && !PyTuple_Check(listed))) {
     fail(ErrorKind::kType, "optim.step: the group's 'params' must be a list of tensors");
@@ -320,10 +327,10 @@ void step_group(PyObject* rule, PyObject* group, PyObject* state) {
       fail(ErrorKind::kType, "optim.step: parameter ", i, " of the group is no tensor but ",
            Py_TYPE(parameter.get())->tp_name);
     }
-    const Tensor gradient = exec::gradient_of(tensor_of(parameter.get()));
+    Tensor gradient = exec::gradient_of(tensor_of(parameter.get()));
     if (!gradient) continue;
     try {
-      step.add(parameter.get(), gradient);
+      step.add(parameter.get(), std::move(gradient));
     } catch (const Error& error) {
       refuse_parameter(error, group, i);
     }
@@ -333,7 +340,8 @@ void step_group(PyObject* rule, PyObject* group, PyObject* state) {
 
 PyObject* step(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return guarded([&]() -> PyObject* {
-    if (count != 3) fail(ErrorKind::kType, "optim.step: expected rule, group and state, got ", count, " arguments");
+    if (count != 3)
+      fail(ErrorKind::kType, "optim.step: expected rule, group and state, got ", count, " arguments");
     step_group(args[0], args[1], args[2]);
     return Py_NewRef(Py_None);
   });
@@ -343,8 +351,9 @@ PyMethodDef functions[] = {
     {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(step)), METH_FASTCALL,
      "step(rule: str, group: dict, state: dict) -> None\n\n"
      "Updates the parameters of one group that have a gradient.\n\n"
-     "rule is sgd, adam, adamw, rmsprop, adagrad or adadelta; group holds \"params\" and the hyperparameters, which "
-     "are read at each call; state maps each parameter to the dict of its state, which is made where it is missing."},
+     "rule is sgd, adam, adamw, rmsprop, adagrad or adadelta; group holds \"params\" and the "
+     "hyperparameters, which are read at each call; state maps each parameter to the dict of its state, "
+     "which is made where it is missing."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -1,5 +1,5 @@
-// Optimizer steps from Python: hyperparameters and state are read from the dicts of `unspool.optim.Optimizer`, under
-// the names of torch.optim, at every step.
+// Optimizer steps from Python: hyperparameters and state are read from the dicts of
+// `unspool.optim.Optimizer`, under the names of torch.optim, at every step.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -9,23 +9,24 @@
 #include <vector>
 
 #include "base/small_vector.h"
+#include "bind/errors.h"
 #include "optim/update.h"
 
 namespace unspool::bind {
 
-// One step over parameters of one group: `add` each, then `run`. When an exception ends it, the step counters are put
-// back. Holds the interpreter's lock throughout.
+// One step over parameters of one group: `add` each, then `run`. When an exception ends it, the step counters
+// are put back. Holds the interpreter's lock throughout.
 class GroupStep {
  public:
-  // `rule` is a str; `group` and `state` are the optimizer's dicts, which must outlive this object. Throws when a
-  // hyperparameter is missing or of the wrong type.
+  // `rule` is a str; `group` and `state` are the optimizer's dicts, which must outlive this object. Throws
+  // when a hyperparameter is missing or of the wrong type.
   GroupStep(PyObject* rule, PyObject* group, PyObject* state, std::size_t expected);
   ~GroupStep();
   GroupStep(const GroupStep&) = delete;
   GroupStep& operator=(const GroupStep&) = delete;
 
   // Creates the parameter's state where it has none and advances its step counter.
-  void add(PyObject* parameter, const Tensor& gradient);
+  void add(PyObject* parameter, Tensor gradient);
   void run();
 
  private:
@@ -36,7 +37,7 @@ class GroupStep {
   optim::States states_;
   SmallVector<PyObject*, 3> state_names_;  // borrowed from the process
   optim::Update update_;
-  std::vector<std::pair<Tensor, double>> counters_;  // with the values before this step
+  std::vector<std::pair<Owned, double>> counters_;  // with the values before this step
 };
 
 // Adds the submodule `optim` with the function `step`.

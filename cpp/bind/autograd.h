@@ -1,0 +1,19 @@
+// backward, grad, hooks, modes, tape nodes as Python objects, and user-defined Functions.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "base/ref.h"
+#include "tensor/tensor.h"
+
+namespace unspool::bind {
+
+void bind_autograd(pybind11::module_& core);
+
+// The Python view of a tape node; None for an empty reference. A new reference.
+PyObject* node_object(const Ref<GraphNode>& node);
+
+// The node behind its Python object; throws TypeError for anything else.
+Ref<GraphNode> node_of_object(PyObject* object);
+
+}  // namespace unspool::bind

@@ -1,0 +1,363 @@
+// Factories of constants and ranges, and tensors from nested Python data.
+#include "bind/create.h"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <string>
+
+#include "bind/caster.h"
+#include "bind/device.h"
+#include "ops/api.h"
+#include "ops/creation.h"
+
+namespace py = pybind11;
+
+namespace unspool::bind {
+namespace {
+
+Dtype current_default = Dtype::kFloat32;
+
+// --- nested data -----------------------------------------------------------------------------------------------------
+
+bool is_sequence(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
+
+bool has_array(PyObject* object) {
+  return PyObject_HasAttrString(object, "__array_interface__") == 1 || PyObject_HasAttrString(object, "__array__") == 1;
+}
+
+// What the nested data holds, found by one walk.
+struct Survey {
+  Dims sizes;
+  Category category = Category::kBool;
+  std::optional<Dtype> tensors;  // the dtype that tensor elements promote to
+};
+
+void note(Survey& survey, PyObject* leaf) {
+  if (is_tensor(leaf)) {
+    const Dtype dtype = tensor_of(leaf).dtype();
+    survey.tensors = survey.tensors ? promote(*survey.tensors, dtype) : dtype;
+    return;
+  }
+  const auto number = number_operand(leaf);
+  if (!number) {
+    fail(ErrorKind::kType, "tensor(): elements must be numbers or sequences of them, not ", Py_TYPE(leaf)->tp_name);
+  }
+  survey.category = std::max(survey.category, number->category());
+}
+
+constexpr std::size_t kMaxNesting = 64;
+
+void walk(PyObject* object, std::size_t depth, Survey& survey) {
+  if (depth > kMaxNesting) fail(ErrorKind::kValue, "tensor(): data is nested deeper than ", kMaxNesting, " levels");
+  if (!is_sequence(object)) {
+    if (depth != survey.sizes.size()) {
+      fail(ErrorKind::kValue, "tensor(): expected a sequence of length ", survey.sizes[depth], " at nesting depth ",
+           depth, ", got a ", Py_TYPE(object)->tp_name);
+    }
+    note(survey, object);
+    return;
+  }
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  if (depth >= survey.sizes.size() || survey.sizes[depth] != count) {
+    fail(ErrorKind::kValue, "tensor(): the data is ragged: a sequence of length ", count, " at nesting depth ", depth,
+         " where others differ");
+  }
+  for (Py_ssize_t i = 0; i < count; ++i) walk(PySequence_Fast_GET_ITEM(object, i), depth + 1, survey);
+}
+
+void fill(PyObject* object, Dtype dtype, std::byte*& place) {
+  if (is_sequence(object)) {
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+    for (Py_ssize_t i = 0; i < count; ++i) fill(PySequence_Fast_GET_ITEM(object, i), dtype, place);
+    return;
+  }
+  Owned item;
+  if (is_tensor(object)) item = Owned(checked(item_of(tensor_of(object))));
+  const auto number = *number_operand(item ? item.get() : object);
+  visit_dtype(dtype, [&]<class T>(T) {
+    T value;
+    if (number.kind() == ops::Operand::Kind::kFloat) {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        if (!(std::fabs(number.number()) < 9.3e18)) {
+          fail(ErrorKind::kValue, "tensor(): ", number.number(), " cannot be converted to ", name(dtype));
+        }
+      }
+      value = static_cast<T>(number.number());
+    } else {
+      value = static_cast<T>(number.integer());
+      if constexpr (std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::uint8_t>) {
+        if (static_cast<std::int64_t>(value) != number.integer()) {
+          fail("tensor(): ", number.integer(), " does not fit into ", name(dtype));
+        }
+      }
+    }
+    std::memcpy(place, &value, sizeof(T));
+    place += sizeof(T);
+  });
+}
+
+Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
+  // A list of arrays is one array.
+  Survey survey;
+  PyObject* probe = data;
+  while (is_sequence(probe)) {
+    survey.sizes.push_back(PySequence_Fast_GET_SIZE(probe));
+    if (survey.sizes.back() == 0 || survey.sizes.size() > kMaxNesting) break;
+    probe = PySequence_Fast_GET_ITEM(probe, 0);
+  }
+  const bool holds_arrays = !is_sequence(probe) && !is_tensor(probe) && has_array(probe);
+  if (holds_arrays) {
+    return tensor_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
+  }
+  walk(data, 0, survey);
+  Dtype type;
+  if (dtype) type = *dtype;
+  else if (numel(survey.sizes) == 0 || survey.category == Category::kFloating) type = default_dtype();
+  else type = survey.category == Category::kInteger ? Dtype::kInt64 : Dtype::kBool;
+  if (!dtype && survey.tensors) {
+    type = survey.category > category(*survey.tensors) ? type : *survey.tensors;
+  }
+  Tensor result = Tensor::empty(survey.sizes, type);
+  auto* place = static_cast<std::byte*>(result.data());
+  fill(data, type, place);
+  return result;
+}
+
+// --- factories -------------------------------------------------------------------------------------------------------
+
+Tensor constant(DimSpan sizes, const ops::Attr& value, Dtype dtype) {
+  checked_numel(sizes, "size");
+  return ops::full(sizes, value, dtype);
+}
+
+ops::Attr attr_of(const ops::Operand& number) {
+  if (number.kind() == ops::Operand::Kind::kFloat) return ops::Attr(number.number());
+  return number.kind() == ops::Operand::Kind::kBool ? ops::Attr(number.integer() != 0) : ops::Attr(number.integer());
+}
+
+ops::Operand need_number(py::handle object, const char* who, const char* argument) {
+  if (is_tensor(object.ptr()) && tensor_of(object.ptr()).numel() == 1) {
+    Owned item(checked(item_of(tensor_of(object.ptr()))));
+    return *number_operand(item.get());
+  }
+  const auto number = number_operand(object.ptr());
+  if (!number) {
+    fail(ErrorKind::kType, who, "(): argument '", argument, "' must be a number, not ", Py_TYPE(object.ptr())->tp_name);
+  }
+  return *number;
+}
+
+Dtype dtype_of_number(const ops::Operand& number) {
+  switch (number.category()) {
+    case Category::kBool: return Dtype::kBool;
+    case Category::kInteger: return Dtype::kInt64;
+    default: return default_dtype();
+  }
+}
+
+py::object take(py::kwargs& kwargs, const char* name) {
+  return kwargs.contains(name) ? py::object(kwargs.attr("pop")(name)) : py::object();
+}
+
+// zeros, ones and empty share their arguments.
+template <class F>
+py::cpp_function sized_factory(const char* who, const char* doc, F make) {
+  return py::cpp_function(
+      [who, make](const py::args& args, py::kwargs kwargs) {
+        const Dims sizes = read_sizes(args, kwargs, who);
+        const TensorOptions options = read_options(kwargs, who);
+        checked_numel(sizes, who);
+        return finish(make(sizes, options.dtype.value_or(default_dtype())), options);
+      },
+      py::name(who), py::doc(doc));
+}
+
+template <class F>
+py::cpp_function like_factory(const char* who, const char* doc, F make) {
+  return py::cpp_function(
+      [who, make](const Tensor& input, const py::kwargs& kwargs) {
+        const TensorOptions options = read_options(kwargs, who);
+        return finish(make(input.sizes(), options.dtype.value_or(input.dtype())), options);
+      },
+      py::name(who), py::arg("input"), py::doc(doc));
+}
+
+Tensor arange(const py::args& args, py::kwargs kwargs) {
+  const char* who = "arange";
+  py::object start = take(kwargs, "start"), end = take(kwargs, "end"), step = take(kwargs, "step");
+  const TensorOptions options = read_options(kwargs, who);
+  const auto given = args.size();
+  if (given == 1 && !end) end = args[0];
+  else if (given >= 1) start = args[0];
+  if (given >= 2) end = args[1];
+  if (given >= 3) step = args[2];
+  if (given > 3 || !end) fail(ErrorKind::kType, "arange(): takes arange(end), arange(start, end) or arange(start, end, step)");
+  const ops::Operand first = start ? need_number(start, who, "start") : ops::Operand(0);
+  const ops::Operand last = need_number(end, who, "end");
+  const ops::Operand by = step ? need_number(step, who, "step") : ops::Operand(1);
+  const bool integers = first.category() <= Category::kInteger && last.category() <= Category::kInteger &&
+                        by.category() <= Category::kInteger;
+  const Dtype dtype = options.dtype.value_or(integers ? Dtype::kInt64 : default_dtype());
+  const double a = first.number(), b = last.number(), s = by.number();
+  if (s == 0) fail("arange: step must not be 0");
+  if (!std::isfinite(a) || !std::isfinite(b) || std::isnan(s)) fail("arange: start ", a, " and end ", b, " must be finite");
+  if ((s > 0) != (b > a) && a != b) fail("arange: step ", s, " does not lead from start ", a, " to end ", b);
+  const double count = std::ceil((b - a) / s);
+  if (count > 1e15) fail("arange: ", count, " elements are more than memory can hold");
+  const ops::Attr from = integers ? ops::Attr(first.integer()) : ops::Attr(a);
+  const ops::Attr stride = integers ? ops::Attr(by.integer()) : ops::Attr(s);
+  return finish(ops::call<ops::Arange>({}, {from, stride, static_cast<std::int64_t>(count), dtype}), options);
+}
+
+Tensor linspace(double start, double end, std::int64_t steps, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "linspace");
+  if (steps < 0) fail("linspace: steps must not be negative, got ", steps);
+  return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}), options);
+}
+
+Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "eye");
+  const std::int64_t columns = m.value_or(n);
+  if (n < 0 || columns < 0) fail("eye: sizes must not be negative, got ", n, " and ", columns);
+  const Dtype dtype = options.dtype.value_or(default_dtype());
+  const Tensor rows = ops::unsqueeze(ops::call<ops::Arange>({}, {0, 1, n, Dtype::kInt64}), 1);
+  const Tensor places = ops::call<ops::Arange>({}, {0, 1, columns, Dtype::kInt64});
+  return finish(ops::to(ops::eq(rows, places), dtype), options);
+}
+
+Tensor full(py::handle size, py::handle fill_value, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "full");
+  const ops::Operand value = need_number(fill_value, "full", "fill_value");
+  return finish(constant(need_dims(size.ptr(), "full", "size"), attr_of(value), options.dtype.value_or(dtype_of_number(value))),
+                options);
+}
+
+Tensor full_like(const Tensor& input, py::handle fill_value, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "full_like");
+  const ops::Operand value = need_number(fill_value, "full_like", "fill_value");
+  return finish(constant(input.sizes(), attr_of(value), options.dtype.value_or(input.dtype())), options);
+}
+
+Tensor make_tensor(py::handle data, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "tensor");
+  return finish(tensor_from_data(data.ptr(), options.dtype), options);
+}
+
+Tensor as_tensor(py::handle data, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "as_tensor");
+  if (is_tensor(data.ptr())) {
+    const Tensor& tensor = tensor_of(data.ptr());
+    return options.dtype ? ops::to(tensor, *options.dtype) : tensor;
+  }
+  if (const Tensor shared = share_array(data)) return options.dtype ? ops::to(shared, *options.dtype) : shared;
+  return tensor_from_data(data.ptr(), options.dtype);
+}
+
+void set_default(Dtype dtype) {
+  if (!is_floating(dtype)) fail(ErrorKind::kType, "set_default_dtype: only floating dtypes can be the default, not ", name(dtype));
+  current_default = dtype;
+}
+
+}  // namespace
+
+Dtype default_dtype() { return current_default; }
+
+TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
+  TensorOptions options;
+  for (const auto& [key, value] : kwargs) {
+    const auto name = key.cast<std::string>();
+    if (name == "dtype") {
+      if (!value.is_none()) options.dtype = dtype_of_object(value.ptr(), who);
+    } else if (name == "device") {
+      device_of_object(value);
+    } else if (name == "requires_grad") {
+      options.requires_grad = value.cast<bool>();
+    } else if (name == "pin_memory" || name == "layout" || name == "memory_format" || name == "out") {
+      const bool is_default = value.is_none() || (name == "pin_memory" && !value.cast<bool>()) || name == "memory_format";
+      if (!is_default) fail(ErrorKind::kNotImplemented, who, "(): argument '", name, "' is not supported");
+    } else {
+      fail(ErrorKind::kType, who, "(): has no argument '", name, "'");
+    }
+  }
+  return options;
+}
+
+Tensor finish(Tensor tensor, const TensorOptions& options) {
+  if (options.requires_grad) {
+    if (!is_floating(tensor.dtype())) {
+      fail("requires_grad: only floating tensors have gradients, not ", name(tensor.dtype()));
+    }
+    tensor->requires_grad = true;
+  }
+  return tensor;
+}
+
+Dims read_sizes(const py::args& args, py::kwargs& kwargs, const char* who) {
+  py::object named = take(kwargs, "size");
+  if (named) {
+    if (!args.empty()) fail(ErrorKind::kType, who, "(): the size is given twice");
+    return need_dims(named.ptr(), who, "size");
+  }
+  if (args.size() == 1 && is_sequence(args[0].ptr())) return need_dims(args[0].ptr(), who, "size");
+  return need_dims(args.ptr(), who, "size");
+}
+
+Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
+  if (is_tensor(data)) {
+    const ops::GradMode no_grad(false);
+    const Tensor& source = tensor_of(data);
+    return dtype && *dtype != source.dtype() ? ops::to(source, *dtype) : ops::clone(source);
+  }
+  if (!is_sequence(data) && !number_operand(data)) {
+    Tensor shared = share_array(data);
+    if (!shared && has_array(data)) shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)));
+    if (shared) return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
+    if (PySequence_Check(data) && !PyUnicode_Check(data) && !PyBytes_Check(data)) {
+      Owned list(checked(PySequence_List(data)));
+      return from_sequence(list.get(), dtype);
+    }
+  }
+  // A NumPy number keeps its dtype, as arrays do.
+  if (!dtype && !is_sequence(data) && PyObject_HasAttrString(data, "dtype") == 1) {
+    return tensor_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
+  }
+  return from_sequence(data, dtype);
+}
+
+void bind_creation(py::module_& core) {
+  core.def("tensor", &make_tensor, py::arg("data"), py::pos_only(),
+           "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of the data.");
+  core.def("as_tensor", &as_tensor, py::arg("data"), "A tensor that shares the data's memory where it can.");
+  core.def("asarray", &as_tensor, py::arg("data"), "Alias of as_tensor.");
+  core.attr("zeros") = sized_factory("zeros", "zeros(*size, dtype=None, device=None, requires_grad=False): all 0.",
+                                     [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
+  core.attr("ones") = sized_factory("ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
+                                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
+  core.attr("empty") = sized_factory("empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.",
+                                     [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.attr("zeros_like") = like_factory("zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
+                                         [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
+  core.attr("ones_like") = like_factory("ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
+                                        [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
+  core.attr("empty_like") = like_factory("empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.",
+                                         [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.def("full", &full, py::arg("size"), py::arg("fill_value"), "full(size, fill_value, *, dtype=None): a constant.");
+  core.def("full_like", &full_like, py::arg("input"), py::arg("fill_value"), "A constant in input's shape.");
+  core.def("arange", &arange, "arange(start=0, end, step=1, *, dtype=None): numbers from start up to, without, end.");
+  core.def("linspace", &linspace, py::arg("start"), py::arg("end"), py::arg("steps"),
+           "linspace(start, end, steps, *, dtype=None): evenly spaced numbers, both ends included.");
+  core.def("eye", &eye, py::arg("n"), py::arg("m") = py::none(), "eye(n, m=None, *, dtype=None): the identity matrix.");
+  core.def("get_default_dtype", &default_dtype, "The floating dtype that factories give when none is named.");
+  core.def("set_default_dtype", &set_default, py::arg("d"), "Sets the floating dtype that factories give by default.");
+  core.def("_result_type", [](py::handle a, py::handle b) {
+    const ops::Operand operands[2] = {
+        is_tensor(a.ptr()) ? ops::Operand(tensor_of(a.ptr())) : need_number(a, "result_type", "tensor1"),
+        is_tensor(b.ptr()) ? ops::Operand(tensor_of(b.ptr())) : need_number(b, "result_type", "tensor2")};
+    return ops::result_type(operands);
+  });
+  core.def("_check_device", [](py::handle place) { device_of_object(place); });
+  core.def("_cast", [](const Tensor& tensor, Dtype dtype) { return ops::to(tensor, dtype); });
+}
+
+}  // namespace unspool::bind

@@ -1,0 +1,127 @@
+"""Functions of tensors that need Python: comparisons to one bool, shapes, and sums over named dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeGuard
+
+import numpy as np
+
+from unspool import _core
+from unspool._core import Generator, Size, Tensor, ops
+
+
+def is_tensor(obj: object) -> TypeGuard[Tensor]:
+    """Whether the object is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """Give the number of elements."""
+    return input.numel()
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and equal elements."""
+    return input.shape == other.shape and bool(ops.all(ops.eq(input, other)))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all elements agree: ``|input - other| <= atol + rtol * |other|``, with broadcasting."""
+    return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
+
+
+def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
+    """Give the shape that tensors of the given shapes broadcast to; RuntimeError when they do not fit."""
+    tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    try:
+        return Size(np.broadcast_shapes(*tuples))
+    except ValueError:
+        listed = ", ".join(map(str, tuples))
+        raise RuntimeError(f"broadcast_shapes: shapes do not broadcast: {listed}") from None
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Expand tensors, without copying, to the shape they broadcast to."""
+    shape = broadcast_shapes(*(each.shape for each in tensors))
+    return tuple(each.expand(shape) for each in tensors)
+
+
+def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Give coordinate grids of 0-d or 1-d tensors; indexing 'xy' swaps the first two dimensions."""
+    axes: list[Tensor] = []
+    for each in tensors:
+        axes.extend([each] if isinstance(each, Tensor) else each)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    if any(axis.ndim > 1 for axis in axes):
+        raise RuntimeError(f"meshgrid: expects 0-d or 1-d tensors, got {[tuple(a.shape) for a in axes]}")
+    swapped = indexing == "xy" and len(axes) > 1
+    if swapped:
+        axes[0], axes[1] = axes[1], axes[0]
+    axes = [axis.reshape(-1) for axis in axes]
+    shape = [axis.numel() for axis in axes]
+    grids = [
+        axis.reshape([-1 if i == place else 1 for i in range(len(axes))]).expand(shape)
+        for place, axis in enumerate(axes)
+    ]
+    if swapped:
+        grids = [grid.transpose(0, 1) for grid in grids]
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2) -> Tensor:
+    """Sum products of a and b over pairs of dimensions.
+
+    With an integer n: the last n of a against the first n of b; otherwise ``dims`` lists a's and b's dimensions.
+    """
+    if isinstance(dims, Tensor):
+        dims = dims.item() if dims.numel() == 1 else dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0 or dims > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot: dims={dims} for shapes {tuple(a.shape)} and {tuple(b.shape)}")
+        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        left, right = ([each] if isinstance(each, int) else list(each) for each in dims)
+        left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
+    if len(left) != len(right):
+        raise RuntimeError(f"tensordot: dims name {len(left)} dimensions of a but {len(right)} of b")
+    for d, e in zip(left, right, strict=True):
+        if a.shape[d] != b.shape[e]:
+            raise RuntimeError(
+                f"tensordot: dim {d} of a {tuple(a.shape)} and dim {e} of b {tuple(b.shape)} differ in size"
+            )
+    free_a = [d for d in range(a.ndim) if d not in left]
+    free_b = [d for d in range(b.ndim) if d not in right]
+    inner = math.prod(a.shape[d] for d in left)
+    rows, columns = math.prod(a.shape[d] for d in free_a), math.prod(b.shape[d] for d in free_b)
+    product = ops.mm(
+        a.permute(*free_a, *left).reshape(rows, inner), b.permute(*right, *free_b).reshape(inner, columns)
+    )
+    return product.reshape([a.shape[d] for d in free_a] + [b.shape[d] for d in free_b])
+
+
+def normal(
+    mean: Tensor | float,
+    std: Tensor | float = 1.0,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draw normal numbers with a mean and a standard deviation per element, or of one size for numbers."""
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        if size is None:
+            raise TypeError("normal(): numbers for mean and std need a size")
+        return _core.empty(size).normal_(float(mean), float(std), generator=generator)
+    if size is not None:
+        raise TypeError("normal(): size is given by the tensors mean and std")
+    if isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        return ops.add(_core.empty_like(mean).normal_(0.0, float(std), generator=generator), mean)
+    assert isinstance(std, Tensor)
+    shape = broadcast_shapes(mean.shape, std.shape) if isinstance(mean, Tensor) else std.shape
+    draws = _core.empty(shape, dtype=std.dtype).normal_(generator=generator)
+    return ops.add(ops.mul(draws, std), mean)

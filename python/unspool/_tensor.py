@@ -1,0 +1,253 @@
+"""Methods of Tensor that are easier said in Python: conversions, gradients, hooks, printing, pickling."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from unspool import _core
+from unspool._core import Tensor, device, dtype, ops
+from unspool._functions import equal
+from unspool._handle import RemovableHandle
+from unspool._printing import format_tensor
+
+
+def _convert(self: Tensor, to: dtype | None, copy_always: bool) -> Tensor:
+    if to is None or to == self.dtype:
+        return self.clone() if copy_always else self
+    return _core._cast(self, to)
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Convert: ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``; returns self if nothing changes."""
+    target: dtype | None = kwargs.pop("dtype", None)
+    place: Any = kwargs.pop("device", None)
+    other = kwargs.pop("other", None)
+    copy_always = bool(kwargs.pop("copy", False))
+    kwargs.pop("non_blocking", None)
+    kwargs.pop("memory_format", None)
+    if kwargs:
+        raise TypeError(f"to(): has no argument {next(iter(kwargs))!r}")
+    for position, value in enumerate(args):
+        if isinstance(value, Tensor):
+            other = value
+        elif isinstance(value, (dtype, type)):
+            target = value  # type: ignore[assignment]
+        elif isinstance(value, bool):
+            copy_always = copy_always or (value and position == len(args) - 1 and len(args) > 2)
+        elif isinstance(value, (str, device)):
+            place = value
+        elif value is not None:
+            raise TypeError(f"to(): expected a dtype, a device or a Tensor, not {type(value).__name__}")
+    if other is not None:
+        target, place = other.dtype, other.device
+    _core._check_device(place)
+    return _convert(self, target, copy_always)
+
+
+def _cast_method(target: dtype) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return _convert(self, target, False)
+
+    method.__doc__ = f"Convert to {target}."
+    return method
+
+
+def cpu(self: Tensor) -> Tensor:
+    """Return self: tensors live on the CPU."""
+    return self
+
+
+def cuda(self: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+    """Raise: this build has no CUDA support."""
+    _core._check_device("cuda")
+    return self
+
+
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """Give the name of the tensor's type, or convert to a dtype."""
+    del non_blocking
+    if dtype is None:
+        return _TYPE_NAMES[self.dtype]
+    if isinstance(dtype, str):
+        by_name = {name: each for each, name in _TYPE_NAMES.items()}
+        if dtype not in by_name:
+            raise ValueError(f"type(): unknown type name {dtype!r}; expected one of {sorted(by_name)}")
+        dtype = by_name[dtype]
+    return _convert(self, getattr(dtype, "dtype", dtype), False)
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Convert to the other tensor's dtype."""
+    return _convert(self, other.dtype, False)
+
+
+def tolist(self: Tensor) -> Any:
+    """Give the elements as nested Python lists, a number for a 0-d tensor."""
+    return self.detach().numpy().tolist()
+
+
+def backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Unwind the tape from this tensor and add to the ``.grad`` of the leaves it was computed from.
+
+    Args:
+        gradient: cotangent of this tensor, of its shape and dtype; may be omitted for a single number.
+        retain_graph: keep what the tape saved, so that it can be unwound again.
+        create_graph: record the unwinding, for higher derivatives.
+        inputs: only these tensors' gradients are accumulated.
+
+    Raises:
+        RuntimeError: nothing requires grad, the graph was freed, a saved value was overwritten, or shapes differ.
+    """
+    _core._backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call ``hook(grad)`` when this tensor's gradient is known; a returned tensor replaces it."""
+    return RemovableHandle(*self._add_hook(hook))
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call ``hook(tensor)`` after this leaf's gradient was accumulated."""
+    return RemovableHandle(*self._add_post_hook(hook))
+
+
+def represent(self: Tensor) -> str:
+    """Show elements, dtype and history."""
+    return format_tensor(self)
+
+
+def format_(self: Tensor, spec: str) -> str:
+    """Format a single element like a Python number."""
+    if self.ndim == 0 and spec:
+        return format(self.item(), spec)
+    return object.__format__(self, spec)
+
+
+def new_options(self: Tensor, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Fill in this tensor's dtype where none is named."""
+    if kwargs.get("dtype") is None:
+        kwargs["dtype"] = self.dtype
+    return kwargs
+
+
+def new_tensor(self: Tensor, data: Any, **kwargs: Any) -> Tensor:
+    """Make a tensor from data, in this tensor's dtype."""
+    return _core.tensor(data, **new_options(self, kwargs))
+
+
+def new_empty(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
+    """Make an uninitialised tensor in this tensor's dtype."""
+    return _core.empty(*size, **new_options(self, kwargs))
+
+
+def new_zeros(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
+    """Make a tensor of zeros in this tensor's dtype."""
+    return _core.zeros(*size, **new_options(self, kwargs))
+
+
+def new_ones(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
+    """Make a tensor of ones in this tensor's dtype."""
+    return _core.ones(*size, **new_options(self, kwargs))
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, **kwargs: Any) -> Tensor:
+    """Make a constant tensor in this tensor's dtype."""
+    return _core.full(size, fill_value, **new_options(self, kwargs))
+
+
+def apply_(self: Tensor, callable: Callable[[float], float]) -> Tensor:
+    """Replace each element by ``callable(element)``, one Python call each; not recorded for gradients."""
+    values = np.vectorize(callable, otypes=[self.dtype.__name__])(self.detach().numpy())
+    self.data.copy_(_core.from_numpy(np.asarray(values)))
+    return self
+
+
+def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """Copy a leaf with its gradient; tensors with history cannot be copied."""
+    if id(self) in memo:
+        known: Tensor = memo[id(self)]
+        return known
+    if not self.is_leaf:
+        raise RuntimeError("deepcopy: only leaves can be copied; use detach() or clone()")
+    result = type(self)._make_subclass(type(self), self.detach().clone(), self.requires_grad)
+    memo[id(self)] = result
+    result.__dict__.update(copy.deepcopy(self.__dict__, memo))
+    if self.grad is not None:
+        result.grad = copy.deepcopy(self.grad, memo)
+    return result
+
+
+def rebuild(cls: type[Tensor], array: Any, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    """Make the tensor that was pickled."""
+    result = cls._make_subclass(cls, _core.from_numpy(array), requires_grad)
+    result.__dict__.update(attributes)
+    return result
+
+
+def reduce_ex(self: Tensor, _protocol: int) -> tuple[Any, ...]:
+    """Pickle as a NumPy array."""
+    if not self.is_leaf:
+        raise RuntimeError("pickle: only leaves can be pickled; use detach()")
+    return rebuild, (type(self), np.ascontiguousarray(self.detach().numpy()).reshape(self.shape), self.requires_grad, self.__dict__)
+
+
+def reversed_(self: Tensor) -> Tensor:
+    """Reverse the first dimension."""
+    return ops.flip(self, [0]) if self.ndim else self
+
+
+_TYPE_NAMES = {
+    _core.float32: "unspool.FloatTensor",
+    _core.float64: "unspool.DoubleTensor",
+    _core.int64: "unspool.LongTensor",
+    _core.int32: "unspool.IntTensor",
+    _core.uint8: "unspool.ByteTensor",
+    _core.bool: "unspool.BoolTensor",
+}
+
+
+def attach_methods() -> None:
+    """Put the functions of this file on the compiled Tensor type."""
+    methods: dict[str, Any] = {
+        "to": to,
+        "float": _cast_method(_core.float32),
+        "double": _cast_method(_core.float64),
+        "long": _cast_method(_core.int64),
+        "int": _cast_method(_core.int32),
+        "byte": _cast_method(_core.uint8),
+        "bool": _cast_method(_core.bool),
+        "cpu": cpu,
+        "cuda": cuda,
+        "type": type_,
+        "type_as": type_as,
+        "tolist": tolist,
+        "backward": backward,
+        "register_hook": register_hook,
+        "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
+        "new_tensor": new_tensor,
+        "new_empty": new_empty,
+        "new_zeros": new_zeros,
+        "new_ones": new_ones,
+        "new_full": new_full,
+        "apply_": apply_,
+        "equal": equal,
+        "__repr__": represent,
+        "__format__": format_,
+        "__deepcopy__": deepcopy,
+        "__reduce_ex__": reduce_ex,
+        "__reversed__": reversed_,
+        # NumPy leaves mixed operators to the tensor.
+        "__array_priority__": 1000,
+    }
+    for name, method in methods.items():
+        setattr(Tensor, name, method)

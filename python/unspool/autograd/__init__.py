@@ -1,0 +1,76 @@
+"""Derivatives: unwinding the tape, recording modes, user-defined functions, numerical checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unspool import _core
+from unspool._core import Tensor
+from unspool.autograd.function import Function
+from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from unspool.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from unspool.autograd.variable import Variable
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Variable",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Unwind the tape from several tensors at once, as ``Tensor.backward`` does from one."""
+    _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:
+    """Compute the gradients of outputs with respect to inputs, without touching any ``.grad``.
+
+    Args:
+        outputs: tensors to differentiate, summed with the weights grad_outputs.
+        inputs: tensors to differentiate with respect to.
+        grad_outputs: cotangents of the outputs; may be omitted for single numbers.
+        retain_graph: keep what the tape saved; by default as create_graph.
+        create_graph: record the unwinding, so that the results can be differentiated again.
+        only_inputs: only True is meaningful.
+        allow_unused: give None instead of raising for inputs that the outputs do not depend on.
+        is_grads_batched: not supported.
+        materialize_grads: give zeros instead of None for those.
+
+    Returns:
+        One tensor per input, of its shape and dtype.
+    """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False is not supported; use backward() to reach all leaves")
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched=True is not supported; call grad once per cotangent")
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    result: tuple[Tensor, ...] = _core._grad(
+        outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads
+    )
+    return result

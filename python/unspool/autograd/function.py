@@ -1,0 +1,197 @@
+"""User-defined operations: a forward and a backward method, recorded on the tape like any other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from unspool import _core
+from unspool._core import Node, Tensor
+from unspool.autograd.grad_mode import no_grad
+
+
+class FunctionCtx:
+    """What ``forward`` hands to ``backward``: saved tensors and any attributes that are set on it."""
+
+    def __init__(self) -> None:
+        self._to_save: tuple[Tensor | None, ...] = ()
+        # Each with its version and, for an output, its number: outputs are kept without history, which would be a cycle.
+        self._saved: list[tuple[Tensor | None, int, int | None]] | None = None
+        self._node: Node | None = None  # while backward runs
+        self._non_differentiable: set[int] = set()
+        self._dirty: tuple[Tensor, ...] = ()
+        self._materialize = True
+        self.needs_input_grad: tuple[bool, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep inputs or outputs for ``backward``; changing them in place afterwards is noticed there."""
+        for tensor in tensors:
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"save_for_backward: expected Tensors or None, not {type(tensor).__name__}; "
+                    "set other values as attributes of ctx"
+                )
+        self._to_save = tensors
+
+    def mark_non_differentiable(self, *outputs: Tensor) -> None:
+        """Declare outputs that need no gradient."""
+        self._non_differentiable = {id(output) for output in outputs}
+
+    def mark_dirty(self, *inputs: Tensor) -> None:
+        """Declare inputs that ``forward`` changed in place and returned."""
+        self._dirty = inputs
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether undefined cotangents reach ``backward`` as zeros (True) or as None."""
+        self._materialize = value
+
+    def _save(self, outputs: tuple[Any, ...]) -> None:
+        self._saved = []
+        for tensor in self._to_save:
+            number = next((i for i, output in enumerate(outputs) if output is tensor and tensor is not None), None)
+            kept = tensor if tensor is None or number is None else tensor.detach()
+            self._saved.append((kept, 0 if tensor is None else tensor._version, number))
+        self._to_save = ()
+
+    def _release(self) -> None:
+        self._saved = None
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """The tensors given to ``save_for_backward``.
+
+        Raises:
+            RuntimeError: the graph was freed, or a saved tensor was changed in place since.
+        """
+        if self._saved is None:
+            raise RuntimeError(
+                "saved_tensors: the graph was already freed; call backward(retain_graph=True) to unwind it twice"
+            )
+        tensors: list[Tensor | None] = []
+        for position, (tensor, version, output) in enumerate(self._saved):
+            if tensor is not None and tensor._version != version:
+                raise RuntimeError(
+                    f"saved_tensors: tensor {position} saved by {type(self).__name__} was changed in place since "
+                    f"(version {tensor._version}, saved at version {version}); clone() it first"
+                )
+            if tensor is not None and output is not None and self._node is not None:
+                tensor = _core._result_of(self._node, output, tensor)
+            tensors.append(tensor)
+        return tuple(tensors)
+
+    saved_variables = saved_tensors
+
+
+def _takes_ctx(function: type[Function]) -> bool:
+    return function.setup_context is Function.setup_context
+
+
+class Function(FunctionCtx):
+    """Base of user-defined operations.
+
+    Subclasses define ``forward(ctx, *args)`` (or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``) and
+    ``backward(ctx, *grad_outputs)``, which returns one gradient per argument of forward, None where there is none.
+    They are called by ``apply``. Gradients of any order work when ``backward`` is made of operations.
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs from the inputs."""
+        raise NotImplementedError("Function: forward must be defined in the subclass")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Save what backward needs, when ``forward`` takes no ctx."""
+        raise NotImplementedError("Function: setup_context is not defined")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Compute the inputs' gradients from the outputs'."""
+        raise NotImplementedError("Function: backward must be defined in the subclass")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward`` and record ``backward`` for its result."""
+        ctx = type(cls.__name__, (FunctionCtx,), {})()
+        ctx.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        with no_grad():
+            if _takes_ctx(cls):
+                result = cls.forward(ctx, *args, **kwargs)
+            else:
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, result)
+        for dirty in ctx._dirty:
+            _core._mark_written(dirty)
+        outputs = result if isinstance(result, tuple) else (result,)
+        recording = _core.is_grad_enabled() and any(ctx.needs_input_grad)
+        ctx._save(outputs if recording else ())
+        if recording:
+            outputs = cls._record(ctx, args, outputs)
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+    @classmethod
+    def _record(cls, ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        places = [i for i, output in enumerate(outputs) if isinstance(output, Tensor)]
+        tensors = tuple(outputs[i] for i in places)
+        differentiable = tuple(id(output) not in ctx._non_differentiable for output in tensors)
+        backward = functools.partial(_call_backward, cls, ctx, len(args))
+        recorded = _core._record_function(
+            f"{cls.__name__}Backward", backward, ctx._release, args, tensors, differentiable, ctx._materialize
+        )
+        dirty = {id(each) for each in ctx._dirty}
+        results = list(outputs)
+        for place, old, new in zip(places, tensors, recorded, strict=True):
+            if id(old) in dirty:
+                _core._attach_history(old, new)
+                new = old
+            results[place] = new
+        return tuple(results)
+
+
+def _call_backward(cls: type[Function], ctx: Any, count: int, node: Node, *cotangents: Tensor | None) -> list[Any]:
+    """Run a Function's backward on the tape's cotangents and check what it returns."""
+    ctx._node = node
+    try:
+        result = cls.backward(ctx, *cotangents)
+    finally:
+        ctx._node = None
+    grads = list(result) if isinstance(result, (tuple, list)) else [result]
+    if len(grads) > count and all(grad is None for grad in grads[count:]):
+        grads = grads[:count]
+    if len(grads) != count:
+        raise RuntimeError(f"{cls.__name__}.backward: returned {len(grads)} gradients for {count} inputs of forward")
+    return grads
+
+
+def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a ``backward`` that is not made of operations: differentiating it again raises."""
+
+    @functools.wraps(function)
+    def wrapped(ctx: Any, *args: Any) -> Any:
+        with no_grad():
+            result = function(ctx, *args)
+        if not _core.is_grad_enabled() or not any(isinstance(a, Tensor) and a.requires_grad for a in args):
+            return result
+        outputs = result if isinstance(result, tuple) else (result,)
+        guarded = tuple(_DifferentiatedTwice.apply(o, *args) if isinstance(o, Tensor) else o for o in outputs)
+        return guarded if isinstance(result, tuple) else guarded[0]
+
+    return wrapped
+
+
+class _DifferentiatedTwice(Function):
+    """Passes a value on, and raises when a gradient arrives for it."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, *args: Any) -> Tensor:
+        """Give the value itself."""
+        return value.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Refuse."""
+        raise RuntimeError(
+            "once_differentiable: this Function's backward was declared to be differentiable only once; "
+            "write it with operations and remove the decorator for higher derivatives"
+        )

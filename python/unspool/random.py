@@ -1,0 +1,7 @@
+"""The default generator of random numbers."""
+
+from __future__ import annotations
+
+from unspool._core import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+
+__all__ = ["default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
