@@ -1,8 +1,9 @@
-// Optimizer updates as operations: in place, over any number of parameters in one call, so that they pass through the
-// Emitter like everything else. The operands come in groups of `arity` contiguous tensors of one shape and dtype:
-// parameter, gradient, states; no tensor is in two groups. Each body is the rule for one element. Its hyperparameters
-// are attributes, in the order of the record; what can be worked out once per step (bias corrections, complements of
-// decay rates) arrives worked out, in double precision. Which attributes a step has is decided by the optim floor.
+// Optimizer updates as operations: in place, over any number of parameters in one call, so that they pass
+// through the Emitter like everything else. The operands come in groups of `arity` contiguous tensors of one
+// shape and dtype: parameter, gradient, states; no tensor is in two groups. Each body is the rule for one
+// element. Its hyperparameters are attributes, in the order of the record; what can be worked out once per
+// step (bias corrections, complements of decay rates) arrives worked out, in double precision. Which
+// attributes a step has is decided by the optim floor.
 #pragma once
 
 #include "ops/args.h"
@@ -17,8 +18,9 @@ constexpr Record update(std::string_view name, std::string_view formula, std::st
   return record;
 }
 
-// The gradient of what is minimised: `direction` is 1, or -1 to climb; the penalty is weight_decay * p^2 / 2. Without
-// a penalty nothing is added, because 0 * p is not 0 for a parameter that is infinite on purpose (a mask).
+// The gradient of what is minimised: `direction` is 1, or -1 to climb; the penalty is weight_decay * p^2 / 2.
+// Without a penalty nothing is added, because 0 * p is not 0 for a parameter that is infinite on purpose (a
+// mask).
 template <class P>
 P penalised(P g, P p, P direction, P weight_decay) {
   const P d = direction * g;
@@ -49,7 +51,8 @@ struct SgdMomentumUpdate {
       update("sgd_momentum_update",
              "d = direction * g + weight_decay * p; b = momentum * b + share * d; "
              "p -= lr * (d + momentum * b if nesterov else b)",
-             "Stochastic gradient descent with momentum (Sutskever et al. 2013). share is 1 - dampening, or 1 in the "
+             "Stochastic gradient descent with momentum (Sutskever et al. 2013). share is 1 - dampening, or "
+             "1 in the "
              "first step, whose b is 0; nesterov is 1 or 0.",
              {tensors("groups"), real("direction"), real("weight_decay"), real("momentum"), real("share"),
               real("nesterov"), real("lr")});
@@ -61,18 +64,20 @@ struct SgdMomentumUpdate {
   }
 };
 
-// --- Adam and AdamW --------------------------------------------------------------------------------------------------
+// --- Adam and AdamW
+// --------------------------------------------------------------------------------------------------
 
 inline constexpr std::string_view kAdamDoc =
     "Adam (Kingma and Ba 2015) at step t: mean_rate is 1 - beta1, square_rate 1 - beta2, spread_scale "
     "(1 - beta2^t)^(-1/2), step_size lr / (1 - beta1^t).";
 inline constexpr std::string_view kAdamWDoc =
-    "AdamW (Loshchilov and Hutter 2019): Adam with decay apart from the gradient; keep is 1 - lr * weight_decay.";
+    "AdamW (Loshchilov and Hutter 2019): Adam with decay apart from the gradient; keep is 1 - lr * "
+    "weight_decay.";
 inline constexpr std::string_view kAmsgradDoc =
     "The same with the largest second moment so far (Reddi, Kale and Kumar 2018).";
 
 constexpr Args adam_args(Arg decay) {
-  return {tensors("groups"), real("direction"),   decay,       real("mean_rate"), real("beta2"),
+  return {tensors("groups"),   real("direction"),    decay,       real("mean_rate"), real("beta2"),
           real("square_rate"), real("spread_scale"), real("eps"), real("step_size")};
 }
 
@@ -84,11 +89,11 @@ void update_moments(P g, P& m, P& v, P mean_rate, P beta2, P square_rate) {
 
 struct AdamUpdate {
   static constexpr int arity = 4;
-  static constexpr Record record =
-      update("adam_update",
-             "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
-             "p -= step_size * m / (sqrt(v) * spread_scale + eps)",
-             kAdamDoc, adam_args(real("weight_decay")));
+  static constexpr Record record = update(
+      "adam_update",
+      "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
+      "p -= step_size * m / (sqrt(v) * spread_scale + eps)",
+      kAdamDoc, adam_args(real("weight_decay")));
   template <class P>
   static void body(P& p, P g, P& m, P& v, P direction, P weight_decay, P mean_rate, P beta2, P square_rate,
                    P spread_scale, P eps, P step_size) {
@@ -99,14 +104,14 @@ struct AdamUpdate {
 
 struct AdamAmsgradUpdate {
   static constexpr int arity = 5;
-  static constexpr Record record =
-      update("adam_amsgrad_update",
-             "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
-             "w = max(w, v); p -= step_size * m / (sqrt(w) * spread_scale + eps)",
-             kAmsgradDoc, adam_args(real("weight_decay")));
+  static constexpr Record record = update(
+      "adam_amsgrad_update",
+      "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
+      "w = max(w, v); p -= step_size * m / (sqrt(w) * spread_scale + eps)",
+      kAmsgradDoc, adam_args(real("weight_decay")));
   template <class P>
-  static void body(P& p, P g, P& m, P& v, P& w, P direction, P weight_decay, P mean_rate, P beta2, P square_rate,
-                   P spread_scale, P eps, P step_size) {
+  static void body(P& p, P g, P& m, P& v, P& w, P direction, P weight_decay, P mean_rate, P beta2,
+                   P square_rate, P spread_scale, P eps, P step_size) {
     update_moments(penalised(g, p, direction, weight_decay), m, v, mean_rate, beta2, square_rate);
     w = max(w, v);
     p = p - step_size * m / (sqrt(w) * spread_scale + eps);
@@ -121,8 +126,8 @@ struct AdamWUpdate {
              "p = keep * p - step_size * m / (sqrt(v) * spread_scale + eps)",
              kAdamWDoc, adam_args(real("keep")));
   template <class P>
-  static void body(P& p, P g, P& m, P& v, P direction, P keep, P mean_rate, P beta2, P square_rate, P spread_scale,
-                   P eps, P step_size) {
+  static void body(P& p, P g, P& m, P& v, P direction, P keep, P mean_rate, P beta2, P square_rate,
+                   P spread_scale, P eps, P step_size) {
     update_moments(direction * g, m, v, mean_rate, beta2, square_rate);
     p = keep * p - step_size * m / (sqrt(v) * spread_scale + eps);
   }
@@ -144,11 +149,13 @@ struct AdamWAmsgradUpdate {
   }
 };
 
-// --- RMSprop ---------------------------------------------------------------------------------------------------------
+// --- RMSprop
+// ---------------------------------------------------------------------------------------------------------
 
 inline constexpr std::string_view kRmspropDoc = "RMSprop (Hinton 2012, lecture 6e); rate is 1 - alpha.";
 inline constexpr std::string_view kCenteredDoc =
-    "RMSprop over the standard deviation of the gradient (Graves 2013); rate is 1 - alpha. Rounding may make the "
+    "RMSprop over the standard deviation of the gradient (Graves 2013); rate is 1 - alpha. Rounding may make "
+    "the "
     "variance negative, which counts as 0.";
 
 // The gradient over its root mean square.
@@ -168,12 +175,12 @@ P scaled_by_deviation(P d, P& v, P& a, P alpha, P rate, P eps) {
 
 struct RmspropUpdate {
   static constexpr int arity = 3;
-  static constexpr Record record =
-      update("rmsprop_update",
-             "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; p -= lr * d / (sqrt(v) + eps)",
-             kRmspropDoc,
-             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
-              real("lr")});
+  static constexpr Record record = update(
+      "rmsprop_update",
+      "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; p -= lr * d / (sqrt(v) + eps)",
+      kRmspropDoc,
+      {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
+       real("lr")});
   template <class P>
   static void body(P& p, P g, P& v, P direction, P weight_decay, P alpha, P rate, P eps, P lr) {
     p = p - lr * scaled_by_spread(penalised(g, p, direction, weight_decay), v, alpha, rate, eps);
@@ -187,10 +194,11 @@ struct RmspropMomentumUpdate {
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; "
              "b = momentum * b + d / (sqrt(v) + eps); p -= lr * b",
              kRmspropDoc,
-             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
-              real("momentum"), real("lr")});
+             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"),
+              real("eps"), real("momentum"), real("lr")});
   template <class P>
-  static void body(P& p, P g, P& v, P& b, P direction, P weight_decay, P alpha, P rate, P eps, P momentum, P lr) {
+  static void body(P& p, P g, P& v, P& b, P direction, P weight_decay, P alpha, P rate, P eps, P momentum,
+                   P lr) {
     b = momentum * b + scaled_by_spread(penalised(g, p, direction, weight_decay), v, alpha, rate, eps);
     p = p - lr * b;
   }
@@ -203,8 +211,8 @@ struct RmspropCenteredUpdate {
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; a += rate * (d - a); "
              "p -= lr * d / (sqrt(max(v - a^2, 0)) + eps)",
              kCenteredDoc,
-             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
-              real("lr")});
+             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"),
+              real("eps"), real("lr")});
   template <class P>
   static void body(P& p, P g, P& v, P& a, P direction, P weight_decay, P alpha, P rate, P eps, P lr) {
     p = p - lr * scaled_by_deviation(penalised(g, p, direction, weight_decay), v, a, alpha, rate, eps);
@@ -218,22 +226,24 @@ struct RmspropCenteredMomentumUpdate {
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; a += rate * (d - a); "
              "b = momentum * b + d / (sqrt(max(v - a^2, 0)) + eps); p -= lr * b",
              kCenteredDoc,
-             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
-              real("momentum"), real("lr")});
+             {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"),
+              real("eps"), real("momentum"), real("lr")});
   template <class P>
-  static void body(P& p, P g, P& v, P& b, P& a, P direction, P weight_decay, P alpha, P rate, P eps, P momentum,
-                   P lr) {
+  static void body(P& p, P g, P& v, P& b, P& a, P direction, P weight_decay, P alpha, P rate, P eps,
+                   P momentum, P lr) {
     b = momentum * b + scaled_by_deviation(penalised(g, p, direction, weight_decay), v, a, alpha, rate, eps);
     p = p - lr * b;
   }
 };
 
-// --- Adagrad and Adadelta --------------------------------------------------------------------------------------------
+// --- Adagrad and Adadelta
+// --------------------------------------------------------------------------------------------
 
 struct AdagradUpdate {
   static constexpr int arity = 3;
   static constexpr Record record =
-      update("adagrad_update", "d = direction * g + weight_decay * p; s += d^2; p -= step_size * d / (sqrt(s) + eps)",
+      update("adagrad_update",
+             "d = direction * g + weight_decay * p; s += d^2; p -= step_size * d / (sqrt(s) + eps)",
              "Adagrad (Duchi, Hazan and Singer 2011) at step t; step_size is lr / (1 + (t - 1) * lr_decay).",
              {tensors("groups"), real("direction"), real("weight_decay"), real("eps"), real("step_size")});
   template <class P>
@@ -246,13 +256,13 @@ struct AdagradUpdate {
 
 struct AdadeltaUpdate {
   static constexpr int arity = 4;
-  static constexpr Record record =
-      update("adadelta_update",
-             "d = direction * g + weight_decay * p; v = rho * v + rate * d^2; x = sqrt(u + eps) / sqrt(v + eps) * d; "
-             "u = rho * u + rate * x^2; p -= lr * x",
-             "Adadelta (Zeiler 2012, algorithm 1); rate is 1 - rho.",
-             {tensors("groups"), real("direction"), real("weight_decay"), real("rho"), real("rate"), real("eps"),
-              real("lr")});
+  static constexpr Record record = update("adadelta_update",
+                                          "d = direction * g + weight_decay * p; v = rho * v + rate * d^2; x "
+                                          "= sqrt(u + eps) / sqrt(v + eps) * d; "
+                                          "u = rho * u + rate * x^2; p -= lr * x",
+                                          "Adadelta (Zeiler 2012, algorithm 1); rate is 1 - rho.",
+                                          {tensors("groups"), real("direction"), real("weight_decay"),
+                                           real("rho"), real("rate"), real("eps"), real("lr")});
   template <class P>
   static void body(P& p, P g, P& v, P& u, P direction, P weight_decay, P rho, P rate, P eps, P lr) {
     const P d = penalised(g, p, direction, weight_decay);
@@ -263,8 +273,8 @@ struct AdadeltaUpdate {
   }
 };
 
-using UpdateOps = OpList<SgdUpdate, SgdMomentumUpdate, AdamUpdate, AdamAmsgradUpdate, AdamWUpdate, AdamWAmsgradUpdate,
-                         RmspropUpdate, RmspropMomentumUpdate, RmspropCenteredUpdate, RmspropCenteredMomentumUpdate,
-                         AdagradUpdate, AdadeltaUpdate>;
+using UpdateOps = OpList<SgdUpdate, SgdMomentumUpdate, AdamUpdate, AdamAmsgradUpdate, AdamWUpdate,
+                         AdamWAmsgradUpdate, RmspropUpdate, RmspropMomentumUpdate, RmspropCenteredUpdate,
+                         RmspropCenteredMomentumUpdate, AdagradUpdate, AdadeltaUpdate>;
 
 }  // namespace unspool::ops

@@ -39,7 +39,7 @@ States Adam::states() const {
 Attributes Adam::attributes(double phase) const {
   const double decay = decoupled ? 1.0 - lr * weight_decay : weight_decay;
   const double mean_bias = 1.0 - std::pow(beta1, phase), square_bias = 1.0 - std::pow(beta2, phase);
-  return {direction(maximize),          decay, 1.0 - beta1, beta2, 1.0 - beta2,
+  return {direction(maximize),          decay, 1.0 - beta1,   beta2, 1.0 - beta2,
           1.0 / std::sqrt(square_bias), eps,   lr / mean_bias};
 }
 

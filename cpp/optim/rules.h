@@ -1,5 +1,6 @@
-// The update rules with their hyperparameters: which operation a step is, what it keeps per parameter, and the
-// attributes of the step, combined in double precision. No tensors here; how they are gathered is in update.h.
+// The update rules with their hyperparameters: which operation a step is, what it keeps per parameter, and
+// the attributes of the step, combined in double precision. No tensors here; how they are gathered is in
+// update.h.
 #pragma once
 
 #include "base/small_vector.h"
@@ -8,8 +9,8 @@
 
 namespace unspool::optim {
 
-// A tensor that a rule keeps for each parameter, in the parameter's shape and dtype, and what it is filled with at
-// first.
+// A tensor that a rule keeps for each parameter, in the parameter's shape and dtype, and what it is filled
+// with at first.
 struct State {
   const char* name = nullptr;
   double initial = 0;
@@ -26,8 +27,9 @@ class Rule {
   virtual States states() const = 0;
   // Whether a step counter is kept with each parameter.
   virtual bool counts_steps() const { return true; }
-  // Parameters share an operation when the phases of their steps are equal. `step` is the number of updates of the
-  // parameter, this one included; for a rule that does not count, 1 when its states are new and 2 later.
+  // Parameters share an operation when the phases of their steps are equal. `step` is the number of updates
+  // of the parameter, this one included; for a rule that does not count, 1 when its states are new and 2
+  // later.
   virtual double phase(double /*step*/) const { return 0; }
   virtual Attributes attributes(double phase) const = 0;
 };

@@ -88,26 +88,27 @@ Update::Bucket& Update::bucket_of(Dtype dtype, double phase, std::size_t arity) 
   return bucket;
 }
 
-void Update::add(const Tensor& parameter, const Tensor& gradient, std::span<const Tensor> states, double step) {
+void Update::add(Tensor parameter, Tensor gradient, Kept states, double step) {
   if (!is_floating(parameter.dtype())) {
-    fail(rule_.name(), ".step: a parameter of dtype ", name(parameter.dtype()), " cannot be updated; only float32 and ",
-         "float64 can");
+    fail(rule_.name(), ".step: a parameter of dtype ", name(parameter.dtype()),
+         " cannot be updated; only float32 and float64 can");
   }
   if (!fits(gradient, parameter)) refuse(rule_, "the gradient", gradient, parameter);
   check_writable(rule_, "the parameter", parameter);
   bool is_contiguous = parameter.is_contiguous() && gradient.is_contiguous();
   for (std::size_t i = 0; i < states.size(); ++i) {
     if (!fits(states[i], parameter)) {
-      refuse(rule_, std::string("state '") + rule_.states()[static_cast<int>(i)].name + "'", states[i], parameter);
+      refuse(rule_, std::string("state '") + rule_.states()[static_cast<int>(i)].name + "'", states[i],
+             parameter);
     }
     check_writable(rule_, "the state", states[i]);
     is_contiguous = is_contiguous && states[i].is_contiguous();
   }
   Bucket& bucket = bucket_of(parameter.dtype(), rule_.phase(step), kStates + states.size());
   bucket.is_strided = bucket.is_strided || !is_contiguous;
-  bucket.groups.emplace_back(parameter);
-  bucket.groups.emplace_back(gradient);
-  for (const Tensor& state : states) bucket.groups.emplace_back(state);
+  bucket.groups.emplace_back(std::move(parameter));
+  bucket.groups.emplace_back(std::move(gradient));
+  for (Tensor& state : states) bucket.groups.emplace_back(std::move(state));
 }
 
 void Update::run() {

@@ -1,9 +1,8 @@
-// One step of a rule over any number of parameters: gathers them and changes all that share dtype and phase with one
-// operation through the Emitter. Updating one parameter as soon as its gradient is complete is the same class with one
-// `add`, and gives the same bits.
+// One step of a rule over any number of parameters: gathers them and changes all that share dtype and phase
+// with one operation through the Emitter. Updating one parameter as soon as its gradient is complete is the
+// same class with one `add`, and gives the same bits.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "optim/rules.h"
@@ -11,14 +10,18 @@
 
 namespace unspool::optim {
 
+// The tensors of one parameter, in the order of Rule::states.
+using Kept = SmallVector<Tensor, 3>;
+
 class Update {
  public:
   // `rule` must outlive this object; `expected` is about how many parameters will be added.
   explicit Update(const Rule& rule, std::size_t expected = 1) : rule_(rule), expected_(expected) {}
 
-  // Checks the parameter's part of the step; nothing is changed before `run`. `step` is as Rule::phase wants it.
-  // Raises when gradient or states differ from the parameter in shape or dtype, or when memory to change is read-only.
-  void add(const Tensor& parameter, const Tensor& gradient, std::span<const Tensor> states, double step);
+  // Checks the parameter's part of the step; nothing is changed before `run`. `step` is as Rule::phase wants
+  // it. Raises when gradient or states differ from the parameter in shape or
+  // dtype, or when memory to change is read-only.
+  void add(Tensor parameter, Tensor gradient, Kept states, double step);
 
   // Changes all parameters and states that were added, outside of the tape.
   void run();

@@ -1,5 +1,6 @@
-// The optimizer floor without kernels: attributes against the formulas, how a step is gathered into operations, and
-// what it refuses. An Emitter of this file runs the rules in scalar double precision and counts the calls.
+// The optimizer floor without kernels: attributes against the formulas, how a step is gathered into
+// operations, and what it refuses. An Emitter of this file runs the rules in scalar double precision and
+// counts the calls.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -31,13 +32,16 @@ struct Real {
 };
 
 double load(const Tensor& tensor, std::int64_t place) {
-  return tensor.dtype() == Dtype::kFloat32 ? static_cast<double>(static_cast<const float*>(tensor.data())[place])
-                                           : static_cast<const double*>(tensor.data())[place];
+  return tensor.dtype() == Dtype::kFloat32
+             ? static_cast<double>(static_cast<const float*>(tensor.data())[place])
+             : static_cast<const double*>(tensor.data())[place];
 }
 
 void store(const Tensor& tensor, std::int64_t place, double value) {
-  if (tensor.dtype() == Dtype::kFloat32) static_cast<float*>(tensor.data())[place] = static_cast<float>(value);
-  else static_cast<double*>(tensor.data())[place] = value;
+  if (tensor.dtype() == Dtype::kFloat32)
+    static_cast<float*>(tensor.data())[place] = static_cast<float>(value);
+  else
+    static_cast<double*>(tensor.data())[place] = value;
 }
 
 // Where element i of the row-major order lies.
@@ -122,7 +126,7 @@ std::vector<double> values_of(const Tensor& tensor) {
 // A parameter with what belongs to it.
 struct Slot {
   Tensor parameter, gradient;
-  std::vector<Tensor> states;
+  Kept states;
 
   Slot(const Rule& rule, Tensor p, Tensor g) : parameter(std::move(p)), gradient(std::move(g)) {
     for (const State& state : rule.states()) {
@@ -231,7 +235,8 @@ TEST_CASE("parameters of one dtype and phase are one operation, and order of sta
   std::vector<Slot> many;
   for (std::int64_t i = 0; i < 20; ++i) {
     const Dtype dtype = i % 4 == 3 ? Dtype::kFloat32 : Dtype::kFloat64;
-    many.emplace_back(adam, constant({i % 5, 3}, 1.0, dtype), constant({i % 5, 3}, 0.1 * static_cast<double>(i), dtype));
+    many.emplace_back(adam, constant({i % 5, 3}, 1.0, dtype),
+                      constant({i % 5, 3}, 0.1 * static_cast<double>(i), dtype));
   }
   Update update(adam, many.size());
   for (const Slot& slot : many) update.add(slot.parameter, slot.gradient, slot.states, 1);
@@ -265,7 +270,8 @@ TEST_CASE("one by one and all at once give the same bits") {
   std::vector<Slot> one, all;
   for (std::int64_t i = 1; i < 9; ++i) {
     for (std::vector<Slot>* slots : {&one, &all}) {
-      slots->emplace_back(rule, constant({i}, 1.0 / static_cast<double>(i)), constant({i}, std::sin(static_cast<double>(i))));
+      slots->emplace_back(rule, constant({i}, 1.0 / static_cast<double>(i)),
+                          constant({i}, std::sin(static_cast<double>(i))));
     }
   }
   for (int step = 1; step < 5; ++step) {
@@ -274,7 +280,8 @@ TEST_CASE("one by one and all at once give the same bits") {
     update.run();
     for (std::size_t i = one.size(); i-- > 0;) update_one(rule, one[i], step);
   }
-  for (std::size_t i = 0; i < one.size(); ++i) CHECK(values_of(one[i].parameter) == values_of(all[i].parameter));
+  for (std::size_t i = 0; i < one.size(); ++i)
+    CHECK(values_of(one[i].parameter) == values_of(all[i].parameter));
 }
 
 TEST_CASE("strided parameters, gradients and states are updated like dense ones") {
@@ -307,7 +314,8 @@ TEST_CASE("a parameter that is added twice takes two steps, one after the other"
   sgd.weight_decay = 1;
   const Slot slot(sgd, filled({}, {8}), filled({}, {0})), other(sgd, filled({}, {8}), filled({}, {0}));
   Update update(sgd, 3);
-  for (const Slot* each : {&slot, &other, &slot}) update.add(each->parameter, each->gradient, each->states, 1);
+  for (const Slot* each : {&slot, &other, &slot})
+    update.add(each->parameter, each->gradient, each->states, 1);
   update.run();
   CHECK(load(slot.parameter, 0) == 2.0);
   CHECK(load(other.parameter, 0) == 4.0);
@@ -325,7 +333,8 @@ TEST_CASE("what does not fit the parameter is refused before anything changes") 
         "SGD.step: the gradient has dtype float32 but its parameter has float64; convert it with to()");
   Slot slot(sgd, p, p);
   slot.states[0] = constant({6}, 0);
-  CHECK(message_of(sgd, slot) == "SGD.step: state 'momentum_buffer' has shape (6,) but its parameter has (2, 3)");
+  CHECK(message_of(sgd, slot) ==
+        "SGD.step: state 'momentum_buffer' has shape (6,) but its parameter has (2, 3)");
   const Tensor integers = Tensor::empty({2}, Dtype::kInt64);
   CHECK(message_of(Sgd(), Slot(Sgd(), integers, integers)).find("int64") != std::string::npos);
 
@@ -350,7 +359,8 @@ TEST_CASE("every rule keeps as many states as its operation takes, and gives all
   const Rmsprop rmsprop;
   const Adagrad adagrad;
   const Adadelta adadelta;
-  rules = {&sgd, &momentum, &adam, &amsgrad, &decoupled, &both, &rmsprop, &centered, &fast, &all, &adagrad, &adadelta};
+  rules = {&sgd,     &momentum, &adam, &amsgrad, &decoupled, &both,
+           &rmsprop, &centered, &fast, &all,     &adagrad,   &adadelta};
   Scalar emitter;
   for (const Rule* rule : rules) {
     CAPTURE(rule->op().record.name);
