@@ -149,7 +149,7 @@ def test_nothing_includes_the_kernels_but_themselves() -> None:
 
 
 def test_kernels_ask_for_no_tensors_and_no_emitter() -> None:
-    # A kernel gets views; whoever owns the memory, and who differentiates, is none of its business. The headers
+    # A kernel gets views; who owns the memory, and who differentiates, is none of its business. The headers
     # of the families, from which kernels take the bodies, do mention both, so only direct includes count.
     forbidden = {"tensor/tensor.h", "tensor/storage.h", "tensor/allocator.h", "ops/emitter.h", "ops/api.h"}
     wrong = [
