@@ -1,4 +1,4 @@
-"""What gradcheck says about derivatives that are wrong: which, by how much, on which path, and what it looks like."""
+"""What gradcheck says about wrong derivatives: which, by how much, on which path, and what it looks like."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from unspool.autograd._numerical import Array, Mask
 
 MOST_ENTRIES = 20  # entries listed per Jacobian; all are counted
-LARGEST_PRINTED = 64  # Jacobians up to this many entries are printed whole
+LARGEST_PRINTED = (12, 8)  # Jacobians up to this shape are printed whole
 LONGEST_PATH = 16
 
 
 @dataclass(frozen=True)
 class Jacobian:
-    """The derivatives of one output with respect to one input, both ways, as (input elements, output elements)."""
+    """The derivatives of one output with respect to one input, both ways."""
 
     input: int  # position among the arguments
     output: int
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    analytic: Array
+    analytic: Array  # (input elements, output elements), as all arrays here
     numeric: Array
     error: Array  # estimated, of the numerical derivative
     agrees: Mask
@@ -38,6 +38,14 @@ class Jacobian:
     def wrong(self) -> int:
         """How many entries disagree."""
         return int(self.agrees.size - np.count_nonzero(self.agrees))
+
+
+class GradcheckError(RuntimeError):
+    """A derivative is wrong. `failures` holds the Jacobians with wrong entries, both ways."""
+
+    def __init__(self, message: str, failures: Sequence[Jacobian] = ()) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
 
 
 def operations_between(output: Tensor, input: Tensor) -> tuple[str, ...]:
@@ -74,7 +82,8 @@ def _relative(analytic: Array, numeric: Array) -> Array:
 
 
 def _resembles(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-4, atol=1e-4 * float(np.abs(b).max(initial=0.0))))
+    size = float(np.abs(b).max(initial=0.0))
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-4, atol=1e-4 * size))
 
 
 def _resembles_transposed(j: Jacobian) -> bool:
@@ -92,6 +101,11 @@ def _diagnosis(j: Jacobian) -> str:
         return "the analytic gradient is not finite"
     if not np.isfinite(j.error).all():
         return "the function is not finite in any neighbourhood of the input that was tried"
+    loose = j.error > 1e-4 * np.maximum(np.abs(j.numeric), np.abs(j.analytic))
+    if loose[~j.agrees].all():
+        return (
+            "differences do not converge here: there is a kink or a jump close by, or the function is noisy"
+        )
     if j.undefined:
         return "backward gave no gradient (None, taken as zero), yet the output depends on this input"
     if not j.analytic.any():
@@ -104,11 +118,9 @@ def _diagnosis(j: Jacobian) -> str:
         return "the analytic gradient is the transpose of the right one"
     ratio = float(np.vdot(j.numeric, j.analytic) / np.vdot(j.numeric, j.numeric))
     close = 1e-2 * abs(ratio - 1)  # ratios near one need a closer look
-    if ratio != 0 and np.allclose(j.analytic, ratio * j.numeric, rtol=close, atol=close * np.abs(j.numeric).max()):
+    scaled, size = ratio * j.numeric, np.abs(j.numeric).max()
+    if ratio != 0 and np.allclose(j.analytic, scaled, rtol=close, atol=close * size):
         return f"the analytic gradient is {ratio:.9g} times the right one"
-    loose = j.error > 1e-4 * np.maximum(np.abs(j.numeric), np.abs(j.analytic))
-    if (loose & ~j.agrees).any():
-        return "differences do not converge here: the function has a kink or a jump close to this input, or is noisy"
     return ""
 
 
@@ -133,28 +145,27 @@ def _table(j: Jacobian) -> list[str]:
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["    " + "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+    aligned = [[text.rjust(width) for text, width in zip(row, widths, strict=True)] for row in rows]
+    lines = ["    " + "  ".join(row) for row in aligned]
     if j.wrong > MOST_ENTRIES:
         lines.append(f"    ... and {j.wrong - MOST_ENTRIES} more")
     return lines
 
 
 def _summary(name: str, values: Array) -> list[str]:
-    if 0 < values.size <= LARGEST_PRINTED:
-        text = np.array2string(values, precision=8, max_line_width=110, prefix=" " * 8)
+    if values.size and values.shape[0] <= LARGEST_PRINTED[0] and values.shape[1] <= LARGEST_PRINTED[1]:
+        text = np.array2string(values, precision=6, max_line_width=140, prefix=" " * 8)
         return [f"    {name} Jacobian (input elements down, output elements across):", " " * 8 + text]
     finite = values[np.isfinite(values)]
     if not finite.size:
         return [f"    {name} Jacobian: {values.shape}, nothing finite"]
-    norm = float(np.linalg.norm(finite))
-    return [f"    {name} Jacobian: {values.shape}, norm {norm:.6g}, from {finite.min():.6g} to {finite.max():.6g}"]
+    spread = f"from {finite.min():.6g} to {finite.max():.6g}"
+    return [f"    {name} Jacobian: {values.shape}, norm {np.linalg.norm(finite):.6g}, {spread}"]
 
 
 def _section(j: Jacobian) -> list[str]:
-    lines = [
-        f"  output {j.output} {j.output_shape} with respect to input {j.input} {j.input_shape}{j.note}: "
-        f"{j.wrong} of {j.agrees.size} entries are wrong"
-    ]
+    pair = f"output {j.output} {j.output_shape} with respect to input {j.input} {j.input_shape}{j.note}"
+    lines = [f"  {pair}: {j.wrong} of {j.agrees.size} entries are wrong"]
     if j.path:
         lines.append(f"    path: {_show_path(j.path)} <- input {j.input}")
     diagnosis = _diagnosis(j)
@@ -166,10 +177,8 @@ def _section(j: Jacobian) -> list[str]:
 def describe(name: str, failures: Sequence[Jacobian], checked: int) -> str:
     """Report every Jacobian that is wrong."""
     count = sum(j.wrong for j in failures)
-    lines = [
-        f"gradcheck: {count} derivative{'s' if count != 1 else ''} of {name} "
-        f"{'are' if count != 1 else 'is'} wrong, in {len(failures)} of {checked} Jacobians"
-    ]
+    verb = "derivative of {} is" if count == 1 else "derivatives of {} are"
+    lines = [f"gradcheck: {count} {verb.format(name)} wrong, in {len(failures)} of {checked} Jacobians"]
     for failure in failures:
         lines += _section(failure)
     return "\n".join(lines)

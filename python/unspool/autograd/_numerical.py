@@ -1,9 +1,9 @@
-"""Derivatives by differences, with an estimate of their own error. Knows numbers only, nothing of tensors or tapes.
+"""Derivatives by differences, with an estimate of their own error. Knows nothing of tensors or tapes.
 
-A central difference has two errors: one of truncation that falls with the step, and one of rounding that grows as the
-step falls. No single step suits all functions, so a ladder of steps is tried until the difference agrees with the
-derivative it is compared with, or the ladder ends. Each rung takes two steps, h and h/2, extrapolates (Richardson 1911)
-and reports how far the two were apart.
+A central difference has two errors: one of truncation that falls with the step, and one of rounding that
+grows as the step falls. No single step suits all functions, so a ladder of steps is tried until the
+difference agrees with the derivative it is compared with, or the ladder ends. Each rung takes two steps, h
+and h/2, extrapolates (Richardson 1911) and reports how far the two were apart.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     Mask: TypeAlias = npt.NDArray[np.bool_]
 
 Probe: TypeAlias = "Callable[[float], tuple[float, Array]]"
-"""Takes a step from the point of interest; gives the step really taken, after rounding, and the values there."""
+"""Takes a step from the point of interest; gives the step taken, after rounding, and the values there."""
 
-RUNG = 32.0  # ratio of neighbouring steps
+RATIO = 32.0  # of neighbouring steps
 SAFETY = 4.0  # true errors may be this many times the estimated one
 
 
@@ -40,12 +40,14 @@ class Tolerance:
             return 8 * self.epsilon**0.5 * np.abs(numeric) + floor
         return self.atol + self.rtol * np.abs(numeric)
 
-    def trusts(self, numeric: Array, error: Array, floor: float) -> Mask:
-        """Tell where a numerical derivative is exact enough to decide by itself."""
-        return np.asarray(error <= self._of_value(numeric, floor))
+    def trusts(self, analytic: Array, rung: Rung, floor: float) -> Mask:
+        """Tell where a rung is exact enough to decide alone: its error is small, or all else is rounding."""
+        noise = 8 * rung.rounding
+        is_zero = np.maximum(rung.error, np.maximum(np.abs(rung.numeric), np.abs(analytic))) <= noise
+        return np.asarray((rung.error <= self._of_value(rung.numeric, floor)) | is_zero)
 
     def accepts(self, analytic: Array, numeric: Array, error: Array, floor: float) -> Mask:
-        """Tell where the two agree; a large error excuses a difference of a thousandth of the value at most."""
+        """Tell where the two agree; large errors excuse differences of up to a thousandth of the value."""
         loose = 1e-3 if self.epsilon < 1e-12 else 3e-2
         size = np.maximum(np.abs(numeric), np.abs(analytic))
         excuse = np.minimum(SAFETY * error, loose * size + floor)
@@ -54,34 +56,45 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """What steps of one size found, by output."""
+
+    step: float
+    numeric: Array
+    error: Array  # estimated; infinite where a value is not finite
+    rounding: Array  # the part of the error that the rounding of the values alone explains
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """A numerical derivative of each output, the error it may have, and whether the analytic one agrees with it."""
+    """A numerical derivative of each output, the error it may have, and whether the analytic one agrees."""
 
     numeric: Array
     error: Array
     agrees: Mask
 
 
-def step_sizes(scale: float, first: float) -> Iterator[float]:
-    """Give steps to try: `first`, then smaller and larger ones in turn, for an input of magnitude `scale`."""
-    smallest, largest = 2.0**-36 * scale, 2.0**-3 * max(scale, 1.0)
+def step_sizes(first: float, smallest: float, largest: float) -> Iterator[float]:
+    """Give steps to try: `first`, then smaller and larger ones in turn."""
     yield first
     down = up = first
     while down > smallest or up < largest:
         if down > smallest:
-            down /= RUNG
+            down /= RATIO
             yield down
         if up < largest:
-            up = min(up * RUNG, largest)
+            up = min(up * RATIO, largest)
             yield up
 
 
-def central_difference(probe: Probe, center: Array, step: float, epsilon: float) -> tuple[Array, Array]:
-    """Give the extrapolated central difference and an estimate of its error, infinite where a value is not finite."""
+def central_difference(probe: Probe, center: Array, step: float, epsilon: float) -> Rung:
+    """Extrapolate the central differences of two steps, and estimate the error."""
     (far_up, f_far_up), (far_down, f_far_down) = probe(step), probe(-step)
     (up, f_up), (down, f_down) = probe(step / 2), probe(-step / 2)
+    rounding = 2 * epsilon * np.abs(center) / step
     if min(far_up, up, -far_down, -down) <= 0:  # lost in the rounding of the input
-        return np.zeros_like(center), np.full_like(center, np.inf)
+        nothing = np.zeros_like(center)
+        return Rung(step, nothing, nothing + np.inf, rounding)
     with np.errstate(all="ignore"):
         wide = (f_far_up - f_far_down) / (far_up - far_down)
         narrow = (f_up - f_down) / (up - down)
@@ -89,14 +102,32 @@ def central_difference(probe: Probe, center: Array, step: float, epsilon: float)
         # One-sided differences meet linearly as the step shrinks, unless there is a kink within it.
         wide_gap = (f_far_up - center) / far_up - (f_far_down - center) / far_down
         gap = (f_up - center) / up - (f_down - center) / down
-        error = np.abs(narrow - wide) / 3 + np.abs(wide_gap - 2 * gap) + 2 * epsilon * np.abs(center) / step
-    return numeric, np.where(np.isfinite(error) & np.isfinite(numeric), error, np.inf)
+        error = np.abs(narrow - wide) / 3 + np.abs(wide_gap - 2 * gap) + rounding
+    finite = np.isfinite(error) & np.isfinite(numeric)
+    return Rung(step, np.where(finite, numeric, 0.0), np.where(finite, error, np.inf), rounding)
+
+
+def _most_exact(rungs: list[Rung]) -> tuple[Array, Array]:
+    """Give, by output, the numerical derivative with the smallest error, and that error.
+
+    Small steps may agree with each other by accident, where the function is a staircase of rounded values.
+    So a rung must also agree with all of larger steps within their errors.
+    """
+    steps = sorted(rungs, key=lambda rung: -rung.step)
+    numeric, error = steps[0].numeric, steps[0].error
+    for place, rung in enumerate(steps):
+        own = rung.error
+        for larger in steps[:place]:
+            own = np.maximum(own, np.abs(rung.numeric - larger.numeric) - SAFETY * larger.error)
+        better = own < error
+        numeric, error = np.where(better, rung.numeric, numeric), np.where(better, own, error)
+    return numeric, error
 
 
 def compare(
     probe: Probe, center: Array, analytic: Array, steps: Iterator[float], tolerance: Tolerance, floor: float
 ) -> Comparison:
-    """Compare an analytic derivative along one direction with differences, of more and more steps while they disagree.
+    """Compare an analytic derivative along one direction with differences, of more steps while they disagree.
 
     Args:
         probe: the function along the direction.
@@ -106,16 +137,19 @@ def compare(
         tolerance: how far apart the two may be.
         floor: below this, derivatives are rounding noise.
     """
-    best = Comparison(np.zeros_like(center), np.full_like(center, np.inf), np.zeros(center.shape, np.bool_))
-    numeric, error, agrees = best.numeric, best.error, best.agrees
+    agrees = np.zeros(center.shape, np.bool_)
+    numeric, error = np.zeros_like(center), np.full_like(center, np.inf)
+    rungs: list[Rung] = []
     for step in steps:
-        found, found_error = central_difference(probe, center, step, tolerance.epsilon)
-        accepted = tolerance.accepts(analytic, found, found_error, floor)
-        accepted &= tolerance.trusts(found, found_error, floor)
-        better = (accepted & ~agrees) | ((found_error < error) & ~agrees)
-        numeric, error = np.where(better, found, numeric), np.where(better, found_error, error)
-        agrees = agrees | accepted
+        rung = central_difference(probe, center, step, tolerance.epsilon)
+        rungs.append(rung)
+        accepted = tolerance.accepts(analytic, rung.numeric, rung.error, floor)
+        accepted &= tolerance.trusts(analytic, rung, floor) & ~agrees
+        numeric, error = np.where(accepted, rung.numeric, numeric), np.where(accepted, rung.error, error)
+        agrees |= accepted
         if agrees.all():
-            break
-    agrees = agrees | (np.isfinite(error) & tolerance.accepts(analytic, numeric, error, floor))
+            return Comparison(numeric, error, agrees)
+    best, best_error = _most_exact(rungs)
+    numeric, error = np.where(agrees, numeric, best), np.where(agrees, error, best_error)
+    agrees |= np.isfinite(error) & tolerance.accepts(analytic, numeric, error, floor)
     return Comparison(numeric, error, agrees)
