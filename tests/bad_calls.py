@@ -262,7 +262,7 @@ def from_data() -> list[BadCall]:
             },
         ),
         *calls(
-            (RuntimeError, BufferError, TypeError),
+            (RuntimeError, BufferError, TypeError, ValueError),
             {
                 "numpy() of a tensor with gradient": lambda: leaf(2).numpy(),
                 "asarray of a tensor with gradient": lambda: np.asarray(leaf(2)),
@@ -310,7 +310,6 @@ def indexing() -> list[BadCall]:
                 "slice of floats": lambda: t(2)[0.0:1.0],  # type: ignore[misc]
                 "write by text": lambda: assign(t(2), "a", 1.0),
                 "write by float": lambda: assign(t(2), 0.5, 1.0),
-                "float tensor as index": lambda: t(2)[t(2)],
             },
         ),
         *calls(
@@ -320,6 +319,10 @@ def indexing() -> list[BadCall]:
                 "step zero": lambda: t(4)[::0],
                 "negative step in a tuple": lambda: t(4, 4)[0, ::-2],
             },
+        ),
+        *calls(
+            (TypeError, IndexError, RuntimeError),
+            {"float tensor as index": lambda: t(2)[t(2)], "invert floats": lambda: ~t(2)},
         ),
         *calls(
             RuntimeError,
@@ -361,7 +364,6 @@ def indexing() -> list[BadCall]:
                 "matmul with list": lambda: t(2) @ [1.0, 2.0],
                 "compare with object": lambda: t(2) < object(),
                 "compare with text": lambda: t(2) >= "a",
-                "invert floats": lambda: ~t(2),
                 "and of floats": lambda: t(2) & None,
             },
         ),

@@ -34,7 +34,7 @@ from reference import ROWS, Row, promotion
 from reference.rows import Sample
 
 # Rows whose operation is a short Python composition of registered ones.
-COMPOSITE: frozenset[str] = frozenset()
+COMPOSITE: frozenset[str] = frozenset({"tensordot"})
 
 # Rows cannot state what is random; test_random_operations.py does.
 RANDOM: frozenset[str] = frozenset({"bernoulli", "dropout"})

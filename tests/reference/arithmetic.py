@@ -134,6 +134,7 @@ def arithmetic_rows() -> tuple[Row, ...]:
                 bad(RuntimeError, ones(2), ones(2), rounding_mode="up", words=("rounding_mode", "up")),
             ),
         ),
+        binary("true_divide", np.true_divide, result="float", away2=(0.0,), margin=0.3, scalar=3),
         binary(
             "floor_divide", np.floor_divide, samples=quotient_samples, gradient=False, native=True, rtol=EXACT
         ),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .rows import ALL, EXACT, Array, Draw, Row, Sample, bad, call, ones, table
-from .shape import MOVE, VIEW, joining_row, over, split
+from .shape import MOVE, VIEW, joining_row, over
 
 
 def as_strided(x: Array, size: tuple[int, ...], stride: tuple[int, ...], storage_offset: int = 0) -> Array:
@@ -121,13 +121,6 @@ ROWS = table(
         samples=_like(((2, 3), (3, 2)), ((6,), (1, 6)), ((), (1,))),
         **LIKE,
         bad=(bad(RuntimeError, ones(2, 3), ones(4, 3), words=("(2, 3)", "(4, 3)")),),
-    ),
-    Row(
-        name="split_with_sizes",
-        reference=split,
-        samples=over(((6, 4), [1, 2, 3]), ((6, 4), [4, 0], 1), ((6, 4), [1, 3], -1)),
-        **VIEW,
-        bad=(bad(RuntimeError, ones(6), [1, 2], words=("6",)),),
     ),
     joining_row("concat"),
     joining_row("concatenate"),

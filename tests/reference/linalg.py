@@ -61,6 +61,13 @@ def _addmm_samples(draw: Draw) -> Iterator[Sample]:
         yield call(draw(3, 5), draw(3, 4), draw(4, 5), beta=0.5, alpha=-1.5)
 
 
+def _addmv_samples(draw: Draw) -> Iterator[Sample]:
+    for shape in ((3,), (1,), ()):
+        yield call(draw(*shape), draw(3, 4), draw(4))
+    yield call(draw(3), draw(3, 4), draw(4), beta=2, alpha=3)
+    yield call(draw(3), draw(3, 0), draw(0))
+
+
 def _baddbmm_samples(draw: Draw) -> Iterator[Sample]:
     for shape in ((2, 3, 5), (3, 5), (5,), (2, 1, 5)):
         yield call(draw(*shape), draw(2, 3, 4), draw(2, 4, 5))
@@ -202,6 +209,16 @@ ROWS = table(
             bad(RuntimeError, ones(3, 5), ones(3, 4), ones(3, 5), words=("(3, 4)", "(3, 5)")),
             bad(RuntimeError, ones(4, 5), ones(3, 4), ones(4, 5), words=("(4, 5)",)),
             bad(RuntimeError, ones(3, 5), ones(3), ones(3, 5), words=("(3)",)),
+        ),
+    ),
+    Row(
+        name="addmv",
+        reference=addmm,
+        samples=_addmv_samples,
+        **PRODUCT,
+        bad=(
+            bad(RuntimeError, ones(3), ones(3, 4), ones(3), words=("(3, 4)", "(3)")),
+            bad(RuntimeError, ones(4), ones(3, 4), ones(4), words=("(4)",)),
         ),
     ),
     Row(
