@@ -114,7 +114,7 @@ def _check_projections(subject: Subject, settings: Settings, rng: np.random.Gene
     found: list[Jacobian] = []
     for variable, array in enumerate(subject.arrays):
         magnitudes = subject.magnitudes(variable)
-        direction = rng.standard_normal(array.size) * np.maximum(magnitudes, typical(magnitudes))
+        direction = rng.standard_normal(array.size) * _reach(magnitudes)
         terms = [_terms(gradient[variable], direction) for gradient in gradients]
         analytic = np.array([term.sum() for term in terms])
         floor = settings.floor(np.array([np.linalg.norm(term) for term in terms]), subject.epsilon)
@@ -123,6 +123,12 @@ def _check_projections(subject: Subject, settings: Settings, rng: np.random.Gene
         result = numerical.compare(probe, center, analytic, steps, settings.tolerance(subject.epsilon), floor)
         found += _by_output_projected(subject, variable, analytic, result)
     return found
+
+
+def _reach(magnitudes: Array) -> Array:
+    """Give how far each element may go: between its own magnitude and the typical one if that is larger."""
+    scale = typical(magnitudes)
+    return np.where(magnitudes > 0, np.sqrt(magnitudes * np.maximum(magnitudes, scale)), scale)
 
 
 def _terms(gradient: Array | None, direction: Array) -> Array:

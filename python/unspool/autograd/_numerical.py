@@ -50,7 +50,7 @@ class Tolerance:
         """Tell where the two agree; large errors excuse differences of up to a thousandth of the value."""
         loose = 1e-3 if self.epsilon < 1e-12 else 3e-2
         size = np.maximum(np.abs(numeric), np.abs(analytic))
-        excuse = np.minimum(SAFETY * error, loose * size + floor)
+        excuse = np.minimum(SAFETY * error, loose * size + 64 * floor)
         with np.errstate(invalid="ignore"):
             return np.asarray(np.abs(analytic - numeric) <= self._of_value(numeric, floor) + excuse)
 

@@ -39,8 +39,8 @@ def _check_repeats(subject: Subject, settings: Settings, rng: np.random.Generato
             apart = float(np.max(np.abs(one - other), initial=0.0))
             if apart > settings.nondet_tol:
                 raise GradcheckError(
-                    f"gradcheck: backward is not deterministic: unwinding output {place} twice gives gradients "
-                    f"of input {subject.places[variable]} that differ by {apart:.3g} "
+                    f"gradcheck: backward is not deterministic: unwinding output {place} twice gives "
+                    f"gradients of input {subject.places[variable]} that differ by {apart:.3g} "
                     f"(nondet_tol={settings.nondet_tol:g})"
                 )
 
