@@ -111,17 +111,25 @@ def _most_exact(rungs: list[Rung]) -> tuple[Array, Array]:
     """Give, by output, the numerical derivative with the smallest error, and that error.
 
     Small steps may agree with each other by accident, where the function is a staircase of rounded values.
-    So a rung must also agree with all of larger steps within their errors.
+    So a rung must also agree with all of larger steps within their errors. And what smaller steps find
+    elsewhere is
+    noise in the values, which may be more than their rounding: the terms of a sum may be larger than the sum.
     """
-    steps = sorted(rungs, key=lambda rung: -rung.step)
-    numeric, error = steps[0].numeric, steps[0].error
-    for place, rung in enumerate(steps):
+    rungs = sorted(rungs, key=lambda rung: -rung.step)
+    numeric, error = rungs[0].numeric, rungs[0].error
+    step = np.full_like(error, rungs[0].step)
+    for place, rung in enumerate(rungs):
         own = rung.error
-        for larger in steps[:place]:
+        for larger in rungs[:place]:
             own = np.maximum(own, np.abs(rung.numeric - larger.numeric) - SAFETY * larger.error)
         better = own < error
         numeric, error = np.where(better, rung.numeric, numeric), np.where(better, own, error)
-    return numeric, error
+        step = np.where(better, rung.step, step)
+    noise = np.zeros_like(error)
+    for rung in rungs:
+        is_smaller = (rung.step < step) & np.isfinite(rung.error)
+        noise = np.maximum(noise, np.where(is_smaller, np.abs(rung.numeric - numeric) * rung.step, 0.0))
+    return numeric, error + noise / step
 
 
 def compare(
