@@ -37,8 +37,8 @@ class Tolerance:
 
     def _of_value(self, numeric: Array, floor: float) -> Array:
         if self.atol is None or self.rtol is None:
-            return 8 * self.epsilon**0.5 * np.abs(numeric) + floor
-        return self.atol + self.rtol * np.abs(numeric)
+            return np.asarray(8 * self.epsilon**0.5 * np.abs(numeric) + floor)
+        return np.asarray(self.atol + self.rtol * np.abs(numeric))
 
     def trusts(self, analytic: Array, rung: Rung, floor: float) -> Mask:
         """Tell where a rung is exact enough to decide alone: its error is small, or all else is rounding."""

@@ -17,6 +17,8 @@ from unspool.autograd._gradcheck_compare import Settings, compare_fully, compare
 from unspool.autograd._gradcheck_report import GradcheckError, describe
 from unspool.autograd._gradcheck_subject import Function, Subject, wants_gradient
 
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
 # Checks that need no differences --------------------------------------------------------------------------
 
 
@@ -280,8 +282,7 @@ def gradgradcheck(
         variables = [value for value in own if wants_gradient(value)]
         if not recorded:
             return tuple(_core.zeros_like(variable) for variable in variables)
-        found: tuple[Tensor, ...] = _core._grad(recorded, variables, seeds, True, True, True, True)
-        return found
+        return _core._grad(recorded, variables, seeds, True, True, True, True)
 
     gradients.__qualname__ = f"the gradient of {_name_of(func)}"
     return gradcheck(
