@@ -60,6 +60,7 @@ void backward(py::handle outputs, py::handle gradients, const std::optional<bool
   const std::vector<Tensor> roots = tensors_of(outputs, "backward: tensors");
   const std::vector<Tensor> seeds = tensors_of(gradients, "backward: gradient");
   const std::vector<Tensor> wanted = tensors_of(inputs, "backward: inputs");
+  if (roots.empty()) fail(ErrorKind::kType, "backward: expected a Tensor or a sequence of Tensors, not None");
   if (!inputs.is_none() && wanted.empty()) fail("backward: inputs must not be empty");
   if (!seeds.empty() && seeds.size() != roots.size()) {
     fail("backward: ", roots.size(), " tensors but ", seeds.size(), " gradients");

@@ -309,9 +309,12 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
     const Tensor& source = tensor_of(data);
     return dtype && *dtype != source.dtype() ? ops::to(source, *dtype) : ops::clone(source);
   }
+  if (const Tensor shared = share_array(data)) {
+    return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
+  }
   if (!is_sequence(data) && !number_operand(data)) {
-    Tensor shared = share_array(data);
-    if (!shared && has_array(data)) shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)));
+    Tensor shared;
+    if (has_array(data)) shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)));
     if (shared) return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
     if (PySequence_Check(data) && !PyUnicode_Check(data) && !PyBytes_Check(data)) {
       Owned list(checked(PySequence_List(data)));

@@ -35,12 +35,15 @@ void issue_warning(const std::string& message) {
 
 }  // namespace
 
-void set_python_error() noexcept {
+void set_python_error() noexcept { set_python_error(nullptr); }
+
+void set_python_error(const char* name) noexcept {
   try {
     throw;
   } catch (const PythonError&) {
   } catch (const Error& error) {
     std::string message = error.what();
+    if (name && !message.starts_with(name)) message = std::string(name) + ": " + message;
     const ops::Scope* scope = ops::thread_state().scope;
     if (scope) message += "\n  (in module '" + scope->path() + "')";
     PyErr_SetString(python_type(error.kind()), message.c_str());

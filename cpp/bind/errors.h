@@ -25,6 +25,9 @@ R guarded(R failure, F&& body) noexcept {
   }
 }
 
+// The same for a call of the operation `name`: an error raised by one it is composed of also names it.
+void set_python_error(const char* name) noexcept;
+
 template <class F>
 PyObject* guarded(F&& body) noexcept {
   return guarded<F, PyObject*>(nullptr, static_cast<F&&>(body));

@@ -18,7 +18,8 @@ namespace {
     fail(ErrorKind::kIndex, "index: tensors are indexed by integers, slices, None, ... and tensors, not by ",
          Py_TYPE(index)->tp_name);
   }
-  fail(ErrorKind::kNotImplemented, "index: indexing by ", Py_TYPE(index)->tp_name,
+  const bool is_array = PySequence_Check(index) || PyObject_HasAttrString(index, "__array__") == 1;
+  fail(is_array ? ErrorKind::kNotImplemented : ErrorKind::kType, "index: indexing by ", Py_TYPE(index)->tp_name,
        " is not supported; use integers, slices, None, ..., one int64 tensor, or gather(), index_select() and where()");
 }
 
@@ -51,6 +52,7 @@ struct Cursor {
 
 void apply(Cursor& at, PyObject* item) {
   if (PySlice_Check(item)) {
+    if (at.dim >= at.tensor.ndim()) fail(ErrorKind::kIndex, "index: a 0-d tensor cannot be sliced");
     at.tensor = take_slice(at.tensor, at.dim, item);
     ++at.dim;
   } else if (item == Py_None) {

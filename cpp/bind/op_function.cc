@@ -61,8 +61,8 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
 }
 
 PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flags, PyObject* keywords) {
-  return guarded([&]() -> PyObject* {
-    const auto& function = *reinterpret_cast<OpFunction*>(callable);
+  const auto& function = *reinterpret_cast<OpFunction*>(callable);
+  try {
     const RawArguments raw{args, PyVectorcall_NARGS(flags), keywords};
     std::string why;
     for (const Signature& signature : *function.overloads) {
@@ -75,7 +75,10 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
       }
     }
     fail(ErrorKind::kType, mismatch(PyUnicode_AsUTF8(function.name), *function.overloads, raw, why));
-  });
+  } catch (...) {
+    set_python_error(PyUnicode_AsUTF8(function.name));
+    return nullptr;
+  }
 }
 
 PyObject* bind_method(PyObject* self, PyObject* object, PyObject*) {
@@ -162,11 +165,13 @@ void add_operations(PyObject* core) {
       auto* overloads = new std::vector<Signature>;
       auto* in_place = new std::vector<Signature>;
       for (const ops::Op* op : members) {
-        overloads->push_back(make_signature(*op));
+        if (!op->record.only_in_place) overloads->push_back(make_signature(*op));
         if (op->record.has_in_place) in_place->push_back(make_signature(*op));
       }
-      Owned function(make_function(name, overloads, false));
-      place(target.owner, name, function.get());
+      if (!overloads->empty()) {
+        Owned function(make_function(name, overloads, false));
+        place(target.owner, name, function.get());
+      }
       if (target.where == ops::kLinalg || in_place->empty()) continue;
       Owned changing(make_function(name + "_", in_place, true));
       place(target.owner, name + "_", changing.get());

@@ -113,7 +113,7 @@ Tensor randint(const py::args& args, py::kwargs kwargs) {
     low = positional[0];
     high = positional[1];
   }
-  if (!high || !size || positional.size() > 2) {
+  if (!high || !size || positional.size() > 2 || PyLong_Check(size.ptr())) {
     fail(ErrorKind::kType, "randint(): takes randint(high, size) or randint(low, high, size)");
   }
   const ops::Attr generator = generator_attr(kwargs);
@@ -230,6 +230,7 @@ void bind_fills() {
       "zero_",
       [](const Tensor& self) {
         fill_with<ops::Full>(self, {self.sizes(), 0, self.dtype()});
+        self->storage->set_writer("zero_");
         return self;
       },
       "Sets every element to 0.");

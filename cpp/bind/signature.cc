@@ -284,6 +284,7 @@ PyObject* describe_record(const ops::Record& record) {
   put(row.get(), "doc", text_of(record.doc));
   put(row.get(), "differentiable", PyBool_FromLong(record.is_differentiable()));
   put(row.get(), "in_place", PyBool_FromLong(record.has_in_place));
+  put(row.get(), "only_in_place", PyBool_FromLong(record.only_in_place));
   put(row.get(), "outputs", record.compose_many ? Py_NewRef(Py_None) : PyLong_FromLong(record.outputs.size()));
   Owned where(checked(PyList_New(0)));
   if (record.where & ops::kTop) append(where.get(), text_of("torch"));

@@ -142,6 +142,7 @@ PyGetSetDef properties[] = {
     {"T", get_transposed, nullptr, "A view with all dimensions reversed.", nullptr},
     {"mT", get_matrix_transposed, nullptr, "A view with the last two dimensions swapped.", nullptr},
     {"_base", get_base, nullptr, "The tensor whose storage this view shows, or None.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 

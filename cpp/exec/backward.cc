@@ -200,10 +200,7 @@ void Engine::pass_on(std::size_t i, std::span<Tensor> grads) {
     const Edge& edge = nodes_[i]->edge(static_cast<std::uint32_t>(e));
     const bool wanted = needed_.empty() || needed_[t];
     if (grads[e] && wanted) {
-      const bool is_dead_leaf = nodes_[t]->is_leaf() && !static_cast<LeafNode*>(nodes_[t])->leaf();
-      if (!is_dead_leaf) {
-        deliver(t, edge.output, fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output)));
-      }
+      deliver(t, edge.output, fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output)));
     }
     if (nodes_[t]->is_leaf() && --pending_[t] == 0 && wanted && slots(t)[0]) finish_leaf(t);
   }

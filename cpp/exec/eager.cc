@@ -118,9 +118,13 @@ Tensor make_view(const Call& call) {
 
 void run_update(const Call& call) {
   SmallVector<View, 16> views;
-  for (const Operand& operand : call.in) views.push_back(operand.tensor().view());
+  views.reserve(call.in.size());
+  for (const Operand& operand : call.in) views.push_back(operand.impl().view());
   run_kernel(call.op, views, {}, call.attrs);
-  for (const Operand& operand : call.in) operand.impl().storage->mark_written(call.op.record.name.data());
+  const auto arity = static_cast<std::size_t>(call.op.record.arity);
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    if (i % arity != 1) call.in[i].impl().storage->mark_written(call.op.record.name.data());
+  }
 }
 
 [[noreturn]] void refuse(const Call& call, const std::string& why) {

@@ -53,8 +53,13 @@ AutogradSlot::~AutogradSlot() {
 
 const Edge& LeafNode::edge(std::uint32_t) const { fail("backward: a leaf has no inputs"); }
 
+void LeafNode::forget_leaf() {
+  spec_ = {leaf_->sizes, leaf_->dtype};
+  leaf_ = nullptr;
+}
+
 ops::OutputSpec LeafNode::output(std::uint32_t) const {
-  return leaf_ ? ops::OutputSpec{leaf_->sizes, leaf_->dtype} : ops::OutputSpec{};
+  return leaf_ ? ops::OutputSpec{leaf_->sizes, leaf_->dtype} : spec_;
 }
 
 void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::span<Tensor>) {

@@ -85,7 +85,7 @@ class LeafNode final : public Node {
   explicit LeafNode(TensorImpl* leaf) : leaf_(leaf) {}
   // Null once the leaf has died: its gradient then has no reader.
   TensorImpl* leaf() const { return leaf_; }
-  void forget_leaf() { leaf_ = nullptr; }
+  void forget_leaf();
   // Called after the gradient was accumulated.
   std::vector<std::pair<std::uint64_t, std::function<void(const Tensor&)>>> post_hooks;
 
@@ -102,6 +102,7 @@ class LeafNode final : public Node {
   ~LeafNode() = default;
   void destroy_now() noexcept override { delete this; }
   TensorImpl* leaf_;
+  ops::OutputSpec spec_;  // of a leaf that has died
 };
 
 AutogradSlot& slot_of(TensorImpl& impl);

@@ -17,7 +17,8 @@ namespace unspool::kernels {
 struct Fault {
   const char* what = nullptr;  // e.g. "index", "target"; null when all went well
   std::int64_t value = 0;
-  std::int64_t limit = 0;  // valid are 0 <= value < limit
+  // Valid are 0 <= value < limit; 0 means a division by zero, -1 that `what` says it all about place `value`.
+  std::int64_t limit = 0;
 };
 
 // Absent optional tensors are views with null data and ndim -1. Numbers written in place of tensors arrive as 0-d

@@ -10,8 +10,8 @@ namespace unspool::ops {
 inline constexpr int kActivation = kTop | kMethod | kFunctional;
 
 // f(input) under nn.functional only.
-constexpr Record activation(Text name, Text formula, Text doc, Rule rule) {
-  Record record = unary(name, formula, doc, rule);
+constexpr Record activation(Text name, Text formula, Text doc, Rule rule, Result result = Result::kFloating) {
+  Record record = unary(name, formula, doc, rule, result, kNumbers);
   record.where = kFunctional;
   return record;
 }
@@ -46,7 +46,8 @@ struct Relu {
 struct Relu6 {
   static constexpr Record record =
       activation("relu6", "min(max(input, 0), 6)", "Rectified linear unit held below 6.",
-                 {in(0), [](Vjp& v) { return where(gt(v.in(0), 0) & lt(v.in(0), 6), v.g(), 0.0); }});
+                 {in(0), [](Vjp& v) { return where(gt(v.in(0), 0) & lt(v.in(0), 6), v.g(), 0.0); }},
+                 Result::kPromoted);
   template <class P>
   static P body(P x) {
     return min(max(x, P(0)), P(6));
@@ -339,7 +340,8 @@ struct Threshold {
          activation("threshold", "input > threshold ? input : value", "Replaces values not above the threshold.",
                     {in(0), [](Vjp& v) {
                        return call<ThresholdBackward>({v.g(), v.in(0)}, {v.number("threshold")});
-                     }})));
+                     }},
+                    Result::kPromoted)));
   template <class P>
   static P body(P x, P threshold, P value) {
     return select(x <= threshold, value, x);

@@ -33,7 +33,6 @@ Tensor logical_or(const Operand& a, const Operand& b);
 Tensor logical_not(const Operand& x);
 inline Tensor operator&(const Tensor& a, const Tensor& b) { return logical_and(a, b); }
 inline Tensor operator|(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
-inline Tensor operator!(const Tensor& x) { return logical_not(x); }
 
 Tensor exp(const Operand& x);
 Tensor expm1(const Operand& x);

@@ -64,6 +64,7 @@ Tensor masked_fill(const Call& c) {
   if (c[1].impl().dtype != Dtype::kBool) c.fail("mask must be bool, got ", name(c[1].impl().dtype));
   if (c[2].ndim() > 0) c.fail("value must be a number or a 0-d tensor, got shape ", to_string(c.sizes(2)));
   const Dtype dtype = c[0].impl().dtype;
+  if (dtype == Dtype::kBool && c[2].is_number()) return where(c[1], c[2].number() != 0, c[0]);
   if (c[2].category() > category(dtype)) {
     c.fail("a value of a higher category than the input's ", name(dtype), " would lose information; convert the input");
   }

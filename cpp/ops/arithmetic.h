@@ -139,14 +139,16 @@ struct Power {
       binary("power", "input ^ other", "Power with a general exponent.",
              {in(0) | in(1),
               [](Vjp& v) {
-                const Operand& x = v.in(0);
-                const Operand& y = v.in(1);
-                return where(y.is_number() ? Operand(y.number() == 0) : Operand(eq(y, 0)), 0.0,
-                             v.g() * y * call<Power>({x, y.is_number() ? Operand(y.number() - 1) : Operand(y - 1)}));
+                const Operand x = v.in(0), y = v.in(1);
+                if (y.is_number()) {
+                  // Through pow, whose small powers are products.
+                  return y.number() == 0 ? zeros_like(v.g()) : v.g() * (pow(x, y.number() - 1) * y);
+                }
+                // The derivative of x^0 is 0 also where x^-1 is not finite.
+                return where(eq(y, 0), 0.0, v.g() * y * call<Power>({x, y - 1}));
               }},
              {in(0) | in(1) | out(), [](Vjp& v) {
-                const Operand& x = v.in(0);
-                const Operand& y = v.in(1);
+                const Operand x = v.in(0), y = v.in(1);
                 // 0^y is constant 0 for y > 0 (and its one-sided value at y = 0), where log(0) is not finite.
                 const Tensor is_flat = x.is_number() && x.number() != 0
                                            ? Tensor()
@@ -316,7 +318,7 @@ struct Fmax {
              {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
              {in(0) | in(1), [](Vjp& v) {
                 return v.g() * logical_not(logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))));
-              }});
+              }}, Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, max(a, b)));
@@ -329,7 +331,7 @@ struct Fmin {
              {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
              {in(0) | in(1), [](Vjp& v) {
                 return v.g() * logical_not(logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))));
-              }});
+              }}, Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, min(a, b)));

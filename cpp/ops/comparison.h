@@ -226,7 +226,10 @@ struct IsClose {
       .args = {tensor(), tensor("other"), real("rtol", 1e-5), real("atol", 1e-8), flag("equal_nan", false)},
       .compose =
           [](const Call& call, std::span<Tensor> out) {
-            const Tensor a = call.tensor(0), b = call.tensor(1);
+            // Whole numbers are compared in double precision; their differences could wrap.
+            const bool exact = !is_floating(call[0].impl().dtype) && !is_floating(call[1].impl().dtype);
+            const Tensor a = exact ? to(call.tensor(0), Dtype::kFloat64) : call.tensor(0);
+            const Tensor b = exact ? to(call.tensor(1), Dtype::kFloat64) : call.tensor(1);
             const Operand gap = abs(a - b);
             Tensor close = le(gap, abs(b) * call.number("rtol") + call.number("atol"));
             close = (close & lt(gap, std::numeric_limits<double>::infinity())) | eq(a, b);

@@ -20,8 +20,11 @@ constexpr Record created(std::string_view name, std::string_view formula, std::s
 }
 
 struct Full {
-  static constexpr Record record =
-      created("full_of", "fill_value everywhere", "A constant tensor.", {dims("size"), real("fill_value"), dtype()});
+  static constexpr Record record = [] {
+    Record r = created("full_of", "fill_value everywhere", "A constant tensor.", {dims("size"), real("fill_value"), dtype()});
+    r.python = "fill_";
+    return r;
+  }();
 };
 
 struct Arange {

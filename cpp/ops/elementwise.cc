@@ -56,6 +56,7 @@ void infer_elementwise(Inference& c) {
     }
   }
   if (first) {
+    if (!c[0].is_tensor()) c.fail_as(ErrorKind::kType, "condition must be a Tensor");
     if (c[0].impl().dtype != Dtype::kBool) {
       c.fail("condition must be bool, got ", name(c[0].impl().dtype), "; compare it, e.g. condition != 0");
     }

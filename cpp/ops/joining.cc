@@ -28,7 +28,7 @@ void infer_concat(Inference& c) {
 }
 
 Tensor concatenate(const Call& c) {
-  if (c.in.empty()) c.fail("needs at least one tensor");
+  if (c.in.empty()) c.fail_as(ErrorKind::kValue, "needs at least one tensor");
   const Dtype type = result_type(c.in);
   SmallVector<Operand, 4> parts;
   Dims starts{0};
@@ -79,16 +79,17 @@ void split_sizes(const Call& c, Pieces& out) {
   const Tensor x = c.tensor(0);
   const int dim = normalize_dim(c.integer("dim"), x.ndim(), c.name());
   if (x.ndim() == 0) c.fail("a 0-d tensor cannot be split");
+  const Dims& sizes = c.attrs[0].dims();
   std::int64_t start = 0, total = 0;
-  for (std::int64_t size : c.dims("split_size")) {
-    if (size < 0) c.fail("negative size in ", to_string(c.dims("split_size")));
+  for (std::int64_t size : sizes) {
+    if (size < 0) c.fail("negative size in ", to_string(sizes));
     total += size;
   }
   if (total != x.size(dim)) {
-    c.fail("sizes ", to_string(c.dims("split_size")), " sum to ", total, ", but dim ", dim, " of input ",
+    c.fail("sizes ", to_string(sizes), " sum to ", total, ", but dim ", dim, " of input ",
            to_string(x.sizes()), " is ", x.size(dim));
   }
-  for (std::int64_t size : c.dims("split_size")) {
+  for (std::int64_t size : sizes) {
     out.push_back(slice(x, dim, start, start + size));
     start += size;
   }
@@ -124,7 +125,7 @@ void chunk(const Call& c, Pieces& out) {
 void unbind(const Call& c, Pieces& out) {
   const Tensor x = c.tensor(0);
   const int dim = normalize_dim(c.integer("dim"), x.ndim(), c.name());
-  if (x.ndim() == 0) c.fail("a 0-d tensor has no dimension to unbind");
+  if (x.ndim() == 0) c.fail_as(ErrorKind::kIndex, "a 0-d tensor has no dimension to unbind");
   for (std::int64_t i = 0; i < x.size(dim); ++i) out.push_back(select(x, dim, i));
 }
 
@@ -155,7 +156,7 @@ void infer_scatter(Inference& c) {
 void infer_index_select(Inference& c) {
   const int dim = normalize_dim(c.integer("dim"), c.ndim(0), c.name());
   require_index(c, c[1]);
-  if (c.ndim(1) > 1) c.fail("index must be 1-d, got shape ", to_string(c.sizes(1)));
+  if (c.ndim(1) > 1) c.fail_as(ErrorKind::kIndex, "index must be 1-d, got shape ", to_string(c.sizes(1)));
   Dims sizes = c[0].impl().sizes;
   if (!sizes.empty()) sizes[at(dim)] = c[1].impl().numel;
   else if (c[1].impl().numel != 1) c.fail("a 0-d input takes exactly one index");

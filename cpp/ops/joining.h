@@ -80,6 +80,11 @@ struct SplitSizes {
       splitting("split_with_sizes", "split", "Views of the given sizes along a dimension, which they must fill.",
                 {tensor(), dims("split_size"), integer("dim", 0)}, split_sizes);
 };
+struct SplitWithSizes {
+  static constexpr Record record = splitting(
+      "split_with_sizes_named", "split_with_sizes", "Views of the given sizes along a dimension, which they must fill.",
+      {tensor(), dims("split_sizes"), integer("dim", 0)}, split_sizes);
+};
 struct Chunk {
   static constexpr Record record =
       splitting("chunk", "chunk", "At most `chunks` views of equal size along a dimension; the last may be smaller.",
@@ -151,7 +156,7 @@ struct IndexSelectBackward {
                               }}}};
 };
 
-using JoiningOps = OpList<Concat, Cat, Concatenate, ConcatAlias, Stack, Split, SplitSizes, Chunk, Unbind, Gather,
+using JoiningOps = OpList<Concat, Cat, Concatenate, ConcatAlias, Stack, Split, SplitSizes, SplitWithSizes, Chunk, Unbind, Gather,
                           ScatterOnto, IndexSelect, IndexSelectBackward>;
 
 }  // namespace unspool::ops

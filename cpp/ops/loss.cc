@@ -104,7 +104,10 @@ Tensor nll_loss(const Call& c) {
   bool fits = t.size() + 1 == x.size();
   for (std::size_t d = 0; fits && d < t.size(); ++d) fits = t[d] == (d == 0 ? x[0] : x[d + 1]);
   if (!fits) {
-    c.fail("target ", to_string(t), " does not fit input ", to_string(x), ": expected input (N, C, d...) and target (N, d...)");
+    // A batch of another length is a wrong value; another number of dimensions a wrong call.
+    const bool other_batch = !t.empty() && t.size() + 1 == x.size() && t[0] != x[0];
+    c.fail_as(other_batch ? ErrorKind::kValue : ErrorKind::kRuntime, "target ", to_string(t), " does not fit input ",
+              to_string(x), ": expected input (N, C, d...) and target (N, d...)");
   }
   const std::int64_t classes = x.size() == 1 ? x[0] : x[1];
   if (c.has(2)) {

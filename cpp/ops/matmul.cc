@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "ops/arithmetic.h"
+#include "ops/reduction.h"
 
 namespace unspool::ops {
 namespace {
@@ -49,7 +50,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
          " must have at least 1 dimension; use * for numbers");
   }
   check_inner(a, b);
-  if (a.ndim() == 1 && b.ndim() == 1) return sum(a * b);
+  if (a.ndim() == 1 && b.ndim() == 1) {
+    const Tensor products = a * b;
+    return call<SumOp>({products}, {Attr(), false, products.dtype()});
+  }
   if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (b.ndim() == 2) {
@@ -127,10 +131,15 @@ Tensor add_product(const Call& c, int ndim) {
   if (!broadcast_into(sizes, c.sizes(0)) || !(sizes == product.sizes())) {
     c.fail("input ", to_string(c.sizes(0)), " does not broadcast to the product's shape ", to_string(product.sizes()));
   }
+  // Whole factors keep integer dtypes.
+  const auto factor = [](double value) {
+    const auto whole = static_cast<std::int64_t>(value);
+    return static_cast<double>(whole) == value ? Operand(whole) : Operand(value);
+  };
   const double alpha = c.number("alpha"), beta = c.number("beta");
-  if (alpha != 1) product = product * alpha;
+  if (alpha != 1) product = product * factor(alpha);
   if (beta == 0) return product;
-  return add(product, beta == 1 ? c[0] : Operand(c[0] * beta));
+  return add(product, beta == 1 ? c[0] : Operand(c[0] * factor(beta)));
 }
 
 Tensor outer_product(const Call& c) {

@@ -111,8 +111,10 @@ struct Record {
   Result result = Result::kPromoted;
   DtypeSet dtypes = kAnyDtype;         // of the computation
   bool has_in_place = false;           // Python also gets name_
+  bool only_in_place = false;          // and nothing but name_
   bool row_major = false;              // the kernel wants contiguous inputs
   bool first_is_mask = false;          // element-wise: input 0 is bool and stays so
+  int arity = 0;                       // updates: tensors per parameter; the second, the gradient, is only read
   void (*infer)(Inference&) = nullptr;           // element-wise operations have theirs from the family
   Geometry (*view)(const Call&) = nullptr;
   void (*compose)(const Call&, std::span<Tensor> out) = nullptr;

@@ -40,6 +40,12 @@ void infer_mean(Inference& c) {
   c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
 }
 
+void infer_floating(Inference& c) {
+  const Dtype type = is_floating(c[0].impl().dtype) ? c[0].impl().dtype : Dtype::kFloat32;
+  c.cast_all(type);
+  c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
+}
+
 void infer_extremum(Inference& c) {
   const auto mask = dim_mask(dims_of(c), c.ndim(0), c.name());
   for (std::size_t d = 0; d < mask.size(); ++d) {
@@ -127,7 +133,10 @@ Tensor vector_norm(const Call& c) {
   const auto total = [&](const Tensor& terms) { return call<SumOp>({terms}, {dim, keepdim, Attr()}); };
   if (p == 0) return total(to(ne(x, 0), x.dtype()));
   if (p == 1) return total(abs(x));
-  return pow(total(pow(abs(x), p)), 1 / p);
+  const Tensor powers = total(pow(abs(x), p));
+  // The root has no slope at 0, where all elements are 0 (or there are none).
+  const Tensor is_zero = eq(powers, 0);
+  return where(is_zero, 0.0, pow(where(is_zero, 1.0, powers), 1 / p));
 }
 
 }  // namespace unspool::ops

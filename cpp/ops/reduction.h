@@ -22,6 +22,7 @@ inline Tensor spread(Vjp& v, const Tensor& x) {
 
 void infer_sum(Inference& c);
 void infer_mean(Inference& c);
+void infer_floating(Inference& c);  // integers become float32
 void infer_extremum(Inference& c);
 
 constexpr Record reduction(Text name, Text formula, Text doc, void (*infer)(Inference&), Rule rule) {
@@ -340,7 +341,7 @@ struct StdMean {
 struct LogSumExp {
   static constexpr Record record = [] {
     Record r = reduction("logsumexp", "ln Σ exp(input)", "Logarithm of a sum of exponentials, without overflow.",
-                         infer_mean, {in(0) | out(), [](Vjp& v) {
+                         infer_floating, {in(0) | out(), [](Vjp& v) {
                                         return spread(v, v.g()) * exp(v.in(0) - spread(v, v.out()));
                                       }});
     r.args = {tensor(), dims("dim"), flag("keepdim", false)};

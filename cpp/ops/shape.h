@@ -211,15 +211,17 @@ struct Cast {
 struct CopyInto {
   static constexpr Record record{
       .name = "copy",
-      .where = kHidden,
-      .formula = "source broadcast to input's geometry",
-      .doc = "The source's elements in the input's sizes and dtype; copy_ writes them into the input.",
-      .args = {tensor(), tensor("source"), flag("non_blocking", false)},
+      .where = kMethod,
+      .formula = "src broadcast to input's geometry",
+      .doc = "Writes the elements of src, broadcast and converted, into the tensor.",
+      .args = {tensor(), tensor("src"), flag("non_blocking", false)},
+      .has_in_place = true,
+      .only_in_place = true,
       .infer =
           [](Inference& c) {
             Dims sizes = c[0].impl().sizes;
             if (!broadcast_into(sizes, c.sizes(1)) || !(sizes == c[0].impl().sizes)) {
-              c.fail("source of shape ", to_string(c.sizes(1)), " does not broadcast to ", to_string(c.sizes(0)));
+              c.fail("src of shape ", to_string(c.sizes(1)), " does not broadcast to ", to_string(c.sizes(0)));
             }
             c.give(0, std::move(sizes), c[0].impl().dtype);
           },

@@ -11,9 +11,10 @@
 
 namespace unspool::ops {
 
-constexpr Record update(std::string_view name, std::string_view formula, std::string_view doc, Args args) {
+constexpr Record update(int arity, std::string_view name, std::string_view formula, std::string_view doc, Args args) {
   Record record{.name = name, .where = kHidden, .kind = Kind::kUpdate, .formula = formula, .doc = doc};
   record.args = args;
+  record.arity = arity;
   record.dtypes = kFloats;
   return record;
 }
@@ -37,7 +38,7 @@ P mix(P a, P b, P rate) {
 struct SgdUpdate {
   static constexpr int arity = 2;
   static constexpr Record record =
-      update("sgd_update", "p -= lr * (direction * g + weight_decay * p)", "Stochastic gradient descent.",
+      update(arity, "sgd_update", "p -= lr * (direction * g + weight_decay * p)", "Stochastic gradient descent.",
              {tensors("groups"), real("direction"), real("weight_decay"), real("lr")});
   template <class P>
   static void body(P& p, P g, P direction, P weight_decay, P lr) {
@@ -48,7 +49,7 @@ struct SgdUpdate {
 struct SgdMomentumUpdate {
   static constexpr int arity = 3;
   static constexpr Record record =
-      update("sgd_momentum_update",
+      update(arity, "sgd_momentum_update",
              "d = direction * g + weight_decay * p; b = momentum * b + share * d; "
              "p -= lr * (d + momentum * b if nesterov else b)",
              "Stochastic gradient descent with momentum (Sutskever et al. 2013). share is 1 - dampening, or "
@@ -90,7 +91,7 @@ void update_moments(P g, P& m, P& v, P mean_rate, P beta2, P square_rate) {
 struct AdamUpdate {
   static constexpr int arity = 4;
   static constexpr Record record = update(
-      "adam_update",
+      arity, "adam_update",
       "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
       "p -= step_size * m / (sqrt(v) * spread_scale + eps)",
       kAdamDoc, adam_args(real("weight_decay")));
@@ -105,7 +106,7 @@ struct AdamUpdate {
 struct AdamAmsgradUpdate {
   static constexpr int arity = 5;
   static constexpr Record record = update(
-      "adam_amsgrad_update",
+      arity, "adam_amsgrad_update",
       "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
       "w = max(w, v); p -= step_size * m / (sqrt(w) * spread_scale + eps)",
       kAmsgradDoc, adam_args(real("weight_decay")));
@@ -121,7 +122,7 @@ struct AdamAmsgradUpdate {
 struct AdamWUpdate {
   static constexpr int arity = 4;
   static constexpr Record record =
-      update("adamw_update",
+      update(arity, "adamw_update",
              "d = direction * g; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
              "p = keep * p - step_size * m / (sqrt(v) * spread_scale + eps)",
              kAdamWDoc, adam_args(real("keep")));
@@ -136,7 +137,7 @@ struct AdamWUpdate {
 struct AdamWAmsgradUpdate {
   static constexpr int arity = 5;
   static constexpr Record record =
-      update("adamw_amsgrad_update",
+      update(arity, "adamw_amsgrad_update",
              "d = direction * g; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; w = max(w, v); "
              "p = keep * p - step_size * m / (sqrt(w) * spread_scale + eps)",
              kAmsgradDoc, adam_args(real("keep")));
@@ -176,7 +177,7 @@ P scaled_by_deviation(P d, P& v, P& a, P alpha, P rate, P eps) {
 struct RmspropUpdate {
   static constexpr int arity = 3;
   static constexpr Record record = update(
-      "rmsprop_update",
+      arity, "rmsprop_update",
       "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; p -= lr * d / (sqrt(v) + eps)",
       kRmspropDoc,
       {tensors("groups"), real("direction"), real("weight_decay"), real("alpha"), real("rate"), real("eps"),
@@ -190,7 +191,7 @@ struct RmspropUpdate {
 struct RmspropMomentumUpdate {
   static constexpr int arity = 4;
   static constexpr Record record =
-      update("rmsprop_momentum_update",
+      update(arity, "rmsprop_momentum_update",
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; "
              "b = momentum * b + d / (sqrt(v) + eps); p -= lr * b",
              kRmspropDoc,
@@ -207,7 +208,7 @@ struct RmspropMomentumUpdate {
 struct RmspropCenteredUpdate {
   static constexpr int arity = 4;
   static constexpr Record record =
-      update("rmsprop_centered_update",
+      update(arity, "rmsprop_centered_update",
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; a += rate * (d - a); "
              "p -= lr * d / (sqrt(max(v - a^2, 0)) + eps)",
              kCenteredDoc,
@@ -222,7 +223,7 @@ struct RmspropCenteredUpdate {
 struct RmspropCenteredMomentumUpdate {
   static constexpr int arity = 5;
   static constexpr Record record =
-      update("rmsprop_centered_momentum_update",
+      update(arity, "rmsprop_centered_momentum_update",
              "d = direction * g + weight_decay * p; v = alpha * v + rate * d^2; a += rate * (d - a); "
              "b = momentum * b + d / (sqrt(max(v - a^2, 0)) + eps); p -= lr * b",
              kCenteredDoc,
@@ -242,7 +243,7 @@ struct RmspropCenteredMomentumUpdate {
 struct AdagradUpdate {
   static constexpr int arity = 3;
   static constexpr Record record =
-      update("adagrad_update",
+      update(arity, "adagrad_update",
              "d = direction * g + weight_decay * p; s += d^2; p -= step_size * d / (sqrt(s) + eps)",
              "Adagrad (Duchi, Hazan and Singer 2011) at step t; step_size is lr / (1 + (t - 1) * lr_decay).",
              {tensors("groups"), real("direction"), real("weight_decay"), real("eps"), real("step_size")});
@@ -256,7 +257,7 @@ struct AdagradUpdate {
 
 struct AdadeltaUpdate {
   static constexpr int arity = 4;
-  static constexpr Record record = update("adadelta_update",
+  static constexpr Record record = update(arity, "adadelta_update",
                                           "d = direction * g + weight_decay * p; v = rho * v + rate * d^2; x "
                                           "= sqrt(u + eps) / sqrt(v + eps) * d; "
                                           "u = rho * u + rate * x^2; p -= lr * x",

@@ -38,6 +38,8 @@ class Storage : public RefCounted<Storage> {
     writer_ = writer;
   }
 
+  void set_writer(const char* writer) noexcept { writer_ = writer; }
+
   static void destroy(Storage* storage) noexcept;
 
  private:

@@ -38,6 +38,13 @@ class TensorImpl : public RefCounted<TensorImpl> {
   TensorImpl(Dtype dtype, Dims sizes, Dims strides, Ref<Storage> storage, std::int64_t offset);
   static void destroy(TensorImpl* impl) noexcept { delete impl; }
 
+  void* data() const {
+    return static_cast<std::byte*>(storage->data()) + offset * static_cast<std::int64_t>(size_of(dtype));
+  }
+  View view() const {
+    return {data(), sizes.data(), strides.data(), static_cast<std::int32_t>(sizes.size()), dtype, contiguous};
+  }
+
   Ref<Storage> storage;
   std::int64_t offset = 0;  // in elements
   std::int64_t numel = 0;
@@ -87,13 +94,8 @@ class Tensor {
   bool is_contiguous() const { return impl_->contiguous; }
   bool requires_grad() const { return impl_->requires_grad; }
 
-  void* data() const {
-    return static_cast<std::byte*>(impl_->storage->data()) +
-           impl_->offset * static_cast<std::int64_t>(size_of(impl_->dtype));
-  }
-  View view() const {
-    return {data(), sizes().data(), strides().data(), ndim(), dtype(), impl_->contiguous};
-  }
+  void* data() const { return impl_->data(); }
+  View view() const { return impl_->view(); }
 
  private:
   Ref<TensorImpl> impl_;

@@ -79,6 +79,9 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
 
     With an integer n: the last n of a against the first n of b; otherwise ``dims`` lists a's and b's dimensions.
     """
+    for name, value in (("a", a), ("b", b)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"tensordot(): argument {name!r} must be Tensor, not {type(value).__name__}")
     if isinstance(dims, Tensor):
         dims = dims.item() if dims.numel() == 1 else dims.tolist()
     if isinstance(dims, int):

@@ -17,12 +17,19 @@ T value_of(const Attr& attr) {
   return attr.kind() == Attr::Kind::kFloat ? convert<T>(attr.number()) : convert<T>(attr.integer());
 }
 
-// out[i] = value(i)
-template <class T, class F>
+// out[i] = value(i), with i as the given type of number.
+template <class T, class Index, class F>
 void fill_by_index(const Context& context, const View& view, const F& value) {
+  constexpr std::int64_t kBlock = 4096;
   T* out = view.as<T>();
   over_ranges(context, view.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) out[i] = value(i);
+    for (std::int64_t start = begin; start < end; start += kBlock) {
+      // A narrow index within the block, because its conversion to floating is one vector instruction.
+      const auto length = static_cast<std::int32_t>(std::min(kBlock, end - start));
+      const auto first = static_cast<Index>(start);
+      T* block = out + start;
+      for (std::int32_t i = 0; i < length; ++i) block[i] = value(first + static_cast<Index>(i));
+    }
   });
 }
 
@@ -43,13 +50,12 @@ void run_arange(const Context& context, const KernelCall& call) {
     if (whole && !std::is_floating_point_v<T>) {
       // Unsigned, because the last step may pass the end of the range.
       const auto first = static_cast<std::uint64_t>(start.integer()), by = static_cast<std::uint64_t>(step.integer());
-      fill_by_index<T>(context, call.out[0], [=](std::int64_t i) {
-        return convert<T>(static_cast<std::int64_t>(first + static_cast<std::uint64_t>(i) * by));
+      fill_by_index<T, std::uint64_t>(context, call.out[0], [=](std::uint64_t i) {
+        return convert<T>(static_cast<std::int64_t>(first + i * by));
       });
     } else {
       const double first = start.number(), by = step.number();
-      fill_by_index<T>(context, call.out[0],
-                       [=](std::int64_t i) { return convert<T>(first + static_cast<double>(i) * by); });
+      fill_by_index<T, double>(context, call.out[0], [=](double i) { return convert<T>(first + i * by); });
     }
   });
 }
@@ -60,10 +66,10 @@ void run_linspace(const Context& context, const KernelCall& call) {
   const std::int64_t n = call.out[0].numel();
   const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
-    fill_by_index<T>(context, call.out[0], [=](std::int64_t i) {
-      const bool first_half = 2 * i < n;
-      return convert<T>(first_half ? start + static_cast<double>(i) * step
-                                   : end - static_cast<double>(n - 1 - i) * step);
+    const double last = static_cast<double>(n - 1), middle = static_cast<double>(n) / 2;
+    fill_by_index<T, double>(context, call.out[0], [=](double i) {
+      const double from_start = start + i * step, from_end = end - (last - i) * step;
+      return convert<T>(i < middle ? from_start : from_end);
     });
   });
 }
@@ -127,6 +133,12 @@ void run_permutation(const Context&, const KernelCall& call) {
 
 void run_bernoulli_each(const Context&, const KernelCall& call) {
   visit_floating(call.out[0], [&]<class T>(T* out) {
+    const T* p = call.in[0].as<const T>();
+    for (std::int64_t i = 0; i < call.out[0].numel(); ++i) {
+      if (p[i] >= T(0) && p[i] <= T(1)) continue;
+      *call.fault = {.what = "a probability outside [0, 1] at element", .value = i, .limit = -1};
+      return;
+    }
     fill_bernoulli_each(state_of(call.attrs[0]), out, call.out[0].numel(), call.in[0].as<const T>());
   });
 }

@@ -25,6 +25,10 @@ void copy_row(W* to, std::int64_t to_stride, const W* from, std::int64_t from_st
       std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(W));
     } else if (from_stride == 0) {
       std::fill_n(to, n, *from);
+    } else if (from_stride == -1) {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = from[-i];
+    } else if (from_stride == 2) {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = from[2 * i];
     } else {
       for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * from_stride];
     }

@@ -24,7 +24,15 @@ struct FoldStep : SumStep<T> {
       default: return P(kFloat ? Limits::infinity() : Limits::max());
     }
   }
-  static P combine(P a, P b) { return Op::combine(a, b); }
+  static P combine(P a, P b) {
+    if constexpr (std::is_same_v<T, bool>) {
+      // In bits, which the compiler runs in parallel: any for sums and maxima, all for products and minima.
+      constexpr bool kAny = Op::start == ops::Start::kZero || Op::start == ops::Start::kLowest;
+      return static_cast<bool>(kAny ? a.value | b.value : a.value & b.value);
+    } else {
+      return Op::combine(a, b);
+    }
+  }
 };
 
 template <class T>

@@ -6,6 +6,7 @@
 #include "kernels/cpu/along.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -30,8 +31,19 @@ Vec<T> fold_row(const Step& step, std::int64_t n, const Map& map) {
   return P(combine_lanes(step, partial.total(step)));
 }
 
-// Each operation in two forms: `row` for n consecutive elements, `column` for a packet of columns whose elements are
-// `step` apart.
+// Each operation in two forms: `row` for n consecutive elements, `columns` for kCount packets of columns whose elements
+// are `step` apart.
+
+// visit(v, place, x) for packet v of each of n rows.
+template <int kCount, class T, class Lanes, class F>
+void each_column(const T* p, std::int64_t n, std::int64_t step, Lanes lanes, const F& visit) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (int v = 0; v < kCount; ++v) {
+      const std::int64_t at = i * step + v * Vec<T>::kLanes;
+      visit(v, at, load_lanes<Vec<T>>(p + at, lanes));
+    }
+  }
+}
 
 template <class T>
 struct Softmax {
@@ -48,19 +60,20 @@ struct Softmax {
       store_lanes<P>(out + i, load_lanes<P>(out + i, lanes) * scale, lanes);
     });
   }
-  template <class Lanes>
-  static void column(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
-    P highest = MaxStep<T>::identity(), total = P(T(0));
-    for (std::int64_t i = 0; i < n; ++i) highest = max(highest, load_lanes<P>(x + i * step, lanes));
-    for (std::int64_t i = 0; i < n; ++i) {
-      const P e = exp(load_lanes<P>(x + i * step, lanes) - highest);
-      store_lanes<P>(out + i * step, e, lanes);
-      total = total + e;
-    }
-    const P scale = P(T(1)) / total;
-    for (std::int64_t i = 0; i < n; ++i) {
-      store_lanes<P>(out + i * step, load_lanes<P>(out + i * step, lanes) * scale, lanes);
-    }
+  template <int kCount, class Lanes>
+  static void columns(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
+    P highest[kCount], total[kCount];
+    for (int v = 0; v < kCount; ++v) highest[v] = MaxStep<T>::identity(), total[v] = P(T(0));
+    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
+    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t at, P here) {
+      const P e = exp(here - highest[v]);
+      store_lanes<P>(out + at, e, lanes);
+      total[v] = total[v] + e;
+    });
+    for (int v = 0; v < kCount; ++v) total[v] = P(T(1)) / total[v];
+    each_column<kCount>(static_cast<const T*>(out), n, step, lanes, [&](int v, std::int64_t at, P e) {
+      store_lanes<P>(out + at, e * total[v], lanes);
+    });
   }
 };
 
@@ -77,15 +90,18 @@ struct LogSoftmax {
       store_lanes<P>(out + i, load_lanes<P>(x + i, lanes) - highest - log_total, lanes);
     });
   }
-  template <class Lanes>
-  static void column(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
-    P highest = MaxStep<T>::identity(), total = P(T(0));
-    for (std::int64_t i = 0; i < n; ++i) highest = max(highest, load_lanes<P>(x + i * step, lanes));
-    for (std::int64_t i = 0; i < n; ++i) total = total + exp(load_lanes<P>(x + i * step, lanes) - highest);
-    const P log_total = log(total);
-    for (std::int64_t i = 0; i < n; ++i) {
-      store_lanes<P>(out + i * step, load_lanes<P>(x + i * step, lanes) - highest - log_total, lanes);
-    }
+  template <int kCount, class Lanes>
+  static void columns(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
+    P highest[kCount], total[kCount];
+    for (int v = 0; v < kCount; ++v) highest[v] = MaxStep<T>::identity(), total[v] = P(T(0));
+    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
+    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) {
+      total[v] = total[v] + exp(here - highest[v]);
+    });
+    for (int v = 0; v < kCount; ++v) total[v] = log(total[v]);
+    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t at, P here) {
+      store_lanes<P>(out + at, here - highest[v] - total[v], lanes);
+    });
   }
 };
 
@@ -101,16 +117,16 @@ struct SoftmaxBackward {
       store_lanes<P>(out + i, load_lanes<P>(y + i, lanes) * (load_lanes<P>(g + i, lanes) - dot), lanes);
     });
   }
-  template <class Lanes>
-  static void column(const T* g, const T* y, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
-    P dot = P(T(0));
-    for (std::int64_t i = 0; i < n; ++i) {
-      dot = dot + load_lanes<P>(g + i * step, lanes) * load_lanes<P>(y + i * step, lanes);
-    }
-    for (std::int64_t i = 0; i < n; ++i) {
-      const P grad = load_lanes<P>(g + i * step, lanes);
-      store_lanes<P>(out + i * step, load_lanes<P>(y + i * step, lanes) * (grad - dot), lanes);
-    }
+  template <int kCount, class Lanes>
+  static void columns(const T* g, const T* y, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
+    P dot[kCount];
+    for (int v = 0; v < kCount; ++v) dot[v] = P(T(0));
+    each_column<kCount>(g, n, step, lanes, [&](int v, std::int64_t at, P grad) {
+      dot[v] = dot[v] + grad * load_lanes<P>(y + at, lanes);
+    });
+    each_column<kCount>(g, n, step, lanes, [&](int v, std::int64_t at, P grad) {
+      store_lanes<P>(out + at, load_lanes<P>(y + at, lanes) * (grad - dot[v]), lanes);
+    });
   }
 };
 
@@ -124,16 +140,36 @@ struct LogSoftmaxBackward {
       store_lanes<P>(out + i, load_lanes<P>(g + i, lanes) - exp(load_lanes<P>(y + i, lanes)) * total, lanes);
     });
   }
-  template <class Lanes>
-  static void column(const T* g, const T* y, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
-    P total = P(T(0));
-    for (std::int64_t i = 0; i < n; ++i) total = total + load_lanes<P>(g + i * step, lanes);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const P grad = load_lanes<P>(g + i * step, lanes);
-      store_lanes<P>(out + i * step, grad - exp(load_lanes<P>(y + i * step, lanes)) * total, lanes);
-    }
+  template <int kCount, class Lanes>
+  static void columns(const T* g, const T* y, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
+    P total[kCount];
+    for (int v = 0; v < kCount; ++v) total[v] = P(T(0));
+    each_column<kCount>(g, n, step, lanes, [&](int v, std::int64_t, P grad) { total[v] = total[v] + grad; });
+    each_column<kCount>(g, n, step, lanes, [&](int v, std::int64_t at, P grad) {
+      store_lanes<P>(out + at, grad - exp(load_lanes<P>(y + at, lanes)) * total[v], lanes);
+    });
   }
 };
+
+constexpr std::int64_t kShortRow = 32;
+
+// As many rows of at most kShortRow elements as a packet has lanes, as columns: one packet per place in the row.
+template <template <class> class Op, class T>
+void run_short_rows(const T* x, const T* y, T* out, std::int64_t n, std::int64_t rows) {
+  using P = Vec<T>;
+  constexpr std::int64_t kLanes = P::kLanes;
+  using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  // A second one for y where it is another tensor; lanes without a row hold zeros.
+  alignas(64) W x_columns[kShortRow * kLanes] = {}, y_columns[kShortRow * kLanes], out_columns[kShortRow * kLanes];
+  if (rows < kLanes) std::fill_n(y_columns, n * kLanes, W(0));
+  const auto words = [](auto* p) { return reinterpret_cast<const W*>(p); };
+  transpose(x_columns, kLanes, words(x), n, n, rows);
+  if (y != x) transpose(y_columns, kLanes, words(y), n, n, rows);
+  const auto values = [](const W* p) { return reinterpret_cast<const T*>(p); };
+  Op<T>::template columns<1>(values(x_columns), values(y != x ? y_columns : x_columns),
+                             reinterpret_cast<T*>(out_columns), n, kLanes, AllLanes<P>{});
+  transpose(reinterpret_cast<W*>(out), n, static_cast<const W*>(out_columns), kLanes, rows, n);
+}
 
 template <template <class> class Op, class T>
 void run_along(const Context& context, const KernelCall& call, const View* saved, std::int64_t dim) {
@@ -143,20 +179,36 @@ void run_along(const Context& context, const KernelCall& call, const View* saved
   const T* x = call.in[0].as<const T>();
   const T* y = saved ? saved->as<const T>() : x;
   T* out = call.out[0].as<T>();
+  if (a.inner == 1 && a.n <= kShortRow) {
+    over_ranges(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin * P::kLanes; r < std::min(end * P::kLanes, a.outer); r += P::kLanes) {
+        const std::int64_t rows = std::min<std::int64_t>(P::kLanes, a.outer - r);
+        run_short_rows<Op>(x + r * a.n, y + r * a.n, out + r * a.n, a.n, rows);
+      }
+    });
+    return;
+  }
   if (a.inner == 1) {
     over_ranges(context, a.outer, grain_of(4 * a.n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) Op<T>::row(x + r * a.n, y + r * a.n, out + r * a.n, a.n);
     });
     return;
   }
-  const std::int64_t strips = divide_up(a.inner, P::kLanes);
-  over_ranges(context, a.outer * strips, grain_of(4 * a.n * P::kLanes), [&](std::int64_t begin, std::int64_t end) {
+  constexpr int kCount = 4;
+  constexpr std::int64_t kStrip = kCount * P::kLanes;
+  const std::int64_t strips = divide_up(a.inner, kStrip);
+  over_ranges(context, a.outer * strips, grain_of(4 * a.n * kStrip), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t column = unit % strips * P::kLanes, at = unit / strips * a.n * a.inner + column;
-      if (column + P::kLanes <= a.inner) {
-        Op<T>::column(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
-      } else {
-        Op<T>::column(x + at, y + at, out + at, a.n, a.inner, static_cast<int>(a.inner - column));
+      std::int64_t column = unit % strips * kStrip, at = unit / strips * a.n * a.inner + column;
+      if (column + kStrip <= a.inner) {
+        Op<T>::template columns<kCount>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+        continue;
+      }
+      for (; column + P::kLanes <= a.inner; column += P::kLanes, at += P::kLanes) {
+        Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+      }
+      if (column < a.inner) {
+        Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, static_cast<int>(a.inner - column));
       }
     }
   });
