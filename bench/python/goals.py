@@ -1,0 +1,79 @@
+"""What the library means to reach, as a literal table. One thread, ratios are unspool's time over torch's."""
+
+from __future__ import annotations
+
+import dataclasses
+from fnmatch import fnmatchcase
+
+from harness import Row, quantity
+
+# A rate of at least 0.97 of torch's is a time of at most 1/0.97 of it.
+NEARLY = 1 / 0.97
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """An upper limit for rows whose suite and name match."""
+
+    suite: str
+    name: str  # a pattern; every row that matches must keep the limit
+    limit: float
+    of: str = "ratio"  # or "ours"
+    shown: str = ""
+
+    def matches(self, row: Row) -> bool:
+        return row.suite == self.suite and fnmatchcase(row.name, self.name)
+
+    def value(self, row: Row) -> float:
+        value = getattr(row, self.of)
+        assert isinstance(value, float | int)
+        return value
+
+    def limit_text(self, row: Row) -> str:
+        if self.shown:
+            return self.shown
+        return (
+            f"at most {self.limit:g}x" if self.of == "ratio" else f"at most {quantity(self.limit, row.unit)}"
+        )
+
+
+GOALS = (
+    Goal("overhead", "a + b, 4 floats", 0.4),
+    Goal("overhead", "a + b, 4 floats, recorded", 0.4),
+    Goal("overhead", "Linear(4, 4) forward", 0.3),
+    Goal("overhead", "Linear(4, 4) forward + backward", 0.2),
+    Goal("steps", "3-4-4-2 *", 0.2),
+    Goal("steps", "4-64-64-2 *", 0.3),
+    Goal("steps", "500 x 32 *", 0.3),
+    Goal("steps", "784-512-512-10 *", 0.85),
+    Goal("steps", "4 x 2048 *", 0.85),
+    Goal("kernels", "matmul 1024x1024x1024 *", NEARLY, shown="at least 0.97x of the rate"),
+    Goal("kernels", "matmul 128x784x512 *", NEARLY, shown="at least 0.97x of the rate"),
+    Goal("kernels", "matmul 128x512x10 *", 1.0, shown="at least the rate"),
+    Goal("kernels", "exp", 0.8),
+    Goal("kernels", "tanh", 0.8),
+    Goal("kernels", "gelu", 0.8),
+    Goal("accuracy", "exp", 2.0, "ours"),
+    Goal("accuracy", "log", 2.0, "ours"),
+    Goal("accuracy", "tanh", 2.0, "ours"),
+    Goal("footprint", "import, over numpy's", 0.060, "ours"),
+    Goal("footprint", "memory after import, over numpy's", 15.0, "ours"),
+    Goal("footprint", "tape node, largest", 250.0, "ours"),
+    Goal("footprint", "resident bytes per node, *", 250.0, "ours"),
+    Goal("threads", "MLP of width *", 1.05),
+)
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown: goal by goal, every row that it binds."""
+    lines = ["| | goal | measured | reached |", "|---|---|--:|---|"]
+    for goal in GOALS:
+        bound = [row for row in rows if goal.matches(row)]
+        for row in bound:
+            value = goal.value(row)
+            measured = f"{value:.2f}x" if goal.of == "ratio" else quantity(value, row.unit)
+            verdict = "yes" if value <= goal.limit else "**missed**"
+            lines.append(f"| {row.name} | {goal.limit_text(row)} | {measured} | {verdict} |")
+        if not bound:
+            lines.append(f"| {goal.name} | at most {goal.limit:g} | not measured | |")
+    return "\n".join(lines)
