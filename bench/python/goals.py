@@ -73,7 +73,7 @@ def table(rows: list[Row]) -> str:
             value = goal.value(row)
             measured = f"{value:.2f}x" if goal.of == "ratio" else quantity(value, row.unit)
             verdict = "yes" if value <= goal.limit else "**missed**"
-            lines.append(f"| {row.name} | {goal.limit_text(row)} | {measured} | {verdict} |")
+            lines.append(f"| {row.suite}: {row.name} | {goal.limit_text(row)} | {measured} | {verdict} |")
         if not bound:
-            lines.append(f"| {goal.name} | at most {goal.limit:g} | not measured | |")
+            lines.append(f"| {goal.suite}: {goal.name} | at most {goal.limit:g} | not measured | |")
     return "\n".join(lines)

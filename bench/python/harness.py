@@ -229,6 +229,13 @@ def _commit() -> str:
     return f"{commit}, with {len(changed.splitlines())} changed files" if changed else commit
 
 
+def _staleness(package: Path) -> str:
+    """A warning when a source has changed since the extension was built."""
+    built = min((library.stat().st_mtime for library in package.glob("*.so")), default=0.0)
+    changed = [source for source in REPOSITORY.glob("cpp/**/*.*") if source.stat().st_mtime > built]
+    return f"; built before the last change of {len(changed)} sources" if changed else ""
+
+
 def _flags(package: Path) -> str:
     """How the kernels were compiled, when the package lies in a build tree."""
     try:
@@ -251,15 +258,15 @@ def environment() -> dict[str, str]:
     info = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown")
     config = unspool.show_config().splitlines()
-    caches = _output("lscpu", "--caches=NAME,ONE-SIZE", "--noheadings").split()
+    caches = [" ".join(line.split()) for line in _output("lscpu", "-C=NAME,ONE-SIZE").splitlines()[1:]]
     return {
         "date": dt.date.today().isoformat(),
-        "machine": f"{model}, {os.cpu_count()} processors, {' '.join(caches) or 'caches unknown'}",
+        "machine": f"{model}, {os.cpu_count()} processors, {', '.join(caches)}",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "load": f"{os.getloadavg()[0]:.1f} processes at the start",
         "unspool": "; ".join(config),
         "flags": _flags(Path(unspool.__file__).parent),
-        "commit": _commit(),
+        "commit": _commit() + _staleness(Path(unspool.__file__).parent),
         "torch": f"{torch.__version__}, MKL {'yes' if torch.backends.mkl.is_available() else 'no'}, "
         f"{torch.backends.cpu.get_cpu_capability()}",
         "numpy": np.__version__,
