@@ -36,6 +36,9 @@ from reference.rows import Sample
 # Rows whose operation is a short Python composition of registered ones.
 COMPOSITE: frozenset[str] = frozenset({"tensordot"})
 
+# Which dot product a GEMM uses depends on how its operands are laid out, so equal bits are promised per layout only.
+LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset({"matmul", "mm", "mv", "bmm", "linear", "addmm", "addmv", "baddbmm"})
+
 # Rows cannot state what is random; test_random_operations.py does.
 RANDOM: frozenset[str] = frozenset({"bernoulli", "dropout"})
 
@@ -53,6 +56,8 @@ def _covered() -> set[str]:
 def test_every_registered_operation_has_a_row(record: dict[str, Any]) -> None:
     if not record["namespace"]:
         return  # called by other operations only: their derivatives and layouts exercise it
+    if record["only_in_place"]:
+        return  # copy_: the tests of tensors and of autograd write through it
     assert public_names(record) & (_covered() | RANDOM), f"add a row for {record['name']} to tests/reference"
 
 
@@ -104,7 +109,8 @@ def _values_in_layouts(row: Row, dtype: str, sample: Sample) -> None:
         if pair is None:
             continue
         moved = outputs(run(*pair[1].args, **pair[1].kwargs))
-        assert_same_bits(row, sample, plain, moved, f"{layout.name}, {dtype}")
+        if row.name not in LAYOUT_CHOOSES_THE_SUM:
+            assert_same_bits(row, sample, plain, moved, f"{layout.name}, {dtype}")
         assert_close(row, sample, expected_outputs(row, sample), moved, f"{dtype}, {layout.name}")
         _assert_unchanged(row, sample, pair[1])
     if row.ties and row.reshapes and (pair := placed(sample, EXPANDED)) is not None:

@@ -149,9 +149,8 @@ def test_large_products(m: int, k: int, n: int) -> None:
     scale = np.abs(a.astype(np.float64)) @ np.abs(b.astype(np.float64))
     assert (np.abs((us.from_numpy(a) @ us.from_numpy(b)).numpy() - wide) / scale).max() < 2e-6
     strided = us.from_numpy(np.repeat(a, 2, axis=1))[:, ::2]
-    np.testing.assert_array_equal(
-        (strided @ us.from_numpy(b)).numpy(), (us.from_numpy(a) @ us.from_numpy(b)).numpy()
-    )
+    # Another layout may sum in another order: the same bound holds, not the same bits.
+    assert (np.abs((strided @ us.from_numpy(b)).numpy() - wide) / scale).max() < 2e-6
     batch = us.from_numpy(np.stack([a, -a])) @ us.from_numpy(b)
     assert (np.abs(batch[1].numpy() + wide) / scale).max() < 2e-6
 

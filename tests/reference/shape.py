@@ -161,6 +161,12 @@ def _joins_and_splits() -> tuple[Row, ...]:
             ),
         ),
         Row(
+            name="split_with_sizes",
+            reference=split,
+            **VIEW,
+            samples=over(((6, 4), [1, 2, 3]), ((6, 4), [4, 0], 1), ((6, 4), [1, 3], -1)),
+        ),
+        Row(
             name="split",
             reference=split,
             **VIEW,

@@ -106,7 +106,7 @@ class StridedRun {
     block_ = o_.block;
     for (int k = 0; k <= o_.arity; ++k) {
       way_[k] = way_of(k);
-      if (way_[k] == Way::kPeriodic) block_ -= o_.block % joint.row();
+      if (way_[k] == Way::kPeriodic) block_ = o_.block - o_.block % joint.row();
       uses_buffers_ |= way_[k] >= Way::kFilled;
     }
   }

@@ -20,7 +20,9 @@ def _at_least_one(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m unspool.demo", description="Run a demo of unspool.")
-    parser.add_argument("name", nargs="?", default="digits", choices=DEMOS, help="which demo; default: digits")
+    parser.add_argument(
+        "name", nargs="?", default="digits", choices=DEMOS, help="which demo; default: digits"
+    )
     parser.add_argument("--list", action="store_true", help="list the demos and stop")
     parser.add_argument(
         "--out",

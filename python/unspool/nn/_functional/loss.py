@@ -128,13 +128,12 @@ def binary_cross_entropy(
     """-(t log(x) + (1 - t) log(1 - x)), each logarithm held above -100.
 
     Args:
-        input: probabilities in [0, 1], any shape.
+        input: probabilities in [0, 1], any shape; a value outside gives NaN.
         target: in [0, 1], the same shape.
         weight: factor of each element; any shape that broadcasts.
 
     Raises:
         ValueError: shapes differ.
-        RuntimeError: an input outside of [0, 1].
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
