@@ -2,87 +2,98 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 import unspool as us
 
 if TYPE_CHECKING:
     from unspool.demo.digits import History, Samples
 
-MOST_SHOWN = 16
+ROWS, COLUMNS = 4, 4
 
 TRAINING_COLOUR = "#9aa5b1"
 TEST_COLOUR = "#1f5fa8"
 WRONG_COLOUR = "#c0392b"
+RIGHT_COLOUR = "#52606d"
+PALE = "#dde2e8"
 
 
-def _draw_curves(
-    axes: Any, training: list[float], test: list[float], title: str, *, legend: bool = False
-) -> None:
+def _draw_curves(axes: Any, training: list[float], test: list[float], title: str) -> None:
     epochs = range(1, len(training) + 1)
-    axes.plot(epochs, training, color=TRAINING_COLOUR, linewidth=2, label="training")
-    axes.plot(epochs, test, color=TEST_COLOUR, linewidth=2, label="test")
-    axes.set_yscale("log")
+    marker = "o" if len(training) < 10 else ""
+    axes.plot(epochs, training, color=TRAINING_COLOUR, linewidth=2, marker=marker, label="training")
+    axes.plot(epochs, test, color=TEST_COLOUR, linewidth=2, marker=marker, label="test")
+    axes.set_xlim(0, len(training) + 1)
     axes.set_title(title, loc="left", fontsize=11)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(color="#e6e9ed", linewidth=0.8)
+    axes.grid(color=PALE, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    if legend:
-        axes.legend(frameon=False)
+
+
+def _draw_losses(axes: Any, history: History) -> None:
+    _draw_curves(axes, history.training_loss, history.test_loss, "cross-entropy")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.legend(frameon=False)
+
+
+def _draw_errors(axes: Any, history: History) -> None:
+    training = [1 - share for share in history.training_accuracy]
+    test = [1 - share for share in history.test_accuracy]
+    _draw_curves(axes, training, test, "share of misread digits")
+    # The first epochs are off the scale, so that the later ones can be told apart.
+    axes.set_ylim(0, max(0.1, 2 * test[-1]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel("epoch")
 
 
 def _draw_digit(axes: Any, image: us.Tensor, label: int, probabilities: us.Tensor) -> None:
-    read = int(probabilities.argmax())
+    shares = probabilities.tolist()
+    answer, runner_up = sorted(range(10), key=lambda digit: -shares[digit])[:2]
+    is_wrong = answer != label
+    other = label if is_wrong else runner_up
     axes.imshow(image.reshape(8, 8).numpy(), cmap="gray_r", vmin=0, vmax=1)
-    axes.set_title(f"{label}, read as {read}", fontsize=10, color=WRONG_COLOUR, pad=4)
-    axes.set_xlabel(
-        f"{read}: {float(probabilities[read]):.0%}   {label}: {float(probabilities[label]):.0%}", fontsize=8
-    )
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color("#cbd2d9")
+    title = f"{label}, read as {answer}" if is_wrong else f"{label}"
+    axes.set_title(title, fontsize=10, color=WRONG_COLOUR if is_wrong else RIGHT_COLOUR, pad=4)
+    caption = f"{answer}: {shares[answer]:.0%}   {other}: {shares[other]:.0%}"
+    axes.set_xlabel(caption, fontsize=8, color=RIGHT_COLOUR)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color(PALE)
 
 
-def draw(path: Path, history: History, accuracy: float, mistakes: Samples, probabilities: us.Tensor) -> None:
+def _most_telling(test: Samples, probabilities: us.Tensor) -> list[int]:
+    """Order the test samples: misread ones first, the surest in front, then the least sure of the rest."""
+    certainty = probabilities.amax(dim=1)
+    is_correct = probabilities.argmax(dim=1) == test.labels
+    rank = us.where(is_correct, certainty, -certainty).tolist()
+    return sorted(range(len(rank)), key=rank.__getitem__)
+
+
+def draw(path: Path, history: History, test: Samples, probabilities: us.Tensor) -> None:
     """Write the picture as a PNG.
 
     Args:
         path: the file to write.
         history: what happened during training.
-        accuracy: the final share of test samples that are read correctly.
-        mistakes: test samples that are misread.
+        test: the held-out samples.
         probabilities: what the network makes of them, (samples, 10).
     """
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
-    figure.suptitle(f"Handwritten digits: {accuracy:.2%} of the test scans are read correctly", fontsize=14)
-    curves, digits = figure.subfigures(1, 2, width_ratios=(1, 1.05), wspace=0.04).tolist()
+    figure = Figure(figsize=(12, 6.6), layout="constrained")
+    figure.suptitle(f"{history.test_accuracy[-1]:.2%} of the held-out digits are read correctly", fontsize=14)
+    halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.05), wspace=0.05)
 
-    loss_axes, error_axes = curves.subplots(2, 1, sharex=True)
-    _draw_curves(loss_axes, history.training_loss, history.test_loss, "cross-entropy", legend=True)
-    training_errors = [1 - share for share in history.training_accuracy]
-    test_errors = [1 - share for share in history.test_accuracy]
-    _draw_curves(error_axes, training_errors, test_errors, "share of misread digits")
-    error_axes.set_yscale("linear")
-    error_axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    error_axes.set_ylim(0, max(0.1, 1.2 * max(test_errors[1:], default=0.1)))
-    error_axes.set_xlabel("epoch")
+    loss_axes, error_axes = halves[0].subplots(2, 1, sharex=True)
+    _draw_losses(loss_axes, history)
+    _draw_errors(error_axes, history)
 
-    count = len(mistakes.labels)
-    shown = min(count, MOST_SHOWN)
-    digits.suptitle(f"{shown} of {count} misread test digits, most confident mistakes first", fontsize=11)
-    order = probabilities.amax(dim=1).tolist()
-    ranked = sorted(range(count), key=lambda place: -order[place])
-    columns = math.ceil(math.sqrt(max(shown, 4)))
-    rows = math.ceil(max(shown, 1) / columns)
-    panels = digits.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set_visible(False)
-    for axes, place in zip(panels.flat, ranked[:shown], strict=False):
-        axes.set_visible(True)
-        _draw_digit(axes, mistakes.images[place], int(mistakes.labels[place]), probabilities[place])
+    halves[1].suptitle("misread digits (red), and those the network was least sure of", fontsize=11)
+    panels = halves[1].subplots(ROWS, COLUMNS).flat
+    for axes, place in zip(panels, _most_telling(test, probabilities), strict=False):
+        _draw_digit(axes, test.images[place], int(test.labels[place]), probabilities[place])
     figure.savefig(path, dpi=110)

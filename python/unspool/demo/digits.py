@@ -1,8 +1,8 @@
 """Reading handwritten digits: a small network from raw scans to saved weights.
 
-The data are the 1,797 scans of 8 x 8 pixels that come with scikit-learn (UCI Optical Recognition of Handwritten
-Digits, Alpaydin and Kaynak 1998). A fifth of them is held out: the network does not learn from it, and is
-judged by how many of those it reads correctly.
+The data are the 1,797 scans of 8 x 8 pixels that come with scikit-learn (UCI Optical Recognition of
+Handwritten Digits, Alpaydin and Kaynak 1998). A fifth of them is held out: the network does not learn from
+it, and is judged by how many of those it reads correctly.
 """
 
 from __future__ import annotations
@@ -114,13 +114,10 @@ def train(model: nn.Module, training: Samples, test: Samples, epochs: int) -> Hi
 
 
 @us.no_grad()
-def misread(model: nn.Module, samples: Samples) -> tuple[Samples, us.Tensor]:
-    """Give the samples that the network reads wrongly, and the probabilities it assigns, (samples, 10)."""
+def read(model: nn.Module, images: us.Tensor) -> us.Tensor:
+    """Give the probability of each digit for each image, (images, 10)."""
     model.eval()
-    probabilities = model(samples.images).softmax(dim=1)
-    correct = (probabilities.argmax(dim=1) == samples.labels).tolist()
-    wrong = us.tensor([place for place, is_correct in enumerate(correct) if not is_correct], dtype=us.int64)
-    return Samples(samples.images[wrong], samples.labels[wrong]), probabilities[wrong]
+    return F.softmax(model(images), dim=1)
 
 
 def run(options: Options) -> None:
@@ -137,13 +134,13 @@ def run(options: Options) -> None:
     history = train(model, training, test, options.epochs or EPOCHS)
     seconds = time.perf_counter() - start
     _, accuracy = evaluate(model, test)
-    mistakes, probabilities = misread(model, test)
-    count = len(mistakes.labels)
+    probabilities = read(model, test.images)
+    mistakes = int((probabilities.argmax(dim=1) != test.labels).sum())
     print(f"trained in {seconds:.1f} s")
-    print(f"test accuracy: {accuracy:.2%} ({count} of {len(test.labels)} misread)")
+    print(f"test accuracy: {accuracy:.2%} ({mistakes} of {len(test.labels)} misread)")
 
     picture = options.out / "digits.png"
-    draw(picture, history, accuracy, mistakes, probabilities)
+    draw(picture, history, test, probabilities)
     print(f"learning curves and misread digits: {picture}")
 
     weights = options.out / "digits.safetensors"
