@@ -72,7 +72,7 @@ def exponential_of(
 ) -> Tensor:
     """Independent exponential numbers."""
 
-def full_of(
+def fill_(
     size: SupportsIndex | Sequence[SupportsIndex], fill_value: float, dtype: _DtypeLike | None = None
 ) -> Tensor:
     """A constant tensor."""
