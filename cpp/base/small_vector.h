@@ -108,7 +108,6 @@ class SmallVector {
     pop_back();
   }
 
-  operator std::span<const T>() const noexcept { return {data_, size_}; }
   friend bool operator==(const SmallVector& a, const SmallVector& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());
   }

@@ -80,8 +80,8 @@ void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::
     ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot.grad);
   }
   if (!post_hooks.empty()) {
-    const auto hooks = post_hooks;
-    for (const auto& [id, hook] : hooks) hook(Tensor(leaf));
+    const auto running = post_hooks;  // a copy: a hook may remove itself
+    for (const auto& [id, hook] : running) hook(Tensor(leaf));
   }
 }
 
