@@ -46,7 +46,7 @@ class Settings:
 
     def floor(self, analytic: Array, epsilon: float) -> float:
         """Give the size below which derivatives are noise: of rounding, or as much as the caller admits."""
-        return epsilon * (64 + 512 * _largest(analytic)) + self.nondet_tol
+        return 512 * epsilon * _largest(analytic) + self.nondet_tol
 
 
 def _largest(values: Array) -> float:

@@ -25,6 +25,7 @@ Probe: TypeAlias = "Callable[[float], tuple[float, Array]]"
 
 RATIO = 32.0  # of neighbouring steps
 SAFETY = 4.0  # true errors may be this many times the estimated one
+NOISE = 16.0  # what is smaller than this many times the noise may be noise
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Tolerance:
 
     def trusts(self, analytic: Array, rung: Rung, floor: float) -> Mask:
         """Tell where a rung is exact enough to decide alone: its error is small, or all else is rounding."""
-        noise = 8 * rung.rounding
+        noise = NOISE * rung.rounding
         is_zero = np.maximum(rung.error, np.maximum(np.abs(rung.numeric), np.abs(analytic))) <= noise
         return np.asarray((rung.error <= self._of_value(rung.numeric, floor)) | is_zero)
 
@@ -107,13 +108,12 @@ def central_difference(probe: Probe, center: Array, step: float, epsilon: float)
     return Rung(step, np.where(finite, numeric, 0.0), np.where(finite, error, np.inf), rounding)
 
 
-def _most_exact(rungs: list[Rung]) -> tuple[Array, Array]:
-    """Give, by output, the numerical derivative with the smallest error, and that error.
+def _most_exact(rungs: list[Rung]) -> tuple[Array, Array, Array]:
+    """Give, by output, the numerical derivative with the smallest error, that error, and its part of noise.
 
     Small steps may agree with each other by accident, where the function is a staircase of rounded values.
-    So a rung must also agree with all of larger steps within their errors. And what smaller steps find
-    elsewhere is
-    noise in the values, which may be more than their rounding: the terms of a sum may be larger than the sum.
+    So a rung must also agree with all of larger steps within their errors. And where smaller steps disagree,
+    the values are noisy, possibly more than by their own rounding: terms may be larger than their sum.
     """
     rungs = sorted(rungs, key=lambda rung: -rung.step)
     numeric, error = rungs[0].numeric, rungs[0].error
@@ -129,7 +129,7 @@ def _most_exact(rungs: list[Rung]) -> tuple[Array, Array]:
     for rung in rungs:
         is_smaller = (rung.step < step) & np.isfinite(rung.error)
         noise = np.maximum(noise, np.where(is_smaller, np.abs(rung.numeric - numeric) * rung.step, 0.0))
-    return numeric, error + noise / step
+    return numeric, error + noise / step, (noise + rungs[0].rounding * rungs[0].step) / step
 
 
 def compare(
@@ -157,7 +157,10 @@ def compare(
         agrees |= accepted
         if agrees.all():
             return Comparison(numeric, error, agrees)
-    best, best_error = _most_exact(rungs)
+    best, best_error, noise = _most_exact(rungs)
     numeric, error = np.where(agrees, numeric, best), np.where(agrees, error, best_error)
     agrees |= np.isfinite(error) & tolerance.accepts(analytic, numeric, error, floor)
+    # Nothing but noise on both sides: a derivative of zero. Terms of order one may have cancelled in both.
+    agrees |= np.maximum(np.abs(analytic), np.abs(best)) <= NOISE * noise
+    agrees |= (np.abs(analytic) <= tolerance.epsilon) & (np.abs(best) <= 64 * tolerance.epsilon)
     return Comparison(numeric, error, agrees)
