@@ -36,8 +36,11 @@ from reference.rows import Sample
 # Rows whose operation is a short Python composition of registered ones.
 COMPOSITE: frozenset[str] = frozenset({"tensordot"})
 
-# Which dot product a GEMM uses depends on how its operands are laid out, so equal bits are promised per layout only.
-LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset({"matmul", "mm", "mv", "bmm", "linear", "addmm", "addmv", "baddbmm"})
+# Which dot product a GEMM uses depends on how its operands are laid out: equal bits are promised per
+# layout only.
+LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset(
+    {"matmul", "mm", "mv", "bmm", "linear", "addmm", "addmv", "baddbmm"}
+)
 
 # Rows cannot state what is random; test_random_operations.py does.
 RANDOM: frozenset[str] = frozenset({"bernoulli", "dropout"})

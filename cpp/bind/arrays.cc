@@ -14,7 +14,8 @@ namespace {
 
 std::optional<Dtype> dtype_of_array(const py::dtype& dtype) {
   switch (dtype.kind()) {
-    case 'b': return Dtype::kBool;
+    case 'b':
+      return Dtype::kBool;
     case 'f':
       if (dtype.itemsize() == 4) return Dtype::kFloat32;
       if (dtype.itemsize() == 8) return Dtype::kFloat64;
@@ -23,8 +24,10 @@ std::optional<Dtype> dtype_of_array(const py::dtype& dtype) {
       if (dtype.itemsize() == 4) return Dtype::kInt32;
       if (dtype.itemsize() == 8) return Dtype::kInt64;
       return std::nullopt;
-    case 'u': return dtype.itemsize() == 1 ? std::optional(Dtype::kUInt8) : std::nullopt;
-    default: return std::nullopt;
+    case 'u':
+      return dtype.itemsize() == 1 ? std::optional(Dtype::kUInt8) : std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -38,12 +41,14 @@ void drop_object(void* owner) {
   Py_DECREF(static_cast<PyObject*>(owner));
 }
 
-
-Tensor over(void* first, Dims sizes, Dims strides, Dtype dtype, bool writable, void* owner, Storage::Deleter deleter) {
+Tensor over(void* first, Dims sizes, Dims strides, Dtype dtype, bool writable, void* owner,
+            Storage::Deleter deleter) {
   std::int64_t reach = numel(sizes) ? 1 : 0;
   for (std::size_t d = 0; d < sizes.size() && reach; ++d) reach += (sizes[d] - 1) * strides[d];
-  auto storage = Storage::borrow(first, static_cast<std::size_t>(reach) * size_of(dtype), writable, owner, deleter);
-  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
+  auto storage =
+      Storage::borrow(first, static_cast<std::size_t>(reach) * size_of(dtype), writable, owner, deleter);
+  return Tensor(
+      Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
 }
 
 Tensor from_numpy(py::handle object) {
@@ -55,7 +60,9 @@ Tensor from_numpy(py::handle object) {
 
 py::array to_numpy(const Tensor& tensor, bool force) {
   if (tensor.requires_grad() && !force && ops::thread_state().grad_enabled) {
-    fail("numpy: the tensor requires grad, and NumPy would lose its history; call detach().numpy(), or numpy(force=True)");
+    fail(
+        "numpy: the tensor requires grad, and NumPy would lose its history; call detach().numpy(), or "
+        "numpy(force=True)");
   }
   if (tensor.requires_grad() && !force) {
     fail("numpy: the tensor requires grad; call detach().numpy(), or numpy(force=True)");
@@ -71,7 +78,8 @@ py::array to_numpy(const Tensor& tensor, bool force) {
   return array;
 }
 
-// --- DLPack (version 0, and version 1 where the other side asks for it) ----------------------------------------------
+// --- DLPack (version 0, and version 1 where the other side asks for it)
+// ----------------------------------------------
 
 struct DlTensor {
   void* data;
@@ -119,10 +127,10 @@ DlTensor describe(const Tensor& tensor) {
   dl.data = tensor.data();
   dl.device = {kDlCpu, 0};
   dl.ndim = tensor.ndim();
-  const DlCode code = tensor.dtype() == Dtype::kBool     ? kDlBool
-                      : is_floating(tensor.dtype())      ? kDlFloat
+  const DlCode code = tensor.dtype() == Dtype::kBool    ? kDlBool
+                      : is_floating(tensor.dtype())     ? kDlFloat
                       : tensor.dtype() == Dtype::kUInt8 ? kDlUInt
-                                                         : kDlInt;
+                                                        : kDlInt;
   dl.dtype = {code, static_cast<std::uint8_t>(8 * size_of(tensor.dtype())), 1};
   dl.shape = tensor->sizes.data();
   dl.strides = tensor->strides.data();
@@ -130,7 +138,8 @@ DlTensor describe(const Tensor& tensor) {
 }
 
 py::capsule export_dlpack(const Tensor& tensor, py::handle max_version, py::handle copy) {
-  if (tensor.requires_grad()) fail(ErrorKind::kValue, "__dlpack__: the tensor requires grad; export detach() instead");
+  if (tensor.requires_grad())
+    fail(ErrorKind::kValue, "__dlpack__: the tensor requires grad; export detach() instead");
   const bool wants_copy = !copy.is_none() && copy.cast<bool>();
   auto* exported = new Exported{wants_copy ? ops::clone(tensor) : tensor.alias(), {}, {}};
   const bool versioned = !max_version.is_none() && max_version.cast<py::tuple>()[0].cast<int>() >= 1;
@@ -170,8 +179,8 @@ Dtype dtype_of_dlpack(const DlTensor& dl) {
     if (dl.dtype.code == kDlUInt && bits == 8) return Dtype::kUInt8;
     if (dl.dtype.code == kDlBool && bits == 8) return Dtype::kBool;
   }
-  fail(ErrorKind::kType, "from_dlpack: elements of DLPack type code ", static_cast<int>(dl.dtype.code), " with ",
-       static_cast<int>(dl.dtype.bits), " bits are not supported");
+  fail(ErrorKind::kType, "from_dlpack: elements of DLPack type code ", static_cast<int>(dl.dtype.code),
+       " with ", static_cast<int>(dl.dtype.bits), " bits are not supported");
 }
 
 template <class Managed>
@@ -187,8 +196,8 @@ Tensor import_managed(py::handle capsule, const char* name, const char* used_nam
     if (stride < 0) fail("from_dlpack: negative strides are not supported; copy the array first");
   }
   if (PyCapsule_SetName(capsule.ptr(), used_name) < 0) throw py::error_already_set();
-  return over(static_cast<std::byte*>(dl.data) + dl.byte_offset, std::move(sizes), std::move(strides), dtype, writable,
-              managed, [](void* owner) {
+  return over(static_cast<std::byte*>(dl.data) + dl.byte_offset, std::move(sizes), std::move(strides), dtype,
+              writable, managed, [](void* owner) {
                 auto* self = static_cast<Managed*>(owner);
                 if (self->deleter) self->deleter(self);
               });
@@ -205,8 +214,10 @@ Tensor from_dlpack(py::object source) {
     }
   }
   if (PyCapsule_IsValid(source.ptr(), "dltensor_versioned")) {
-    auto* managed = static_cast<DlManagedVersioned*>(PyCapsule_GetPointer(source.ptr(), "dltensor_versioned"));
-    if (managed->version.major != 1) fail("from_dlpack: DLPack version ", managed->version.major, " is not supported");
+    auto* managed =
+        static_cast<DlManagedVersioned*>(PyCapsule_GetPointer(source.ptr(), "dltensor_versioned"));
+    if (managed->version.major != 1)
+      fail("from_dlpack: DLPack version ", managed->version.major, " is not supported");
     return import_managed<DlManagedVersioned>(source, "dltensor_versioned", "used_dltensor_versioned",
                                               !(managed->flags & kDlReadOnly));
   }
@@ -232,33 +243,39 @@ Tensor share_array(py::handle object) {
   for (py::ssize_t d = 0; d < array.ndim(); ++d) {
     sizes.push_back(array.shape(d));
     const py::ssize_t bytes = array.strides(d);
-    if (bytes < 0) fail(ErrorKind::kValue, "from_numpy: negative strides are not supported; copy the array first");
-    if (bytes % item) fail(ErrorKind::kValue, "from_numpy: strides that are no multiple of the element size are not supported");
+    if (bytes < 0)
+      fail(ErrorKind::kValue, "from_numpy: negative strides are not supported; copy the array first");
+    if (bytes % item)
+      fail(ErrorKind::kValue,
+           "from_numpy: strides that are no multiple of the element size are not supported");
     strides.push_back(bytes / item);
   }
   if (reinterpret_cast<std::uintptr_t>(array.data()) % size_of(*dtype)) {
     fail(ErrorKind::kValue, "from_numpy: the array is not aligned to its elements; copy it first");
   }
   Py_INCREF(object.ptr());
-  return over(const_cast<void*>(array.data()), std::move(sizes), std::move(strides), *dtype, array.writeable(),
-              object.ptr(), drop_object);
+  return over(const_cast<void*>(array.data()), std::move(sizes), std::move(strides), *dtype,
+              array.writeable(), object.ptr(), drop_object);
 }
 
 void bind_arrays(py::module_& core) {
   core.def("from_numpy", &from_numpy, py::arg("ndarray"), "A tensor that shares the array's memory.");
-  core.def("from_dlpack", &from_dlpack, py::arg("ext_tensor"), "A tensor that shares another library's memory, by DLPack.");
+  core.def("from_dlpack", &from_dlpack, py::arg("ext_tensor"),
+           "A tensor that shares another library's memory, by DLPack.");
   const py::handle type(reinterpret_cast<PyObject*>(tensor_type));
   const auto method = [&](const char* name, auto&& function, auto&&... extra) {
     py::setattr(type, name, py::cpp_function(function, py::name(name), py::is_method(type), extra...));
   };
-  method("numpy", &to_numpy, py::kw_only(), py::arg("force") = false, "A NumPy array that shares this tensor's memory.");
+  method("numpy", &to_numpy, py::kw_only(), py::arg("force") = false,
+         "A NumPy array that shares this tensor's memory.");
   method(
       "__array__",
       [](const Tensor& self, const py::object& dtype, const py::object& copy) {
         const py::array array = to_numpy(self, false);
         if (dtype.is_none() && copy.is_none()) return py::object(array);
         if (dtype.is_none()) return copy.cast<bool>() ? py::object(array.attr("copy")()) : py::object(array);
-        return py::object(array.attr("astype")(dtype, py::arg("copy") = copy.is_none() ? false : copy.cast<bool>()));
+        return py::object(
+            array.attr("astype")(dtype, py::arg("copy") = copy.is_none() ? false : copy.cast<bool>()));
       },
       py::arg("dtype") = py::none(), py::arg("copy") = py::none());
   method(

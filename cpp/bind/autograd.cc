@@ -22,7 +22,8 @@ struct NodeHandle {
   exec::Node& node() const { return static_cast<exec::Node&>(*ref); }
 };
 
-// A hook that a Python callable implements. The callable is dropped under the interpreter's lock, whoever drops it.
+// A hook that a Python callable implements. The callable is dropped under the interpreter's lock, whoever
+// drops it.
 exec::TensorHook python_hook(py::function function) {
   auto held = std::shared_ptr<py::function>(new py::function(std::move(function)), [](py::function* f) {
     const WithGil gil;
@@ -33,7 +34,8 @@ exec::TensorHook python_hook(py::function function) {
     const py::object result = (*held)(cotangent);
     if (result.is_none()) return {};
     if (!is_tensor(result.ptr())) {
-      fail(ErrorKind::kType, "backward: a hook must return a Tensor or None, not ", Py_TYPE(result.ptr())->tp_name);
+      fail(ErrorKind::kType, "backward: a hook must return a Tensor or None, not ",
+           Py_TYPE(result.ptr())->tp_name);
     }
     return tensor_of(result.ptr());
   };
@@ -42,9 +44,13 @@ exec::TensorHook python_hook(py::function function) {
 std::vector<Tensor> tensors_of(py::handle object, const char* what) {
   std::vector<Tensor> result;
   const auto take = [&](py::handle item) {
-    if (item.is_none()) result.emplace_back();
-    else if (is_tensor(item.ptr())) result.push_back(tensor_of(item.ptr()));
-    else fail(ErrorKind::kType, what, " must be a Tensor or a sequence of Tensors, not ", Py_TYPE(item.ptr())->tp_name);
+    if (item.is_none())
+      result.emplace_back();
+    else if (is_tensor(item.ptr()))
+      result.push_back(tensor_of(item.ptr()));
+    else
+      fail(ErrorKind::kType, what, " must be a Tensor or a sequence of Tensors, not ",
+           Py_TYPE(item.ptr())->tp_name);
   };
   if (object.is_none() || is_tensor(object.ptr())) {
     if (!object.is_none()) take(object);
@@ -55,8 +61,8 @@ std::vector<Tensor> tensors_of(py::handle object, const char* what) {
   return result;
 }
 
-void backward(py::handle outputs, py::handle gradients, const std::optional<bool>& retain_graph, bool create_graph,
-              py::handle inputs) {
+void backward(py::handle outputs, py::handle gradients, const std::optional<bool>& retain_graph,
+              bool create_graph, py::handle inputs) {
   const std::vector<Tensor> roots = tensors_of(outputs, "backward: tensors");
   const std::vector<Tensor> seeds = tensors_of(gradients, "backward: gradient");
   const std::vector<Tensor> wanted = tensors_of(inputs, "backward: inputs");
@@ -66,7 +72,10 @@ void backward(py::handle outputs, py::handle gradients, const std::optional<bool
     fail("backward: ", roots.size(), " tensors but ", seeds.size(), " gradients");
   }
   exec::unwind(roots, seeds,
-               {.retain_graph = retain_graph.value_or(create_graph), .create_graph = create_graph, .inputs = wanted, .accumulate = true});
+               {.retain_graph = retain_graph.value_or(create_graph),
+                .create_graph = create_graph,
+                .inputs = wanted,
+                .accumulate = true});
 }
 
 py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outputs,
@@ -80,7 +89,8 @@ py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outpu
     fail("grad: ", roots.size(), " outputs but ", seeds.size(), " grad_outputs");
   }
   const std::vector<Tensor> found = exec::unwind(
-      roots, seeds, {.retain_graph = retain_graph.value_or(create_graph), .create_graph = create_graph, .inputs = wanted});
+      roots, seeds,
+      {.retain_graph = retain_graph.value_or(create_graph), .create_graph = create_graph, .inputs = wanted});
   py::tuple result(wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     Tensor gradient = i < found.size() ? found[i] : Tensor();
@@ -98,34 +108,46 @@ py::object python_name(const exec::Node& node) { return py::str(node.name()); }
 
 void bind_node(py::module_& core) {
   py::class_<NodeHandle>(core, "Node", "A recorded operation on the tape.")
-      .def("name", [](const NodeHandle& self) { return python_name(self.node()); }, "The operation's name.")
-      .def_property_readonly("scope", [](const NodeHandle& self) { return exec::report(self.node()).scope; },
-                             "Dotted path of the module that was running when the operation was recorded.")
-      .def_property_readonly("saved_bytes", [](const NodeHandle& self) { return exec::report(self.node()).saved_bytes; },
-                             "Bytes of the values kept for the gradient.")
-      .def_property_readonly("node_bytes", [](const NodeHandle& self) { return exec::node_bytes(self.node()); },
-                             "Bytes of the node itself, without saved values.")
-      .def_property_readonly("sequence", [](const NodeHandle& self) { return self.node().sequence; },
-                             "Position in forward order; 0 for leaves.")
-      .def_property_readonly("variable", [](const NodeHandle& self) -> Tensor {
-        if (!self.node().is_leaf()) return {};
-        TensorImpl* leaf = static_cast<exec::LeafNode&>(self.node()).leaf();
-        return leaf ? Tensor(Ref<TensorImpl>(leaf)) : Tensor();
-      }, "The tensor whose gradient this node accumulates, for leaves.")
-      .def_property_readonly("next_functions",
-                             [](const NodeHandle& self) {
-                               py::list edges;
-                               for (std::uint32_t i = 0; i < self.node().input_count(); ++i) {
-                                 const exec::Edge& edge = self.node().edge(i);
-                                 edges.append(py::make_tuple(py::reinterpret_steal<py::object>(node_object(edge.node)), edge.output));
-                               }
-                               return py::tuple(edges);
-                             },
-                             "The nodes that cotangents flow on to, as (node, output index).")
-      .def("__eq__", [](const NodeHandle& a, py::handle b) {
-        return py::isinstance<NodeHandle>(b) && a.ref == b.cast<const NodeHandle&>().ref;
-      })
-      .def("__hash__", [](const NodeHandle& self) { return reinterpret_cast<std::intptr_t>(self.ref.get()) >> 4; })
+      .def(
+          "name", [](const NodeHandle& self) { return python_name(self.node()); }, "The operation's name.")
+      .def_property_readonly(
+          "scope", [](const NodeHandle& self) { return exec::report(self.node()).scope; },
+          "Dotted path of the module that was running when the operation was recorded.")
+      .def_property_readonly(
+          "saved_bytes", [](const NodeHandle& self) { return exec::report(self.node()).saved_bytes; },
+          "Bytes of the values kept for the gradient.")
+      .def_property_readonly(
+          "node_bytes", [](const NodeHandle& self) { return exec::node_bytes(self.node()); },
+          "Bytes of the node itself, without saved values.")
+      .def_property_readonly(
+          "sequence", [](const NodeHandle& self) { return self.node().sequence; },
+          "Position in forward order; 0 for leaves.")
+      .def_property_readonly(
+          "variable",
+          [](const NodeHandle& self) -> Tensor {
+            if (!self.node().is_leaf()) return {};
+            TensorImpl* leaf = static_cast<exec::LeafNode&>(self.node()).leaf();
+            return leaf ? Tensor(Ref<TensorImpl>(leaf)) : Tensor();
+          },
+          "The tensor whose gradient this node accumulates, for leaves.")
+      .def_property_readonly(
+          "next_functions",
+          [](const NodeHandle& self) {
+            py::list edges;
+            for (std::uint32_t i = 0; i < self.node().input_count(); ++i) {
+              const exec::Edge& edge = self.node().edge(i);
+              edges.append(
+                  py::make_tuple(py::reinterpret_steal<py::object>(node_object(edge.node)), edge.output));
+            }
+            return py::tuple(edges);
+          },
+          "The nodes that cotangents flow on to, as (node, output index).")
+      .def("__eq__",
+           [](const NodeHandle& a, py::handle b) {
+             return py::isinstance<NodeHandle>(b) && a.ref == b.cast<const NodeHandle&>().ref;
+           })
+      .def("__hash__",
+           [](const NodeHandle& self) { return reinterpret_cast<std::intptr_t>(self.ref.get()) >> 4; })
       .def("__repr__", [](const NodeHandle& self) { return "<" + self.node().name() + ">"; });
 }
 
@@ -136,11 +158,10 @@ void bind_tensor_methods() {
   };
   method("_backward", &backward, py::arg("gradient") = py::none(), py::arg("retain_graph") = py::none(),
          py::arg("create_graph") = false, py::arg("inputs") = py::none());
-  method("_add_hook",
-         [](const Tensor& self, py::function hook) {
-           const std::uint64_t id = exec::add_hook(self, python_hook(std::move(hook)));
-           return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node}, id);
-         });
+  method("_add_hook", [](const Tensor& self, py::function hook) {
+    const std::uint64_t id = exec::add_hook(self, python_hook(std::move(hook)));
+    return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node}, id);
+  });
   method("_add_post_hook", [](const Tensor& self, py::function hook) {
     if (!self.requires_grad() || !exec::is_leaf(self.impl())) {
       fail("register_post_accumulate_grad_hook: only leaves that require grad accumulate");
@@ -167,11 +188,17 @@ void bind_autograd(py::module_& core) {
   bind_function_node(core);
   core.def("_backward", &backward);
   core.def("_grad", &gradients);
-  core.def("_remove_hook", [](const NodeHandle& node, std::uint64_t id) { exec::remove_hook(*node.ref, id); });
-  core.def("is_grad_enabled", [] { return ops::thread_state().grad_enabled; }, "Whether operations are recorded.");
-  core.def("_set_grad_enabled", [](bool enabled) { return std::exchange(ops::thread_state().grad_enabled, enabled); });
-  core.def("is_inference_mode_enabled", [] { return ops::thread_state().inference; }, "Whether inference_mode is on.");
-  core.def("_set_inference", [](bool enabled) { return std::exchange(ops::thread_state().inference, enabled); });
+  core.def("_remove_hook",
+           [](const NodeHandle& node, std::uint64_t id) { exec::remove_hook(*node.ref, id); });
+  core.def(
+      "is_grad_enabled", [] { return ops::thread_state().grad_enabled; }, "Whether operations are recorded.");
+  core.def("_set_grad_enabled",
+           [](bool enabled) { return std::exchange(ops::thread_state().grad_enabled, enabled); });
+  core.def(
+      "is_inference_mode_enabled", [] { return ops::thread_state().inference; },
+      "Whether inference_mode is on.");
+  core.def("_set_inference",
+           [](bool enabled) { return std::exchange(ops::thread_state().inference, enabled); });
 }
 
 }  // namespace unspool::bind

@@ -50,11 +50,13 @@ py::dict memory_stats() {
 void bind_config(py::module_& core) {
   core.attr("__version__") = UNSPOOL_VERSION;
   core.def("_configuration", &configuration);
-  core.def("memory_stats", &memory_stats, "Bytes in use and reserved, now and at their peak, and allocation counts.");
+  core.def("memory_stats", &memory_stats,
+           "Bytes in use and reserved, now and at their peak, and allocation counts.");
   core.def("reset_peak_memory_stats", &reset_peak_stats, "Peaks restart at the present values.");
   core.def("empty_cache", &empty_cache, "Gives cached memory back to the system.");
   core.def("get_num_threads", &thread_count, "How many threads parallel work may use.");
-  core.def("set_num_threads", &set_thread_count, py::arg("int"), "Sets how many threads parallel work may use.");
+  core.def("set_num_threads", &set_thread_count, py::arg("int"),
+           "Sets how many threads parallel work may use.");
 }
 
 }  // namespace unspool::bind

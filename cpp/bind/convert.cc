@@ -43,7 +43,8 @@ std::optional<Operand> number_operand(PyObject* object) {
   if (PyLong_Check(object)) return Operand(long_value(object));
   if (PyFloat_Check(object)) return Operand(PyFloat_AS_DOUBLE(object));
   if (PyComplex_Check(object)) fail(ErrorKind::kNotImplemented, "complex numbers are not supported");
-  if (PyUnicode_Check(object) || PyBytes_Check(object) || is_tensor(object) || !is_zero_dim(object)) return std::nullopt;
+  if (PyUnicode_Check(object) || PyBytes_Check(object) || is_tensor(object) || !is_zero_dim(object))
+    return std::nullopt;
   const std::string type = Py_TYPE(object)->tp_name;
   if (type == "numpy.bool" || type == "numpy.bool_") return Operand(PyObject_IsTrue(object) == 1);
   if (PyIndex_Check(object)) {
@@ -62,7 +63,8 @@ std::optional<Operand> number_operand(PyObject* object) {
 std::optional<std::int64_t> as_integer(PyObject* object) {
   if (PyLong_CheckExact(object)) return long_value(object);
   if (PyBool_Check(object) || !PyIndex_Check(object)) return std::nullopt;
-  if (is_tensor(object) && (tensor_of(object).numel() != 1 || is_floating(tensor_of(object).dtype()))) return std::nullopt;
+  if (is_tensor(object) && (tensor_of(object).numel() != 1 || is_floating(tensor_of(object).dtype())))
+    return std::nullopt;
   Owned index(PyNumber_Index(object));
   if (!index) {
     PyErr_Clear();
@@ -188,41 +190,63 @@ bool to_attr(PyObject* object, ArgKind kind, Attr& attr) {
       if (!is_none && !is_generator(object)) return false;
       attr = Attr(generator_of_object(object));
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 const char* kind_name(ArgKind kind) {
   switch (kind) {
-    case ArgKind::kTensor: return "Tensor";
-    case ArgKind::kOptionalTensor: return "Tensor or None";
-    case ArgKind::kOperand: return "Tensor or a number";
-    case ArgKind::kOptionalOperand: return "Tensor, a number or None";
-    case ArgKind::kTensors: return "a tuple or list of Tensors";
-    case ArgKind::kInt: return "int";
-    case ArgKind::kOptionalInt: return "int or None";
-    case ArgKind::kFloat: return "float";
-    case ArgKind::kOptionalFloat: return "float or None";
-    case ArgKind::kBool: return "bool";
-    case ArgKind::kOptionalBool: return "bool or None";
-    case ArgKind::kDims: return "an int or a tuple of ints";
-    case ArgKind::kOptionalDims: return "an int, a tuple of ints or None";
-    case ArgKind::kDtype: return "a dtype or None";
-    case ArgKind::kText: return "str";
-    case ArgKind::kOptionalText: return "str or None";
-    default: return "a Generator or None";
+    case ArgKind::kTensor:
+      return "Tensor";
+    case ArgKind::kOptionalTensor:
+      return "Tensor or None";
+    case ArgKind::kOperand:
+      return "Tensor or a number";
+    case ArgKind::kOptionalOperand:
+      return "Tensor, a number or None";
+    case ArgKind::kTensors:
+      return "a tuple or list of Tensors";
+    case ArgKind::kInt:
+      return "int";
+    case ArgKind::kOptionalInt:
+      return "int or None";
+    case ArgKind::kFloat:
+      return "float";
+    case ArgKind::kOptionalFloat:
+      return "float or None";
+    case ArgKind::kBool:
+      return "bool";
+    case ArgKind::kOptionalBool:
+      return "bool or None";
+    case ArgKind::kDims:
+      return "an int or a tuple of ints";
+    case ArgKind::kOptionalDims:
+      return "an int, a tuple of ints or None";
+    case ArgKind::kDtype:
+      return "a dtype or None";
+    case ArgKind::kText:
+      return "str";
+    case ArgKind::kOptionalText:
+      return "str or None";
+    default:
+      return "a Generator or None";
   }
 }
 
 PyObject* item_of(const Tensor& tensor) {
   if (tensor.numel() != 1) {
-    fail("item: only a tensor of one element has a single value, this one has shape ", to_string(tensor.sizes()));
+    fail("item: only a tensor of one element has a single value, this one has shape ",
+         to_string(tensor.sizes()));
   }
   return visit_dtype(tensor.dtype(), [&]<class T>(T) -> PyObject* {
     const T value = *static_cast<const T*>(tensor.data());
-    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
-    else if constexpr (std::is_floating_point_v<T>) return PyFloat_FromDouble(value);
-    else return PyLong_FromLongLong(value);
+    if constexpr (std::is_same_v<T, bool>)
+      return PyBool_FromLong(value);
+    else if constexpr (std::is_floating_point_v<T>)
+      return PyFloat_FromDouble(value);
+    else
+      return PyLong_FromLongLong(value);
   });
 }
 

@@ -12,14 +12,16 @@
 
 namespace unspool::bind {
 
-// --- dtypes: singletons of the Python type unspool.dtype -------------------------------------------------------------
+// --- dtypes: singletons of the Python type unspool.dtype
+// -------------------------------------------------------------
 void add_dtype_type(PyObject* module);
 PyObject* dtype_object(Dtype dtype);  // borrowed
 // From unspool.dtype, or Python's float, int, bool; throws TypeError.
 Dtype dtype_of_object(PyObject* object, const char* who);
 bool is_dtype(PyObject* object);
 
-// --- numbers ---------------------------------------------------------------------------------------------------------
+// --- numbers
+// ---------------------------------------------------------------------------------------------------------
 // A Python, NumPy or one-element number as an operand; nothing when the object is no number.
 std::optional<ops::Operand> number_operand(PyObject* object);
 // Exact integers only (int, numpy integers, 0-d integer tensors); nothing otherwise. Throws on overflow.
@@ -33,11 +35,13 @@ Dims need_dims(PyObject* object, const char* who, const char* argument);
 // A text that outlives every attribute.
 const char* intern_text(const std::string& text);
 
-// --- generators ------------------------------------------------------------------------------------------------------
+// --- generators
+// ------------------------------------------------------------------------------------------------------
 Ref<Generator> generator_of_object(PyObject* object);  // None gives an empty reference; throws TypeError
 bool is_generator(PyObject* object);
 
-// Converts one argument of an operation. Returns false, with `why` set, when the object does not fit the kind.
+// Converts one argument of an operation. Returns false, with `why` set, when the object does not fit the
+// kind.
 bool to_operand(PyObject* object, ops::ArgKind kind, ops::Operand& operand);
 bool to_attr(PyObject* object, ops::ArgKind kind, ops::Attr& attr);
 // "Tensor", "int", ... as messages name the kind.

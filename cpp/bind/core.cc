@@ -1,4 +1,5 @@
-// The extension module: loads the kernels, then registers each topic. Types come before the functions that use them.
+// The extension module: loads the kernels, then registers each topic. Types come before the functions that
+// use them.
 #include <pybind11/pybind11.h>
 
 #include <string>
@@ -63,6 +64,7 @@ PYBIND11_MODULE(_core, core) {
 
   bind::bind_optim(core);
   bind::bind_config(core);
-  core.def("registry", [] { return py::reinterpret_steal<py::list>(bind::registry_list()); },
-           "Everything the operation records declare, one dict per operation.");
+  core.def(
+      "registry", [] { return py::reinterpret_steal<py::list>(bind::registry_list()); },
+      "Everything the operation records declare, one dict per operation.");
 }

@@ -18,12 +18,14 @@ namespace {
 
 Dtype current_default = Dtype::kFloat32;
 
-// --- nested data -----------------------------------------------------------------------------------------------------
+// --- nested data
+// -----------------------------------------------------------------------------------------------------
 
 bool is_sequence(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
 
 bool has_array(PyObject* object) {
-  return PyObject_HasAttrString(object, "__array_interface__") == 1 || PyObject_HasAttrString(object, "__array__") == 1;
+  return PyObject_HasAttrString(object, "__array_interface__") == 1 ||
+         PyObject_HasAttrString(object, "__array__") == 1;
 }
 
 // What the nested data holds, found by one walk.
@@ -41,7 +43,8 @@ void note(Survey& survey, PyObject* leaf) {
   }
   const auto number = number_operand(leaf);
   if (!number) {
-    fail(ErrorKind::kType, "tensor(): elements must be numbers or sequences of them, not ", Py_TYPE(leaf)->tp_name);
+    fail(ErrorKind::kType, "tensor(): elements must be numbers or sequences of them, not ",
+         Py_TYPE(leaf)->tp_name);
   }
   survey.category = std::max(survey.category, number->category());
 }
@@ -49,19 +52,20 @@ void note(Survey& survey, PyObject* leaf) {
 constexpr std::size_t kMaxNesting = 64;
 
 void walk(PyObject* object, std::size_t depth, Survey& survey) {
-  if (depth > kMaxNesting) fail(ErrorKind::kValue, "tensor(): data is nested deeper than ", kMaxNesting, " levels");
+  if (depth > kMaxNesting)
+    fail(ErrorKind::kValue, "tensor(): data is nested deeper than ", kMaxNesting, " levels");
   if (!is_sequence(object)) {
     if (depth != survey.sizes.size()) {
-      fail(ErrorKind::kValue, "tensor(): expected a sequence of length ", survey.sizes[depth], " at nesting depth ",
-           depth, ", got a ", Py_TYPE(object)->tp_name);
+      fail(ErrorKind::kValue, "tensor(): expected a sequence of length ", survey.sizes[depth],
+           " at nesting depth ", depth, ", got a ", Py_TYPE(object)->tp_name);
     }
     note(survey, object);
     return;
   }
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   if (depth >= survey.sizes.size() || survey.sizes[depth] != count) {
-    fail(ErrorKind::kValue, "tensor(): the data is ragged: a sequence of length ", count, " at nesting depth ", depth,
-         " where others differ");
+    fail(ErrorKind::kValue, "tensor(): the data is ragged: a sequence of length ", count,
+         " at nesting depth ", depth, " where others differ");
   }
   for (Py_ssize_t i = 0; i < count; ++i) walk(PySequence_Fast_GET_ITEM(object, i), depth + 1, survey);
 }
@@ -112,9 +116,12 @@ Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
   }
   walk(data, 0, survey);
   Dtype type;
-  if (dtype) type = *dtype;
-  else if (numel(survey.sizes) == 0 || survey.category == Category::kFloating) type = default_dtype();
-  else type = survey.category == Category::kInteger ? Dtype::kInt64 : Dtype::kBool;
+  if (dtype)
+    type = *dtype;
+  else if (numel(survey.sizes) == 0 || survey.category == Category::kFloating)
+    type = default_dtype();
+  else
+    type = survey.category == Category::kInteger ? Dtype::kInt64 : Dtype::kBool;
   if (!dtype && survey.tensors) {
     type = survey.category > category(*survey.tensors) ? type : *survey.tensors;
   }
@@ -124,7 +131,8 @@ Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
   return result;
 }
 
-// --- factories -------------------------------------------------------------------------------------------------------
+// --- factories
+// -------------------------------------------------------------------------------------------------------
 
 Tensor constant(DimSpan sizes, const ops::Attr& value, Dtype dtype) {
   checked_numel(sizes, "size");
@@ -133,7 +141,8 @@ Tensor constant(DimSpan sizes, const ops::Attr& value, Dtype dtype) {
 
 ops::Attr attr_of(const ops::Operand& number) {
   if (number.kind() == ops::Operand::Kind::kFloat) return ops::Attr(number.number());
-  return number.kind() == ops::Operand::Kind::kBool ? ops::Attr(number.integer() != 0) : ops::Attr(number.integer());
+  return number.kind() == ops::Operand::Kind::kBool ? ops::Attr(number.integer() != 0)
+                                                    : ops::Attr(number.integer());
 }
 
 ops::Operand need_number(py::handle object, const char* who, const char* argument) {
@@ -143,16 +152,20 @@ ops::Operand need_number(py::handle object, const char* who, const char* argumen
   }
   const auto number = number_operand(object.ptr());
   if (!number) {
-    fail(ErrorKind::kType, who, "(): argument '", argument, "' must be a number, not ", Py_TYPE(object.ptr())->tp_name);
+    fail(ErrorKind::kType, who, "(): argument '", argument, "' must be a number, not ",
+         Py_TYPE(object.ptr())->tp_name);
   }
   return *number;
 }
 
 Dtype dtype_of_number(const ops::Operand& number) {
   switch (number.category()) {
-    case Category::kBool: return Dtype::kBool;
-    case Category::kInteger: return Dtype::kInt64;
-    default: return default_dtype();
+    case Category::kBool:
+      return Dtype::kBool;
+    case Category::kInteger:
+      return Dtype::kInt64;
+    default:
+      return default_dtype();
   }
 }
 
@@ -188,11 +201,14 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   py::object start = take(kwargs, "start"), end = take(kwargs, "end"), step = take(kwargs, "step");
   const TensorOptions options = read_options(kwargs, who);
   const auto given = args.size();
-  if (given == 1 && !end) end = args[0];
-  else if (given >= 1) start = args[0];
+  if (given == 1 && !end)
+    end = args[0];
+  else if (given >= 1)
+    start = args[0];
   if (given >= 2) end = args[1];
   if (given >= 3) step = args[2];
-  if (given > 3 || !end) fail(ErrorKind::kType, "arange(): takes arange(end), arange(start, end) or arange(start, end, step)");
+  if (given > 3 || !end)
+    fail(ErrorKind::kType, "arange(): takes arange(end), arange(start, end) or arange(start, end, step)");
   const ops::Operand first = start ? need_number(start, who, "start") : ops::Operand(0);
   const ops::Operand last = need_number(end, who, "end");
   const ops::Operand by = step ? need_number(step, who, "step") : ops::Operand(1);
@@ -201,7 +217,8 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   const Dtype dtype = options.dtype.value_or(integers ? Dtype::kInt64 : default_dtype());
   const double a = first.number(), b = last.number(), s = by.number();
   if (s == 0) fail("arange: step must not be 0");
-  if (!std::isfinite(a) || !std::isfinite(b) || std::isnan(s)) fail("arange: start ", a, " and end ", b, " must be finite");
+  if (!std::isfinite(a) || !std::isfinite(b) || std::isnan(s))
+    fail("arange: start ", a, " and end ", b, " must be finite");
   if ((s > 0) != (b > a) && a != b) fail("arange: step ", s, " does not lead from start ", a, " to end ", b);
   const double count = std::ceil((b - a) / s);
   if (count > 1e15) fail("arange: ", count, " elements are more than memory can hold");
@@ -213,7 +230,8 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
 Tensor linspace(double start, double end, std::int64_t steps, const py::kwargs& kwargs) {
   const TensorOptions options = read_options(kwargs, "linspace");
   if (steps < 0) fail("linspace: steps must not be negative, got ", steps);
-  return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}), options);
+  return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}),
+                options);
 }
 
 Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwargs) {
@@ -229,7 +247,8 @@ Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwar
 Tensor full(py::handle size, py::handle fill_value, const py::kwargs& kwargs) {
   const TensorOptions options = read_options(kwargs, "full");
   const ops::Operand value = need_number(fill_value, "full", "fill_value");
-  return finish(constant(need_dims(size.ptr(), "full", "size"), attr_of(value), options.dtype.value_or(dtype_of_number(value))),
+  return finish(constant(need_dims(size.ptr(), "full", "size"), attr_of(value),
+                         options.dtype.value_or(dtype_of_number(value))),
                 options);
 }
 
@@ -250,12 +269,14 @@ Tensor as_tensor(py::handle data, const py::kwargs& kwargs) {
     const Tensor& tensor = tensor_of(data.ptr());
     return options.dtype ? ops::to(tensor, *options.dtype) : tensor;
   }
-  if (const Tensor shared = share_array(data)) return options.dtype ? ops::to(shared, *options.dtype) : shared;
+  if (const Tensor shared = share_array(data))
+    return options.dtype ? ops::to(shared, *options.dtype) : shared;
   return tensor_from_data(data.ptr(), options.dtype);
 }
 
 void set_default(Dtype dtype) {
-  if (!is_floating(dtype)) fail(ErrorKind::kType, "set_default_dtype: only floating dtypes can be the default, not ", name(dtype));
+  if (!is_floating(dtype))
+    fail(ErrorKind::kType, "set_default_dtype: only floating dtypes can be the default, not ", name(dtype));
   current_default = dtype;
 }
 
@@ -274,7 +295,8 @@ TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
     } else if (name == "requires_grad") {
       options.requires_grad = value.cast<bool>();
     } else if (name == "pin_memory" || name == "layout" || name == "memory_format" || name == "out") {
-      const bool is_default = value.is_none() || (name == "pin_memory" && !value.cast<bool>()) || name == "memory_format";
+      const bool is_default =
+          value.is_none() || (name == "pin_memory" && !value.cast<bool>()) || name == "memory_format";
       if (!is_default) fail(ErrorKind::kNotImplemented, who, "(): argument '", name, "' is not supported");
     } else {
       fail(ErrorKind::kType, who, "(): has no argument '", name, "'");
@@ -329,30 +351,41 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
 }
 
 void bind_creation(py::module_& core) {
-  core.def("tensor", &make_tensor, py::arg("data"), py::pos_only(),
-           "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of the data.");
+  core.def(
+      "tensor", &make_tensor, py::arg("data"), py::pos_only(),
+      "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of the data.");
   core.def("as_tensor", &as_tensor, py::arg("data"), "A tensor that shares the data's memory where it can.");
   core.def("asarray", &as_tensor, py::arg("data"), "Alias of as_tensor.");
-  core.attr("zeros") = sized_factory("zeros", "zeros(*size, dtype=None, device=None, requires_grad=False): all 0.",
-                                     [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
-  core.attr("ones") = sized_factory("ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
-                                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
-  core.attr("empty") = sized_factory("empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.",
-                                     [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
-  core.attr("zeros_like") = like_factory("zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
-                                         [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
-  core.attr("ones_like") = like_factory("ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
-                                        [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
-  core.attr("empty_like") = like_factory("empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.",
-                                         [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
-  core.def("full", &full, py::arg("size"), py::arg("fill_value"), "full(size, fill_value, *, dtype=None): a constant.");
+  core.attr("zeros") =
+      sized_factory("zeros", "zeros(*size, dtype=None, device=None, requires_grad=False): all 0.",
+                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
+  core.attr("ones") =
+      sized_factory("ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
+                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
+  core.attr("empty") =
+      sized_factory("empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.",
+                    [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.attr("zeros_like") =
+      like_factory("zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
+                   [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
+  core.attr("ones_like") =
+      like_factory("ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
+                   [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
+  core.attr("empty_like") =
+      like_factory("empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.",
+                   [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.def("full", &full, py::arg("size"), py::arg("fill_value"),
+           "full(size, fill_value, *, dtype=None): a constant.");
   core.def("full_like", &full_like, py::arg("input"), py::arg("fill_value"), "A constant in input's shape.");
-  core.def("arange", &arange, "arange(start=0, end, step=1, *, dtype=None): numbers from start up to, without, end.");
+  core.def("arange", &arange,
+           "arange(start=0, end, step=1, *, dtype=None): numbers from start up to, without, end.");
   core.def("linspace", &linspace, py::arg("start"), py::arg("end"), py::arg("steps"),
            "linspace(start, end, steps, *, dtype=None): evenly spaced numbers, both ends included.");
-  core.def("eye", &eye, py::arg("n"), py::arg("m") = py::none(), "eye(n, m=None, *, dtype=None): the identity matrix.");
+  core.def("eye", &eye, py::arg("n"), py::arg("m") = py::none(),
+           "eye(n, m=None, *, dtype=None): the identity matrix.");
   core.def("get_default_dtype", &default_dtype, "The floating dtype that factories give when none is named.");
-  core.def("set_default_dtype", &set_default, py::arg("d"), "Sets the floating dtype that factories give by default.");
+  core.def("set_default_dtype", &set_default, py::arg("d"),
+           "Sets the floating dtype that factories give by default.");
   core.def("_result_type", [](py::handle a, py::handle b) {
     const ops::Operand operands[2] = {
         is_tensor(a.ptr()) ? ops::Operand(tensor_of(a.ptr())) : need_number(a, "result_type", "tensor1"),

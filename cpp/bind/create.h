@@ -11,7 +11,7 @@ namespace unspool::bind {
 
 void bind_creation(pybind11::module_& core);  // tensor, zeros, ones, full, empty, arange, linspace, eye
 void bind_arrays(pybind11::module_& core);    // from_numpy, Tensor.numpy, DLPack
-void bind_random(pybind11::module_& core);    // Generator, manual_seed, rand, randn, ... and the in-place fills
+void bind_random(pybind11::module_& core);  // Generator, manual_seed, rand, randn, ... and the in-place fills
 
 // A new tensor with the values of nested sequences, numbers, or anything that offers an array.
 Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype);

@@ -14,7 +14,8 @@ Device parse(const std::string& text) {
   const auto colon = text.find(':');
   const std::string kind = text.substr(0, colon);
   Device device;
-  if (kind == "cuda") device.kind = Device::Kind::kCuda;
+  if (kind == "cuda")
+    device.kind = Device::Kind::kCuda;
   else if (kind != "cpu") {
     fail("device: '", text, "' is not a device; expected 'cpu', 'cuda' or 'cuda:N'");
   }
@@ -41,21 +42,27 @@ void bind_device(py::module_& core) {
       .def(py::init([](const Device& other) { return other; }), py::arg("device"))
       .def(py::init([](const std::string& text) { return parse(text); }), py::arg("type"))
       .def(py::init([](const std::string& text, int index) {
-             if (text.find(':') != std::string::npos) fail("device: the index is given twice, in '", text, "' and as ", index);
+             if (text.find(':') != std::string::npos)
+               fail("device: the index is given twice, in '", text, "' and as ", index);
              return parse(text + ":" + std::to_string(index));
            }),
            py::arg("type"), py::arg("index"))
       .def_property_readonly("type", &kind_of)
-      .def_property_readonly("index", [](const Device& d) -> py::object {
-        return d.kind == Device::Kind::kCpu ? py::object(py::none()) : py::object(py::int_(static_cast<int>(d.index)));
-      })
-      .def("__eq__", [](const Device& a, py::handle b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
+      .def_property_readonly("index",
+                             [](const Device& d) -> py::object {
+                               return d.kind == Device::Kind::kCpu
+                                          ? py::object(py::none())
+                                          : py::object(py::int_(static_cast<int>(d.index)));
+                             })
+      .def("__eq__",
+           [](const Device& a, py::handle b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
       .def("__hash__", [](const Device& d) { return static_cast<int>(d.kind) * 256 + d.index; })
       .def("__str__", &text_of)
       .def("__repr__",
            [](const Device& d) {
-             return d.kind == Device::Kind::kCpu ? std::string("device(type='cpu')")
-                                                 : "device(type='cuda', index=" + std::to_string(d.index) + ")";
+             return d.kind == Device::Kind::kCpu
+                        ? std::string("device(type='cpu')")
+                        : "device(type='cuda', index=" + std::to_string(d.index) + ")";
            })
       .def(py::pickle([](const Device& d) { return py::make_tuple(text_of(d)); },
                       [](const py::tuple& state) { return parse(state[0].cast<std::string>()); }));
@@ -66,10 +73,13 @@ PyObject* device_object(Device device) { return py::cast(device).release().ptr()
 Device device_of_object(py::handle object) {
   Device device;
   if (object.is_none()) return device;
-  if (py::isinstance<py::str>(object)) device = parse(object.cast<std::string>());
-  else if (py::isinstance<Device>(object)) device = object.cast<Device>();
+  if (py::isinstance<py::str>(object))
+    device = parse(object.cast<std::string>());
+  else if (py::isinstance<Device>(object))
+    device = object.cast<Device>();
   else {
-    fail(ErrorKind::kType, "device: expected a device or a name such as 'cpu', not ", Py_TYPE(object.ptr())->tp_name);
+    fail(ErrorKind::kType, "device: expected a device or a name such as 'cpu', not ",
+         Py_TYPE(object.ptr())->tp_name);
   }
   if (device.kind != Device::Kind::kCpu) {
     fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", text_of(device),

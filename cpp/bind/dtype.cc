@@ -10,8 +10,7 @@ namespace unspool::bind {
 namespace {
 
 struct PyDtype {
-  PyObject_HEAD
-  Dtype dtype;
+  PyObject_HEAD Dtype dtype;
 };
 
 PyTypeObject* dtype_type = nullptr;
@@ -23,7 +22,9 @@ PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat("unspool.%s", std::string(name(value_of(self))).c_str());
 }
 // Pickles as the name of the module attribute.
-PyObject* reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(std::string(name(value_of(self))).c_str()); }
+PyObject* reduce(PyObject* self, PyObject*) {
+  return PyUnicode_FromString(std::string(name(value_of(self))).c_str());
+}
 PyObject* item_size(PyObject* self, void*) { return PyLong_FromSize_t(size_of(value_of(self))); }
 PyObject* floating(PyObject* self, void*) { return PyBool_FromLong(is_floating(value_of(self))); }
 PyObject* complex(PyObject*, void*) { Py_RETURN_FALSE; }
@@ -45,7 +46,8 @@ void add_dtype_type(PyObject* module) {
       {"__module__", module_name, nullptr, nullptr, nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
-  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
   static PyType_Slot slots[] = {
       {Py_tp_repr, reinterpret_cast<void*>(represent)},
       {Py_tp_getset, properties},
@@ -56,7 +58,8 @@ void add_dtype_type(PyObject* module) {
   static PyType_Spec spec = {"unspool.dtype", sizeof(PyDtype), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   dtype_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
-  if (PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0) throw PythonError{};
+  if (PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0)
+    throw PythonError{};
   for (int i = 0; i < kDtypeCount; ++i) {
     singletons[i] = checked(dtype_type->tp_alloc(dtype_type, 0));
     reinterpret_cast<PyDtype*>(singletons[i])->dtype = static_cast<Dtype>(i);
@@ -74,7 +77,8 @@ Dtype dtype_of_object(PyObject* object, const char* who) {
   if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return Dtype::kFloat64;
   if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return Dtype::kInt64;
   if (object == reinterpret_cast<PyObject*>(&PyBool_Type)) return Dtype::kBool;
-  fail(ErrorKind::kType, who, ": expected an unspool dtype such as unspool.float32, not ", Py_TYPE(object)->tp_name);
+  fail(ErrorKind::kType, who, ": expected an unspool dtype such as unspool.float32, not ",
+       Py_TYPE(object)->tp_name);
 }
 
 }  // namespace unspool::bind

@@ -10,8 +10,8 @@ namespace unspool::bind {
 // Thrown when a Python exception is already set.
 struct PythonError {};
 
-// Sets the Python exception for the C++ exception being handled. The path of the running module is added to messages
-// of the library.
+// Sets the Python exception for the C++ exception being handled. The path of the running module is added to
+// messages of the library.
 void set_python_error() noexcept;
 
 // Runs `body`, turning C++ exceptions into Python ones; returns `failure` then.

@@ -15,13 +15,16 @@ std::uint64_t take_sequence();
 namespace unspool::bind {
 namespace {
 
-// `backward` is called as backward(node, *cotangents) and returns a sequence with one entry per tensor input; `release` frees
-// what the context saved.
+// `backward` is called as backward(node, *cotangents) and returns a sequence with one entry per tensor input;
+// `release` frees what the context saved.
 class FunctionNode final : public exec::Node {
  public:
   FunctionNode(std::string name, py::object backward, py::object release, const std::vector<Tensor>& inputs,
                const std::vector<Tensor>& outputs, bool materializes)
-      : materializes_(materializes), name_(std::move(name)), backward_(backward.release().ptr()), release_(release.release().ptr()) {
+      : materializes_(materializes),
+        name_(std::move(name)),
+        backward_(backward.release().ptr()),
+        release_(release.release().ptr()) {
     for (const Tensor& input : inputs) edges_.push_back(input ? exec::edge_of(input.impl()) : exec::Edge{});
     for (const Tensor& output : outputs) specs_.push_back({output.sizes(), output.dtype()});
     sequence = exec::take_sequence();
@@ -45,13 +48,14 @@ class FunctionNode final : public exec::Node {
       if (!cotangents[i] && materializes_) cotangents[i] = ops::full(specs_[i].sizes, 0.0, specs_[i].dtype);
       arguments[i + 1] = cotangents[i];
     }
-    const py::object result = py::reinterpret_steal<py::object>(checked(PyObject_CallObject(backward_, arguments.ptr())));
+    const py::object result =
+        py::reinterpret_steal<py::object>(checked(PyObject_CallObject(backward_, arguments.ptr())));
     std::size_t i = 0;
     for (py::handle item : result) {
       if (i < grads.size() && !item.is_none()) {
         if (!is_tensor(item.ptr())) {
-          fail(ErrorKind::kType, name_, ".backward: returned ", Py_TYPE(item.ptr())->tp_name, " as gradient ", i,
-               "; expected a Tensor or None");
+          fail(ErrorKind::kType, name_, ".backward: returned ", Py_TYPE(item.ptr())->tp_name, " as gradient ",
+               i, "; expected a Tensor or None");
         }
         grads[i] = tensor_of(item.ptr());
       }
@@ -88,8 +92,9 @@ class FunctionNode final : public exec::Node {
 };
 
 // Makes `outputs` results of a new node. Outputs that are inputs, or views, are returned as fresh aliases.
-py::tuple record_function(const std::string& name, py::object backward, py::object release, const py::tuple& inputs,
-                          const py::tuple& outputs, const py::tuple& differentiable, bool materializes) {
+py::tuple record_function(const std::string& name, py::object backward, py::object release,
+                          const py::tuple& inputs, const py::tuple& outputs, const py::tuple& differentiable,
+                          bool materializes) {
   std::vector<Tensor> ins, outs;
   for (py::handle input : inputs) ins.push_back(is_tensor(input.ptr()) ? tensor_of(input.ptr()) : Tensor());
   for (py::handle output : outputs) outs.push_back(output.cast<Tensor>());
@@ -98,7 +103,8 @@ py::tuple record_function(const std::string& name, py::object backward, py::obje
     for (const Tensor& input : ins) is_input = is_input || (input && input.is_same(output));
     if (is_input || output->node || output->requires_grad) output = output.alias();
   }
-  const Ref<GraphNode> node(new FunctionNode(name, std::move(backward), std::move(release), ins, outs, materializes));
+  const Ref<GraphNode> node(
+      new FunctionNode(name, std::move(backward), std::move(release), ins, outs, materializes));
   py::tuple result(outs.size());
   for (std::size_t i = 0; i < outs.size(); ++i) {
     if (differentiable[i].cast<bool>() && is_floating(outs[i].dtype())) {

@@ -19,17 +19,22 @@ namespace {
          Py_TYPE(index)->tp_name);
   }
   const bool is_array = PySequence_Check(index) || PyObject_HasAttrString(index, "__array__") == 1;
-  fail(is_array ? ErrorKind::kNotImplemented : ErrorKind::kType, "index: indexing by ", Py_TYPE(index)->tp_name,
-       " is not supported; use integers, slices, None, ..., one int64 tensor, or gather(), index_select() and where()");
+  fail(is_array ? ErrorKind::kNotImplemented : ErrorKind::kType, "index: indexing by ",
+       Py_TYPE(index)->tp_name,
+       " is not supported; use integers, slices, None, ..., one int64 tensor, or gather(), index_select() "
+       "and where()");
 }
 
 // How many dimensions of the tensor an index item consumes.
-int consumed_by(PyObject* item) { return item == Py_None || item == Py_Ellipsis || PyBool_Check(item) ? 0 : 1; }
+int consumed_by(PyObject* item) {
+  return item == Py_None || item == Py_Ellipsis || PyBool_Check(item) ? 0 : 1;
+}
 
 std::int64_t bound(PyObject* object, std::int64_t otherwise) {
   if (object == Py_None) return otherwise;
   const auto value = as_integer(object);
-  if (!value) fail(ErrorKind::kType, "index: slice bounds must be integers or None, not ", Py_TYPE(object)->tp_name);
+  if (!value)
+    fail(ErrorKind::kType, "index: slice bounds must be integers or None, not ", Py_TYPE(object)->tp_name);
   return *value;
 }
 
@@ -37,7 +42,8 @@ Tensor take_slice(const Tensor& x, std::int64_t dim, PyObject* object) {
   auto* range = reinterpret_cast<PySliceObject*>(object);
   const std::int64_t step = bound(range->step, 1);
   if (step <= 0) {
-    fail(ErrorKind::kValue, "index: the step of a slice must be positive, got ", step, "; use flip() to reverse");
+    fail(ErrorKind::kValue, "index: the step of a slice must be positive, got ", step,
+         "; use flip() to reverse");
   }
   const std::int64_t size = x.size(static_cast<int>(dim));
   const std::int64_t start = bound(range->start, 0), stop = bound(range->stop, size);
@@ -58,11 +64,13 @@ void apply(Cursor& at, PyObject* item) {
   } else if (item == Py_None) {
     at.tensor = ops::unsqueeze(at.tensor, at.dim++);
   } else if (is_tensor(item) && tensor_of(item).dtype() == Dtype::kBool) {
-    fail(ErrorKind::kNotImplemented, "index: indexing by a bool mask is not supported; use where() or masked_fill()");
+    fail(ErrorKind::kNotImplemented,
+         "index: indexing by a bool mask is not supported; use where() or masked_fill()");
   } else if (is_tensor(item) && tensor_of(item).ndim() == 1 && !is_floating(tensor_of(item).dtype())) {
     const Tensor index = ops::to(tensor_of(item), Dtype::kInt64);
     // Negative indices count from the end.
-    const Tensor wrapped = ops::where(ops::lt(index, 0), ops::add(index, at.tensor.size(static_cast<int>(at.dim))), index);
+    const Tensor wrapped =
+        ops::where(ops::lt(index, 0), ops::add(index, at.tensor.size(static_cast<int>(at.dim))), index);
     at.tensor = ops::call<ops::IndexSelect>({at.tensor, wrapped}, {at.dim});
     ++at.dim;
   } else if (const auto index = PyBool_Check(item) ? std::nullopt : as_integer(item)) {
@@ -78,7 +86,8 @@ Tensor take(const Tensor& tensor, PyObject* index) {
   }
   Cursor at{tensor};
   if (!PyTuple_Check(index)) {
-    if (index == Py_Ellipsis) return tensor.numel() >= 0 ? ops::call<ops::ViewOp>({tensor}, {tensor.sizes()}) : tensor;
+    if (index == Py_Ellipsis)
+      return tensor.numel() >= 0 ? ops::call<ops::ViewOp>({tensor}, {tensor.sizes()}) : tensor;
     apply(at, index);
   } else {
     const Py_ssize_t count = PyTuple_GET_SIZE(index);
@@ -94,12 +103,15 @@ Tensor take(const Tensor& tensor, PyObject* index) {
       fail(ErrorKind::kNotImplemented, "index: indexing by several tensors is not supported; use gather()");
     }
     if (consumed > tensor.ndim()) {
-      fail(ErrorKind::kIndex, "index: ", consumed, " indices for a tensor of shape ", to_string(tensor.sizes()));
+      fail(ErrorKind::kIndex, "index: ", consumed, " indices for a tensor of shape ",
+           to_string(tensor.sizes()));
     }
     for (Py_ssize_t i = 0; i < count; ++i) {
       PyObject* item = PyTuple_GET_ITEM(index, i);
-      if (item == Py_Ellipsis) at.dim += tensor.ndim() - consumed;
-      else apply(at, item);
+      if (item == Py_Ellipsis)
+        at.dim += tensor.ndim() - consumed;
+      else
+        apply(at, item);
     }
   }
   // A read always gives a tensor of its own, as slicing does in NumPy.
@@ -130,7 +142,8 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     const Tensor& tensor = tensor_of(self);
     const bool picks = is_tensor(index) && tensor_of(index).ndim() > 0;
     if (picks) {
-      fail(ErrorKind::kNotImplemented, "index: assigning through an index tensor is not supported; use where()");
+      fail(ErrorKind::kNotImplemented,
+           "index: assigning through an index tensor is not supported; use where()");
     }
     const Tensor target = take(tensor, index);
     Tensor source = value_tensor(target, value);

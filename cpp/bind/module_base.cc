@@ -1,5 +1,5 @@
-// A call enters the module's scope, so that operations know the path they run under, and goes straight to forward
-// unless there are hooks.
+// A call enters the module's scope, so that operations know the path they run under, and goes straight to
+// forward unless there are hooks.
 #include "bind/module_base.h"
 
 #include <structmember.h>
@@ -13,8 +13,7 @@ namespace unspool::bind {
 namespace {
 
 struct PyModuleBase {
-  PyObject_HEAD
-  PyObject* scope;  // the name under which the parent registered this module; str or null
+  PyObject_HEAD PyObject* scope;  // the name under which the parent registered this module; str or null
   char hooked;
 };
 
@@ -79,7 +78,8 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     }
     stack[0] = self;
     for (Py_ssize_t i = 0; i < count; ++i) stack[i + 1] = PyTuple_GET_ITEM(args, i);
-    return checked(PyObject_VectorcallMethod(forward_name, stack, static_cast<std::size_t>(count + 1), nullptr));
+    return checked(
+        PyObject_VectorcallMethod(forward_name, stack, static_cast<std::size_t>(count + 1), nullptr));
   });
 }
 
@@ -114,17 +114,15 @@ PyObject* current_scope(PyObject*, PyObject*) {
 
 void add_module_base(PyObject* core) {
   static PyMemberDef members[] = {
-      {"_scope", T_OBJECT, offsetof(PyModuleBase, scope), 0, "The name under which the parent registered this module."},
+      {"_scope", T_OBJECT, offsetof(PyModuleBase, scope), 0,
+       "The name under which the parent registered this module."},
       {"_hooked", T_BOOL, offsetof(PyModuleBase, hooked), 0, "Whether calls go through _call_with_hooks."},
       {nullptr, 0, 0, 0, nullptr},
   };
   static PyType_Slot slots[] = {
-      {Py_tp_call, reinterpret_cast<void*>(call)},
-      {Py_tp_members, members},
-      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-      {Py_tp_clear, reinterpret_cast<void*>(clear)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-      {0, nullptr},
+      {Py_tp_call, reinterpret_cast<void*>(call)},         {Py_tp_members, members},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)}, {Py_tp_clear, reinterpret_cast<void*>(clear)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},   {0, nullptr},
   };
   static PyType_Spec spec = {"unspool._core.ModuleBase", sizeof(PyModuleBase), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
@@ -136,7 +134,8 @@ void add_module_base(PyObject* core) {
   forward_name = checked(PyUnicode_InternFromString("forward"));
   hooked_call_name = checked(PyUnicode_InternFromString("_call_with_hooks"));
   base_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
-  if (PyModule_AddObjectRef(core, "ModuleBase", reinterpret_cast<PyObject*>(base_type)) < 0) throw PythonError{};
+  if (PyModule_AddObjectRef(core, "ModuleBase", reinterpret_cast<PyObject*>(base_type)) < 0)
+    throw PythonError{};
   if (PyModule_AddFunctions(core, functions) < 0) throw PythonError{};
 }
 

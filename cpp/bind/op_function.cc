@@ -1,5 +1,5 @@
-// Argument parsing is one loop over the declared arguments; records that share a public name are tried in registry
-// order, and a call that fits none gets an error with all signatures.
+// Argument parsing is one loop over the declared arguments; records that share a public name are tried in
+// registry order, and a call that fits none gets an error with all signatures.
 #include "bind/op_function.h"
 
 #include <structmember.h>
@@ -19,8 +19,7 @@ namespace unspool::bind {
 namespace {
 
 struct OpFunction {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   // Leaked with the process: functions live as long as the extension.
   const std::vector<Signature>* overloads;
   bool in_place;
@@ -48,7 +47,8 @@ PyObject* many_results(const ops::Call& call) {
   return result.release();
 }
 
-PyObject* run(const OpFunction& function, const Signature& signature, const Arguments& arguments, PyObject* self) {
+PyObject* run(const OpFunction& function, const Signature& signature, const Arguments& arguments,
+              PyObject* self) {
   const ops::Call call{*signature.op, arguments.operands, arguments.attrs};
   if (function.in_place) {
     ops::emitter().emit_into(call, tensor_of(self));
@@ -69,7 +69,8 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
       Arguments arguments;
       if (parse(signature, raw, arguments, why)) {
         if (function.in_place && (raw.count == 0 || !is_tensor(args[0]))) {
-          fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name), "(): the tensor to change must be given first");
+          fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name),
+               "(): the tensor to change must be given first");
         }
         return run(function, signature, arguments, raw.count ? args[0] : nullptr);
       }
@@ -100,7 +101,8 @@ void create_type() {
       {"__doc__", T_OBJECT, offsetof(OpFunction, doc), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr},
   };
-  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
   static PyType_Slot slots[] = {
       {Py_tp_members, members},
       {Py_tp_methods, methods},
@@ -134,7 +136,8 @@ void place(PyObject* owner, const std::string& name, PyObject* function) {
 PyObject* add_submodule(PyObject* core, const char* name, const char* doc) {
   const std::string full = std::string("unspool._core.") + name;
   PyObject* module = checked(PyImport_AddModule(full.c_str()));
-  if (PyModule_SetDocString(module, doc) < 0 || PyModule_AddObjectRef(core, name, module) < 0) throw PythonError{};
+  if (PyModule_SetDocString(module, doc) < 0 || PyModule_AddObjectRef(core, name, module) < 0)
+    throw PythonError{};
   return module;
 }
 
@@ -150,7 +153,8 @@ void add_operations(PyObject* core) {
       {ops::kTop, add_submodule(core, "ops", "Operations found as unspool.X.")},
       {ops::kFunctional, add_submodule(core, "functional", "Operations found as unspool.nn.functional.X.")},
       {ops::kLinalg, add_submodule(core, "linalg", "Operations found as unspool.linalg.X.")},
-      {ops::kHidden, add_submodule(core, "hidden", "Operations that only other operations call; for tests and tools.")},
+      {ops::kHidden,
+       add_submodule(core, "hidden", "Operations that only other operations call; for tests and tools.")},
       {ops::kMethod, reinterpret_cast<PyObject*>(tensor_type)},
   };
   for (const Place& target : places) {

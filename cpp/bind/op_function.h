@@ -1,5 +1,5 @@
-// Operations as Python callables: one C type whose instances parse their arguments by the records' declarations and
-// pass the call through the Emitter. Functions and methods are the same objects.
+// Operations as Python callables: one C type whose instances parse their arguments by the records'
+// declarations and pass the call through the Emitter. Functions and methods are the same objects.
 #pragma once
 
 #include <Python.h>
@@ -8,8 +8,8 @@
 
 namespace unspool::bind {
 
-// Creates the type, one callable per public name, and puts them where the records say: the modules `ops` (unspool.X),
-// `functional` (unspool.nn.functional.X) and `linalg`, and the Tensor type.
+// Creates the type, one callable per public name, and puts them where the records say: the modules `ops`
+// (unspool.X), `functional` (unspool.nn.functional.X) and `linalg`, and the Tensor type.
 void add_operations(PyObject* core);
 
 // The registry as a list of dicts, for tests, stubs and documentation.

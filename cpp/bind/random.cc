@@ -49,12 +49,14 @@ std::uint64_t seed_from(py::handle seed) {
 
 Tensor state_tensor(const Generator& generator) {
   Tensor state = Tensor::empty({static_cast<std::int64_t>(Generator::kStateBytes)}, Dtype::kUInt8);
-  generator.get_state(std::span<std::byte, Generator::kStateBytes>(static_cast<std::byte*>(state.data()), Generator::kStateBytes));
+  generator.get_state(std::span<std::byte, Generator::kStateBytes>(static_cast<std::byte*>(state.data()),
+                                                                   Generator::kStateBytes));
   return state;
 }
 
 void restore_state(Generator& generator, const Tensor& state) {
-  if (state.dtype() != Dtype::kUInt8) fail(ErrorKind::kType, "set_state: expected a uint8 tensor, got ", name(state.dtype()));
+  if (state.dtype() != Dtype::kUInt8)
+    fail(ErrorKind::kType, "set_state: expected a uint8 tensor, got ", name(state.dtype()));
   const Tensor plain = ops::contiguous(state);
   generator.set_state({static_cast<const std::byte*>(plain.data()), static_cast<std::size_t>(plain.numel())});
 }
@@ -108,7 +110,8 @@ Tensor randint(const py::args& args, py::kwargs kwargs) {
     size = positional.back();
     positional.pop_back();
   }
-  if (positional.size() == 1) high = positional[0];
+  if (positional.size() == 1)
+    high = positional[0];
   else if (positional.size() == 2) {
     low = positional[0];
     high = positional[1];
@@ -131,7 +134,8 @@ Tensor randperm(std::int64_t n, py::kwargs kwargs) {
   const ops::Attr generator = generator_attr(kwargs);
   const TensorOptions options = options_without_generator(kwargs, "randperm");
   if (n < 0) fail("randperm: n must not be negative, got ", n);
-  return finish(ops::call<ops::RandomPermutation>({}, {n, options.dtype.value_or(Dtype::kInt64), generator}), options);
+  return finish(ops::call<ops::RandomPermutation>({}, {n, options.dtype.value_or(Dtype::kInt64), generator}),
+                options);
 }
 
 // Writes the result of a random operation into an existing tensor.
@@ -181,7 +185,8 @@ void bind_fills() {
         if (!probability || !(*probability >= 0 && *probability <= 1)) {
           fail("bernoulli_: p must be a probability between 0 and 1");
         }
-        fill_with<ops::Bernoulli>(self, {self.sizes(), *probability, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Bernoulli>(self,
+                                  {self.sizes(), *probability, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("p") = 0.5, py::kw_only(), generator, "Fills with 1 with probability p, else 0.");
@@ -196,14 +201,16 @@ void bind_fills() {
       py::arg("lambd") = 1.0, py::kw_only(), generator, "Fills with exponential numbers of rate lambd.");
   method(
       "random_",
-      [](const Tensor& self, const std::optional<std::int64_t>& first, const std::optional<std::int64_t>& last, py::handle g) {
+      [](const Tensor& self, const std::optional<std::int64_t>& first,
+         const std::optional<std::int64_t>& last, py::handle g) {
         if (!first && !last) {
           fill_with<ops::RandomBits>(self, {self.sizes(), self.dtype(), generator_of_object(g.ptr())});
           return self;
         }
         const std::int64_t low = last ? *first : 0, high = last ? *last : *first;
         check_range("random_", low, high);
-        fill_with<ops::RandomIntegers>(self, {self.sizes(), low, high, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::RandomIntegers>(self,
+                                       {self.sizes(), low, high, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("from") = py::none(), py::arg("to") = py::none(), py::kw_only(), generator,
@@ -213,13 +220,15 @@ void bind_fills() {
       [](const Tensor& self, py::handle value) {
         if (is_tensor(value.ptr())) {
           if (tensor_of(value.ptr()).ndim() != 0) {
-            fail("fill_: value must be a number or a 0-d tensor, got shape ", to_string(tensor_of(value.ptr()).sizes()));
+            fail("fill_: value must be a number or a 0-d tensor, got shape ",
+                 to_string(tensor_of(value.ptr()).sizes()));
           }
           py::cast(self).attr("copy_")(value);
           return self;
         }
         const auto number = number_operand(value.ptr());
-        if (!number) fail(ErrorKind::kType, "fill_: value must be a number, not ", Py_TYPE(value.ptr())->tp_name);
+        if (!number)
+          fail(ErrorKind::kType, "fill_: value must be a number, not ", Py_TYPE(value.ptr())->tp_name);
         const ops::Attr attr = number->kind() == ops::Operand::Kind::kFloat ? ops::Attr(number->number())
                                                                             : ops::Attr(number->integer());
         fill_with<ops::Full>(self, {self.sizes(), attr, self.dtype()});
@@ -242,54 +251,82 @@ bool is_generator(PyObject* object) { return py::isinstance<GeneratorHandle>(obj
 
 Ref<Generator> generator_of_object(PyObject* object) {
   if (object == Py_None) return {};
-  if (!is_generator(object)) fail(ErrorKind::kType, "generator: expected a Generator or None, not ", Py_TYPE(object)->tp_name);
+  if (!is_generator(object))
+    fail(ErrorKind::kType, "generator: expected a Generator or None, not ", Py_TYPE(object)->tp_name);
   return py::handle(object).cast<const GeneratorHandle&>().ref;
 }
 
 void bind_random(py::module_& core) {
-  py::class_<GeneratorHandle>(core, "Generator", "A stream of pseudo-random numbers: MT19937, as PyTorch's on the CPU.")
-      .def(py::init([](py::handle) { return GeneratorHandle{Ref<Generator>(new Generator)}; }), py::arg("device") = "cpu")
-      .def("manual_seed",
-           [](py::object self, py::handle seed) {
-             self.cast<GeneratorHandle&>().ref->manual_seed(seed_from(seed));
-             return self;
-           },
-           py::arg("seed"), "Restarts the stream at the seed and returns the generator.")
-      .def("seed", [](GeneratorHandle& self) { return self.ref->seed(); }, "Seeds from the system's entropy; returns the seed.")
-      .def("initial_seed", [](GeneratorHandle& self) { return self.ref->initial_seed(); }, "The last seed.")
-      .def("get_state", [](GeneratorHandle& self) { return state_tensor(*self.ref); }, "The state as uint8 (5056,).")
-      .def("set_state", [](GeneratorHandle& self, const Tensor& state) { restore_state(*self.ref, state); },
-           py::arg("new_state"), "Continues where get_state() was taken.")
-      .def("clone_state", [](GeneratorHandle& self) {
-        Ref<Generator> copy(new Generator);
-        copy->state() = self.ref->state();
-        return GeneratorHandle{copy};
-      })
+  py::class_<GeneratorHandle>(core, "Generator",
+                              "A stream of pseudo-random numbers: MT19937, as PyTorch's on the CPU.")
+      .def(py::init([](py::handle) { return GeneratorHandle{Ref<Generator>(new Generator)}; }),
+           py::arg("device") = "cpu")
+      .def(
+          "manual_seed",
+          [](py::object self, py::handle seed) {
+            self.cast<GeneratorHandle&>().ref->manual_seed(seed_from(seed));
+            return self;
+          },
+          py::arg("seed"), "Restarts the stream at the seed and returns the generator.")
+      .def(
+          "seed", [](GeneratorHandle& self) { return self.ref->seed(); },
+          "Seeds from the system's entropy; returns the seed.")
+      .def(
+          "initial_seed", [](GeneratorHandle& self) { return self.ref->initial_seed(); }, "The last seed.")
+      .def(
+          "get_state", [](GeneratorHandle& self) { return state_tensor(*self.ref); },
+          "The state as uint8 (5056,).")
+      .def(
+          "set_state", [](GeneratorHandle& self, const Tensor& state) { restore_state(*self.ref, state); },
+          py::arg("new_state"), "Continues where get_state() was taken.")
+      .def("clone_state",
+           [](GeneratorHandle& self) {
+             Ref<Generator> copy(new Generator);
+             copy->state() = self.ref->state();
+             return GeneratorHandle{copy};
+           })
       .def_property_readonly("device", [](GeneratorHandle&) { return Device{}; });
   core.attr("default_generator") = default_generator_object();
-  core.def("manual_seed",
-           [](py::handle seed) {
-             exec::default_generator()->manual_seed(seed_from(seed));
-             return default_generator_object();
-           },
-           py::arg("seed"), "Restarts the default generator at the seed.");
-  core.def("seed", [] { return exec::default_generator()->seed(); }, "Seeds the default generator from entropy.");
-  core.def("initial_seed", [] { return exec::default_generator()->initial_seed(); }, "The default generator's seed.");
-  core.def("get_rng_state", [] { return state_tensor(*exec::default_generator()); }, "The default generator's state.");
-  core.def("set_rng_state", [](const Tensor& state) { restore_state(*exec::default_generator(), state); },
-           py::arg("new_state"), "Restores the default generator's state.");
-  core.attr("rand") = sized_random<ops::Uniform>("rand", "rand(*size, generator=None, dtype=None): U[0, 1).", 0, 1);
-  core.attr("randn") = sized_random<ops::Normal>("randn", "randn(*size, generator=None, dtype=None): N(0, 1).", 0, 1);
+  core.def(
+      "manual_seed",
+      [](py::handle seed) {
+        exec::default_generator()->manual_seed(seed_from(seed));
+        return default_generator_object();
+      },
+      py::arg("seed"), "Restarts the default generator at the seed.");
+  core.def(
+      "seed", [] { return exec::default_generator()->seed(); }, "Seeds the default generator from entropy.");
+  core.def(
+      "initial_seed", [] { return exec::default_generator()->initial_seed(); },
+      "The default generator's seed.");
+  core.def(
+      "get_rng_state", [] { return state_tensor(*exec::default_generator()); },
+      "The default generator's state.");
+  core.def(
+      "set_rng_state", [](const Tensor& state) { restore_state(*exec::default_generator(), state); },
+      py::arg("new_state"), "Restores the default generator's state.");
+  core.attr("rand") =
+      sized_random<ops::Uniform>("rand", "rand(*size, generator=None, dtype=None): U[0, 1).", 0, 1);
+  core.attr("randn") =
+      sized_random<ops::Normal>("randn", "randn(*size, generator=None, dtype=None): N(0, 1).", 0, 1);
   core.attr("rand_like") = like_random<ops::Uniform>("rand_like", "U[0, 1) in input's shape.", 0, 1);
   core.attr("randn_like") = like_random<ops::Normal>("randn_like", "N(0, 1) in input's shape.", 0, 1);
-  core.def("randint", &randint, "randint(low=0, high, size, *, generator=None, dtype=int64): uniform integers.");
-  core.def("randperm", &randperm, py::arg("n"), "randperm(n, *, generator=None, dtype=int64): a random permutation.");
-  core.def("randint_like", [](const Tensor& input, std::int64_t low, const std::optional<std::int64_t>& high, py::kwargs kwargs) {
-    const TensorOptions options = options_without_generator(kwargs, "randint_like");
-    const std::int64_t first = high ? low : 0, last = high ? *high : low;
-    check_range("randint_like", first, last);
-    return finish(ops::call<ops::RandomIntegers>({}, {input.sizes(), first, last, options.dtype.value_or(input.dtype()), generator_attr(kwargs)}), options);
-  }, py::arg("input"), py::arg("low"), py::arg("high") = py::none(), "Uniform integers in input's shape.");
+  core.def("randint", &randint,
+           "randint(low=0, high, size, *, generator=None, dtype=int64): uniform integers.");
+  core.def("randperm", &randperm, py::arg("n"),
+           "randperm(n, *, generator=None, dtype=int64): a random permutation.");
+  core.def(
+      "randint_like",
+      [](const Tensor& input, std::int64_t low, const std::optional<std::int64_t>& high, py::kwargs kwargs) {
+        const TensorOptions options = options_without_generator(kwargs, "randint_like");
+        const std::int64_t first = high ? low : 0, last = high ? *high : low;
+        check_range("randint_like", first, last);
+        return finish(ops::call<ops::RandomIntegers>(
+                          {}, {input.sizes(), first, last, options.dtype.value_or(input.dtype()),
+                               generator_attr(kwargs)}),
+                      options);
+      },
+      py::arg("input"), py::arg("low"), py::arg("high") = py::none(), "Uniform integers in input's shape.");
   bind_fills();
 }
 

@@ -27,11 +27,16 @@ const char* alias_of(std::string_view name) {
 Attr default_of(const Arg& arg) {
   if (!arg.has_default) return Attr();
   switch (arg.kind) {
-    case ArgKind::kInt: return Attr(static_cast<std::int64_t>(arg.number));
-    case ArgKind::kFloat: return Attr(arg.number);
-    case ArgKind::kBool: return Attr(arg.number != 0);
-    case ArgKind::kText: return Attr(arg.text);
-    default: return Attr();
+    case ArgKind::kInt:
+      return Attr(static_cast<std::int64_t>(arg.number));
+    case ArgKind::kFloat:
+      return Attr(arg.number);
+    case ArgKind::kBool:
+      return Attr(arg.number != 0);
+    case ArgKind::kText:
+      return Attr(arg.text);
+    default:
+      return Attr();
   }
 }
 
@@ -45,7 +50,8 @@ PyTypeObject* make_result_type(const ops::Record& record) {
   fields->push_back({nullptr, nullptr});
   auto* name = new std::string("unspool.return_types." + std::string(record.public_name()));
   auto* desc = new PyStructSequence_Desc{name->c_str(), nullptr, fields->data(), count};
-  return reinterpret_cast<PyTypeObject*>(checked(reinterpret_cast<PyObject*>(PyStructSequence_NewType(desc))));
+  return reinterpret_cast<PyTypeObject*>(
+      checked(reinterpret_cast<PyObject*>(PyStructSequence_NewType(desc))));
 }
 
 constexpr int kMaxArgs = 12;
@@ -78,12 +84,15 @@ int find_keyword(const Signature& signature, PyObject* keyword) {
   return -1;
 }
 
-bool is_integer_like(PyObject* object) { return PyLong_Check(object) || (PyIndex_Check(object) && !is_tensor(object)) ||
-                                                (is_tensor(object) && tensor_of(object).ndim() == 0 && !is_floating(tensor_of(object).dtype())); }
+bool is_integer_like(PyObject* object) {
+  return PyLong_Check(object) || (PyIndex_Check(object) && !is_tensor(object)) ||
+         (is_tensor(object) && tensor_of(object).ndim() == 0 && !is_floating(tensor_of(object).dtype()));
+}
 
 std::string type_of(PyObject* object) {
   if (is_tensor(object)) {
-    return "Tensor of " + std::string(name(tensor_of(object).dtype())) + " " + to_string(tensor_of(object).sizes());
+    return "Tensor of " + std::string(name(tensor_of(object).dtype())) + " " +
+           to_string(tensor_of(object).sizes());
   }
   return object == Py_None ? "None" : Py_TYPE(object)->tp_name;
 }
@@ -119,7 +128,8 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
     if (spelt_out && !(is_list ? is_tensor(first) : is_integer_like(first))) spelt_out = false;
   }
   if (raw.count > positional && !spelt_out) {
-    why = "takes " + std::to_string(positional) + " positional arguments but " + std::to_string(raw.count) + " were given";
+    why = "takes " + std::to_string(positional) + " positional arguments but " + std::to_string(raw.count) +
+          " were given";
     return false;
   }
   for (Py_ssize_t i = 0; i < std::min(raw.count, positional); ++i) given[i] = raw.values[i];
@@ -147,14 +157,17 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
         why = "argument '" + std::string(arg.name) + "' is missing";
         return false;
       }
-      if (ops::is_tensor_kind(arg.kind)) arguments.operands.emplace_back();
-      else arguments.attrs.push_back(signature.defaults[static_cast<std::size_t>(i)]);
+      if (ops::is_tensor_kind(arg.kind))
+        arguments.operands.emplace_back();
+      else
+        arguments.attrs.push_back(signature.defaults[static_cast<std::size_t>(i)]);
       continue;
     }
     bool fits = false;
     const bool takes_rest = spelt_out && i == signature.positional - 1;
     if (arg.kind == ArgKind::kTensors) {
-      fits = takes_rest ? append_list(raw.values + i, raw.count - i, arguments) : append_tensors(value, arguments);
+      fits = takes_rest ? append_list(raw.values + i, raw.count - i, arguments)
+                        : append_tensors(value, arguments);
     } else if (ops::is_tensor_kind(arg.kind)) {
       ops::Operand operand;
       fits = to_operand(value, arg.kind, operand);
@@ -174,21 +187,23 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
       arguments.attrs.push_back(std::move(attr));
     }
     if (!fits) {
-      why = "argument '" + std::string(arg.name) + "' must be " + kind_name(arg.kind) + ", not " + type_of(value);
+      why = "argument '" + std::string(arg.name) + "' must be " + kind_name(arg.kind) + ", not " +
+            type_of(value);
       return false;
     }
   }
   return true;
 }
 
-std::string mismatch(const std::string& name, const std::vector<Signature>& overloads, const RawArguments& raw,
-                     const std::string& why) {
+std::string mismatch(const std::string& name, const std::vector<Signature>& overloads,
+                     const RawArguments& raw, const std::string& why) {
   if (overloads.size() == 1) return name + "(): " + why + "; the signature is " + show(name, overloads[0]);
   std::string text = name + "(): no form takes (";
   const Py_ssize_t keywords = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
   for (Py_ssize_t i = 0; i < raw.count + keywords; ++i) {
     if (i) text += ", ";
-    if (i >= raw.count) text += std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
+    if (i >= raw.count)
+      text += std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
     text += type_of(raw.values[i]);
   }
   text += "); the forms are";
@@ -211,16 +226,23 @@ std::string show(const std::string& name, const Signature& signature) {
     if (!arg.has_default) continue;
     const Attr value = signature.defaults[static_cast<std::size_t>(i)];
     switch (value.kind()) {
-      case Attr::Kind::kBool: text += value.flag() ? "=True" : "=False"; break;
-      case Attr::Kind::kInt: text += "=" + std::to_string(value.integer()); break;
+      case Attr::Kind::kBool:
+        text += value.flag() ? "=True" : "=False";
+        break;
+      case Attr::Kind::kInt:
+        text += "=" + std::to_string(value.integer());
+        break;
       case Attr::Kind::kFloat: {
         std::ostringstream number;
         number << value.number();
         text += "=" + number.str();
         break;
       }
-      case Attr::Kind::kText: text += "='" + std::string(value.text()) + "'"; break;
-      default: text += "=None";
+      case Attr::Kind::kText:
+        text += "='" + std::string(value.text()) + "'";
+        break;
+      default:
+        text += "=None";
     }
   }
   return text + ")";
@@ -230,7 +252,8 @@ std::string docstring(const std::string& name, const std::vector<Signature>& ove
   std::string text;
   for (const Signature& signature : overloads) text += show(name, signature) + "\n";
   for (const Signature& signature : overloads) {
-    text += "\n" + std::string(signature.op->record.doc) + "\n\nFormula: " + std::string(signature.op->record.formula) + "\n";
+    text += "\n" + std::string(signature.op->record.doc) +
+            "\n\nFormula: " + std::string(signature.op->record.formula) + "\n";
   }
   if (in_place) text += "\nChanges the first tensor in place and returns it.\n";
   return text;
@@ -255,21 +278,31 @@ void append(PyObject* list, PyObject* value) {
 PyObject* default_object(const Arg& arg) {
   const Attr value = default_of(arg);
   switch (value.kind()) {
-    case Attr::Kind::kBool: return PyBool_FromLong(value.flag());
-    case Attr::Kind::kInt: return PyLong_FromLongLong(value.integer());
-    case Attr::Kind::kFloat: return PyFloat_FromDouble(value.number());
-    case Attr::Kind::kText: return text_of(value.text());
-    default: Py_RETURN_NONE;
+    case Attr::Kind::kBool:
+      return PyBool_FromLong(value.flag());
+    case Attr::Kind::kInt:
+      return PyLong_FromLongLong(value.integer());
+    case Attr::Kind::kFloat:
+      return PyFloat_FromDouble(value.number());
+    case Attr::Kind::kText:
+      return text_of(value.text());
+    default:
+      Py_RETURN_NONE;
   }
 }
 
 const char* name_of(ops::Kind kind) {
   switch (kind) {
-    case ops::Kind::kElementwise: return "elementwise";
-    case ops::Kind::kView: return "view";
-    case ops::Kind::kComposite: return "composite";
-    case ops::Kind::kUpdate: return "update";
-    default: return "kernel";
+    case ops::Kind::kElementwise:
+      return "elementwise";
+    case ops::Kind::kView:
+      return "view";
+    case ops::Kind::kComposite:
+      return "composite";
+    case ops::Kind::kUpdate:
+      return "update";
+    default:
+      return "kernel";
   }
 }
 
@@ -285,7 +318,8 @@ PyObject* describe_record(const ops::Record& record) {
   put(row.get(), "differentiable", PyBool_FromLong(record.is_differentiable()));
   put(row.get(), "in_place", PyBool_FromLong(record.has_in_place));
   put(row.get(), "only_in_place", PyBool_FromLong(record.only_in_place));
-  put(row.get(), "outputs", record.compose_many ? Py_NewRef(Py_None) : PyLong_FromLong(record.outputs.size()));
+  put(row.get(), "outputs",
+      record.compose_many ? Py_NewRef(Py_None) : PyLong_FromLong(record.outputs.size()));
   Owned where(checked(PyList_New(0)));
   if (record.where & ops::kTop) append(where.get(), text_of("torch"));
   if (record.where & ops::kMethod) append(where.get(), text_of("Tensor"));

@@ -1,5 +1,5 @@
-// The Python signature of an operation: how a call's arguments are matched against the record's declarations, and how
-// signatures are shown in messages, docstrings and stubs.
+// The Python signature of an operation: how a call's arguments are matched against the record's declarations,
+// and how signatures are shown in messages, docstrings and stubs.
 #pragma once
 
 #include <Python.h>
@@ -13,16 +13,16 @@ namespace unspool::bind {
 
 struct Signature {
   const ops::Op* op;
-  std::vector<PyObject*> names;    // interned, in declaration order
-  std::vector<ops::Attr> defaults;  // by argument; none for tensors
+  std::vector<PyObject*> names;         // interned, in declaration order
+  std::vector<ops::Attr> defaults;      // by argument; none for tensors
   PyTypeObject* result_type = nullptr;  // of operations with several outputs
-  int positional = 0;               // how many arguments may be given by position
-  bool spells_out_last = false;     // the last positional argument is a list that may be spelt out: view(2, 3)
+  int positional = 0;                   // how many arguments may be given by position
+  bool spells_out_last = false;  // the last positional argument is a list that may be spelt out: view(2, 3)
 };
 
 struct RawArguments {
   PyObject* const* values;
-  Py_ssize_t count;     // positional
+  Py_ssize_t count;    // positional
   PyObject* keywords;  // tuple of names, or null
 };
 
@@ -38,8 +38,8 @@ Signature make_signature(const ops::Op& op);
 bool parse(const Signature& signature, const RawArguments& raw, Arguments& arguments, std::string& why);
 
 // The message for a call that fits no overload.
-std::string mismatch(const std::string& name, const std::vector<Signature>& overloads, const RawArguments& raw,
-                     const std::string& why);
+std::string mismatch(const std::string& name, const std::vector<Signature>& overloads,
+                     const RawArguments& raw, const std::string& why);
 
 // "add(input, other, *, alpha=1)"
 std::string show(const std::string& name, const Signature& signature);

@@ -1,8 +1,9 @@
 // unspool.Size: the tuple of a tensor's sizes.
+#include "bind/size.h"
+
 #include <Python.h>
 
 #include "bind/errors.h"
-#include "bind/size.h"
 #include "bind/tensor_object.h"
 
 namespace unspool::bind {
@@ -30,14 +31,19 @@ PyObject* as_size(PyObject* tuple) {
 }
 
 // Slices and sums of sizes are sizes again.
-PyObject* concatenate(PyObject* self, PyObject* other) { return as_size(PyTuple_Type.tp_as_sequence->sq_concat(self, other)); }
-PyObject* subscript(PyObject* self, PyObject* index) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, index)); }
+PyObject* concatenate(PyObject* self, PyObject* other) {
+  return as_size(PyTuple_Type.tp_as_sequence->sq_concat(self, other));
+}
+PyObject* subscript(PyObject* self, PyObject* index) {
+  return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, index));
+}
 
 }  // namespace
 
 void add_size_type(PyObject* module) {
-  static PyMethodDef methods[] = {{"numel", count_elements, METH_NOARGS, "The number of elements of a tensor of this size."},
-                                  {nullptr, nullptr, 0, nullptr}};
+  static PyMethodDef methods[] = {
+      {"numel", count_elements, METH_NOARGS, "The number of elements of a tensor of this size."},
+      {nullptr, nullptr, 0, nullptr}};
   static PyType_Slot slots[] = {{Py_tp_methods, methods},
                                 {Py_tp_repr, reinterpret_cast<void*>(represent)},
                                 {Py_sq_concat, reinterpret_cast<void*>(concatenate)},

@@ -33,9 +33,12 @@ PyObject* get_is_cuda(Self, void*) { Py_RETURN_FALSE; }
 PyObject* get_is_sparse(Self, void*) { Py_RETURN_FALSE; }
 PyObject* get_itemsize(Self self, void*) { return PyLong_FromSize_t(size_of(tensor_of(self).dtype())); }
 PyObject* get_nbytes(Self self, void*) {
-  return PyLong_FromSize_t(static_cast<std::size_t>(tensor_of(self).numel()) * size_of(tensor_of(self).dtype()));
+  return PyLong_FromSize_t(static_cast<std::size_t>(tensor_of(self).numel()) *
+                           size_of(tensor_of(self).dtype()));
 }
-PyObject* get_version(Self self, void*) { return PyLong_FromUnsignedLong(tensor_of(self)->storage->version()); }
+PyObject* get_version(Self self, void*) {
+  return PyLong_FromUnsignedLong(tensor_of(self)->storage->version());
+}
 
 PyObject* get_requires_grad(Self self, void*) { return PyBool_FromLong(tensor_of(self).requires_grad()); }
 
@@ -65,7 +68,8 @@ int set_grad(Self self, PyObject* value, void*) {
       exec::set_gradient(tensor_of(self), Tensor());
       return 0;
     }
-    if (!is_tensor(value)) fail(ErrorKind::kType, "grad: expected a Tensor or None, not ", Py_TYPE(value)->tp_name);
+    if (!is_tensor(value))
+      fail(ErrorKind::kType, "grad: expected a Tensor or None, not ", Py_TYPE(value)->tp_name);
     exec::set_gradient(tensor_of(self), tensor_of(value));
     return 0;
   });
@@ -133,7 +137,8 @@ PyGetSetDef properties[] = {
     {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
     {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
     {"_version", get_version, nullptr, "How often the storage was changed in place.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad, "Whether gradients flow to this tensor.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether gradients flow to this tensor.",
+     nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
     {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called.", nullptr},
@@ -146,7 +151,8 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-// --- methods ---------------------------------------------------------------------------------------------------------
+// --- methods
+// ---------------------------------------------------------------------------------------------------------
 
 PyObject* size(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) -> PyObject* {
@@ -164,7 +170,8 @@ PyObject* stride(Self self, PyObject* const* args, Py_ssize_t count) {
   return read(self, [&](const Tensor& t) -> PyObject* {
     if (count > 0 && args[0] != Py_None) {
       const auto dim = as_integer(args[0]);
-      if (!dim) fail(ErrorKind::kType, "stride(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
+      if (!dim)
+        fail(ErrorKind::kType, "stride(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
       const int d = normalize_dim(*dim, t.ndim(), "stride");
       if (t.ndim() == 0) fail(ErrorKind::kIndex, "stride: a 0-d tensor has no dimensions");
       return PyLong_FromLongLong(t.strides()[static_cast<std::size_t>(d)]);
@@ -185,7 +192,9 @@ PyObject* data_pointer(Self self, PyObject*) {
   return read(self, [](const Tensor& t) { return PyLong_FromVoidPtr(t.numel() ? t.data() : nullptr); });
 }
 PyObject* is_contiguous(Self self, PyObject*) { return PyBool_FromLong(tensor_of(self).is_contiguous()); }
-PyObject* is_floating_point(Self self, PyObject*) { return PyBool_FromLong(is_floating(tensor_of(self).dtype())); }
+PyObject* is_floating_point(Self self, PyObject*) {
+  return PyBool_FromLong(is_floating(tensor_of(self).dtype()));
+}
 PyObject* is_complex(Self, PyObject*) { Py_RETURN_FALSE; }
 PyObject* item(Self self, PyObject*) {
   return read(self, [](const Tensor& t) { return checked(item_of(t)); });
@@ -193,7 +202,8 @@ PyObject* item(Self self, PyObject*) {
 PyObject* detach(Self self, PyObject*) { return get_data(self, nullptr); }
 PyObject* detach_in_place(Self self, PyObject*) {
   return read(self, [&](const Tensor& t) {
-    if (t->base && t->base->requires_grad) fail("detach_: a view of a tensor with history cannot be detached in place; use detach()");
+    if (t->base && t->base->requires_grad)
+      fail("detach_: a view of a tensor with history cannot be detached in place; use detach()");
     t->node = nullptr;
     t->requires_grad = false;
     return Py_NewRef(self);
@@ -225,7 +235,8 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
     if (!PyType_Check(type) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), tensor_type)) {
       fail(ErrorKind::kType, "_make_subclass: the first argument must be a subclass of Tensor");
     }
-    if (!is_tensor(data)) fail(ErrorKind::kType, "_make_subclass: expected a Tensor, not ", Py_TYPE(data)->tp_name);
+    if (!is_tensor(data))
+      fail(ErrorKind::kType, "_make_subclass: expected a Tensor, not ", Py_TYPE(data)->tp_name);
     Tensor result = detached(tensor_of(data));
     require_grad(result, requires_grad != 0);
     return wrap_as(reinterpret_cast<PyTypeObject*>(type), std::move(result));

@@ -41,9 +41,11 @@ PyObject* allocate(PyTypeObject* type, Tensor tensor) {
   return self;
 }
 
-// --- number slots ----------------------------------------------------------------------------------------------------
+// --- number slots
+// ----------------------------------------------------------------------------------------------------
 
-// Both operands of a binary operator; false when one is neither tensor nor number, so that Python may ask the other.
+// Both operands of a binary operator; false when one is neither tensor nor number, so that Python may ask the
+// other.
 bool read_pair(PyObject* a, PyObject* b, ops::Operand (&pair)[2]) {
   return to_operand(a, ops::ArgKind::kOperand, pair[0]) && to_operand(b, ops::ArgKind::kOperand, pair[1]);
 }
@@ -97,12 +99,18 @@ PyObject* matrix_product(PyObject* a, PyObject* b) {
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   switch (how) {
-    case Py_EQ: return binary<ops::Eq>(a, b);
-    case Py_NE: return binary<ops::Ne>(a, b);
-    case Py_LT: return binary<ops::Lt>(a, b);
-    case Py_LE: return binary<ops::Le>(a, b);
-    case Py_GT: return binary<ops::Gt>(a, b);
-    default: return binary<ops::Ge>(a, b);
+    case Py_EQ:
+      return binary<ops::Eq>(a, b);
+    case Py_NE:
+      return binary<ops::Ne>(a, b);
+    case Py_LT:
+      return binary<ops::Lt>(a, b);
+    case Py_LE:
+      return binary<ops::Le>(a, b);
+    case Py_GT:
+      return binary<ops::Gt>(a, b);
+    default:
+      return binary<ops::Ge>(a, b);
   }
 }
 
@@ -136,8 +144,8 @@ PyObject* to_index(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = tensor_of(self);
     if (tensor.numel() != 1 || is_floating(tensor.dtype())) {
-      fail(ErrorKind::kType, "index: only a tensor of one integer can be used as an index, not ", name(tensor.dtype()),
-           " of shape ", to_string(tensor.sizes()));
+      fail(ErrorKind::kType, "index: only a tensor of one integer can be used as an index, not ",
+           name(tensor.dtype()), " of shape ", to_string(tensor.sizes()));
     }
     Owned item(checked(item_of(tensor)));
     return checked(PyNumber_Long(item.get()));
@@ -217,9 +225,11 @@ void add_tensor_type(PyObject* module) {
       {Py_nb_index, slot(to_index)},
       {0, nullptr},
   };
-  static PyType_Spec spec = {"unspool.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  static PyType_Spec spec = {"unspool.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                             slots};
   tensor_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
-  if (PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(tensor_type)) < 0) throw PythonError{};
+  if (PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(tensor_type)) < 0)
+    throw PythonError{};
 }
 
 PyObject* wrap(Tensor tensor) {

@@ -1,5 +1,5 @@
-// The Python type `unspool.Tensor`: a C type whose instances hold one tensor handle. Written against the C API rather
-// than as a pybind11 class because its construction is on every hot path (docs/decisions).
+// The Python type `unspool.Tensor`: a C type whose instances hold one tensor handle. Written against the C
+// API rather than as a pybind11 class because its construction is on every hot path (docs/decisions).
 #pragma once
 
 #include <Python.h>
@@ -9,18 +9,19 @@
 namespace unspool::bind {
 
 struct PyTensor {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weakrefs;
 };
 
 extern PyTypeObject* tensor_type;
 
-// Creates the type and adds it to the module as "Tensor". Methods derived from the registry are attached later.
+// Creates the type and adds it to the module as "Tensor". Methods derived from the registry are attached
+// later.
 void add_tensor_type(PyObject* module);
 
-// A new reference to the tensor's Python object; the living one if there is one. None for an undefined tensor.
+// A new reference to the tensor's Python object; the living one if there is one. None for an undefined
+// tensor.
 PyObject* wrap(Tensor tensor);
 // A new object of a subclass over this tensor, which must not have one yet.
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor);

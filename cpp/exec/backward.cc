@@ -1,5 +1,6 @@
-// Set-up turns the reachable graph into arrays indexed by integers, in reverse forward order; then one plain loop.
-// The set-up runs no kernels and no user code, so its scratch fields in the nodes are never seen half-written.
+// Set-up turns the reachable graph into arrays indexed by integers, in reverse forward order; then one plain
+// loop. The set-up runs no kernels and no user code, so its scratch fields in the nodes are never seen
+// half-written.
 #include "exec/backward.h"
 
 #include <algorithm>
@@ -49,18 +50,20 @@ class Engine {
 
   const Unwinding& how_;
   std::uint32_t epoch_ = next_epoch();
-  std::vector<Node*> nodes_;               // in reverse forward order, leaves last
-  std::vector<std::uint32_t> first_edge_;  // node i's edges are targets_[first_edge_[i] .. first_edge_[i + 1])
+  std::vector<Node*> nodes_;  // in reverse forward order, leaves last
+  std::vector<std::uint32_t>
+      first_edge_;  // node i's edges are targets_[first_edge_[i] .. first_edge_[i + 1])
   std::vector<std::int32_t> targets_;
   std::vector<std::uint32_t> first_slot_;
-  std::vector<Tensor> slots_;  // cotangents that have arrived, one per output of each node
+  std::vector<Tensor> slots_;           // cotangents that have arrived, one per output of each node
   std::vector<std::uint32_t> pending_;  // contributions a leaf still waits for
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;
 };
 
-Engine::Engine(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how) : how_(how) {
+Engine::Engine(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
+    : how_(how) {
   collect(outputs);
   link();
   mark_needed();
@@ -82,7 +85,8 @@ void Engine::collect(std::span<const Tensor> outputs) {
     for (std::uint32_t e = 0; e < node->input_count(); ++e) reach(node->edge(e).get());
   }
   const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
-  if (!std::is_sorted(nodes_.begin(), nodes_.end(), later)) std::stable_sort(nodes_.begin(), nodes_.end(), later);
+  if (!std::is_sorted(nodes_.begin(), nodes_.end(), later))
+    std::stable_sort(nodes_.begin(), nodes_.end(), later);
 }
 
 void Engine::link() {
@@ -129,8 +133,10 @@ void Engine::seed(std::span<const Tensor> outputs, std::span<const Tensor> cotan
     Tensor cotangent = i < cotangents.size() ? cotangents[i] : Tensor();
     if (!cotangent) {
       if (output.numel() != 1) {
-        fail("backward: a gradient can be created implicitly only for a single number, not for an output of shape ",
-             to_string(output.sizes()), "; pass gradient=, or reduce the output with sum() or mean()");
+        fail(
+            "backward: a gradient can be created implicitly only for a single number, not for an output of "
+            "shape ",
+            to_string(output.sizes()), "; pass gradient=, or reduce the output with sum() or mean()");
       }
       cotangent = ops::ones_like(output);
     } else if (!(cotangent.sizes() == output.sizes())) {
@@ -184,8 +190,8 @@ Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::
   if (!(cotangent.sizes() == spec.sizes)) {
     Dims sizes = spec.sizes;
     if (!broadcast_into(sizes, cotangent.sizes()) || !(sizes == cotangent.sizes())) {
-      fail("backward: ", from.name(), " returned a gradient of shape ", to_string(cotangent.sizes()), " for input ", input,
-           ", whose shape is ", to_string(spec.sizes));
+      fail("backward: ", from.name(), " returned a gradient of shape ", to_string(cotangent.sizes()),
+           " for input ", input, ", whose shape is ", to_string(spec.sizes));
     }
     cotangent = ops::sum_to(cotangent, spec.sizes);
   }
@@ -251,14 +257,17 @@ void Engine::run_hooks(Node& node, std::span<Tensor> arrived) {
 void Engine::capture(std::size_t i, std::span<const Tensor> arrived) {
   for (const Capture& place : captures_) {
     if (place.node != i || !arrived[place.output]) continue;
-    if (!how_.accumulate) captured_[place.input] = arrived[place.output];
-    else if (!nodes_[i]->is_leaf()) slot_of(how_.inputs[place.input].impl()).grad = arrived[place.output];
+    if (!how_.accumulate)
+      captured_[place.input] = arrived[place.output];
+    else if (!nodes_[i]->is_leaf())
+      slot_of(how_.inputs[place.input].impl()).grad = arrived[place.output];
   }
 }
 
 }  // namespace
 
-std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how) {
+std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+                           const Unwinding& how) {
   for (const Tensor& output : outputs) {
     if (!output.requires_grad()) {
       fail("backward: the output of shape ", to_string(output.sizes()),

@@ -17,8 +17,9 @@ struct Unwinding {
   bool accumulate = false;
 };
 
-// Unwinds from `outputs` with the given cotangents (undefined means 1, allowed for single elements). Returns one tensor
-// per input, undefined where no path leads to it.
-std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how);
+// Unwinds from `outputs` with the given cotangents (undefined means 1, allowed for single elements). Returns
+// one tensor per input, undefined where no path leads to it.
+std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+                           const Unwinding& how);
 
 }  // namespace unspool::exec

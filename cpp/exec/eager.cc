@@ -45,8 +45,10 @@ class Launch {
  public:
   explicit Launch(const Call& call) : call_(call), inference_{call, {specs_, outputs()}} {
     const ops::Record& record = call.op.record;
-    if (record.kind == ops::Kind::kElementwise) ops::infer_elementwise(inference_);
-    else record.infer(inference_);
+    if (record.kind == ops::Kind::kElementwise)
+      ops::infer_elementwise(inference_);
+    else
+      record.infer(inference_);
     cast_inputs();
   }
 
@@ -55,14 +57,16 @@ class Launch {
   ops::OutputSpec& spec(std::size_t i) { return specs_[i]; }
 
   void allocate(std::span<Tensor> out) {
-    for (std::size_t i = 0; i < outputs(); ++i) out[i] = Tensor::empty(std::move(specs_[i].sizes), specs_[i].dtype);
+    for (std::size_t i = 0; i < outputs(); ++i)
+      out[i] = Tensor::empty(std::move(specs_[i].sizes), specs_[i].dtype);
   }
 
   void run(std::span<const Tensor> out) {
     SmallVector<View, 4> in_views;
     SmallVector<Number, 4> numbers(call_.in.size());
     Operands row_major;  // keeps copies alive while the kernel runs
-    for (std::size_t i = 0; i < call_.in.size(); ++i) in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
+    for (std::size_t i = 0; i < call_.in.size(); ++i)
+      in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
     View out_views[3];
     for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = out[i].view();
     const std::span<const View> outs(out_views, outputs());
@@ -136,7 +140,8 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
     refuse(call, "the tensor shares memory with a read-only array; clone() it first");
   }
   if (may_overlap_itself(target.sizes(), target.strides())) {
-    refuse(call, "several elements of the tensor share one place in memory (it was expanded); clone() it first");
+    refuse(call,
+           "several elements of the tensor share one place in memory (it was expanded); clone() it first");
   }
   if (!ops::thread_state().grad_enabled) return;
   if (target.requires_grad() && is_leaf(target.impl()) && !target->base) {
@@ -145,17 +150,20 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
   const bool base_has_history = target->base && target->base->requires_grad;
   if (base_has_history || (target->base && recording)) {
     fail(ErrorKind::kNotImplemented, call.op.record.public_name(),
-         "_: changing a view in place is not recorded for gradients; build the result with where(), cat() or stack(), "
+         "_: changing a view in place is not recorded for gradients; build the result with where(), cat() or "
+         "stack(), "
          "or use no_grad()");
   }
 }
 
-// Whether another operand shows the target's memory under another geometry, so that writing would disturb reading.
+// Whether another operand shows the target's memory under another geometry, so that writing would disturb
+// reading.
 bool is_entangled(const Call& call, const Tensor& target) {
   for (const Operand& operand : call.in) {
     if (!operand.is_tensor() || operand.impl().storage.get() != target->storage.get()) continue;
     const TensorImpl& x = operand.impl();
-    if (x.offset != target->offset || !(x.sizes == target->sizes) || !(x.strides == target->strides)) return true;
+    if (x.offset != target->offset || !(x.sizes == target->sizes) || !(x.strides == target->strides))
+      return true;
   }
   return false;
 }
@@ -196,14 +204,17 @@ void copy_into(const Tensor& target, const Tensor& source) {
 void Eager::emit(const Call& call, std::span<Tensor> out) {
   const ops::Record& record = call.op.record;
   switch (record.kind) {
-    case ops::Kind::kComposite: return record.compose(call, out);
-    case ops::Kind::kUpdate: return run_update(call);
+    case ops::Kind::kComposite:
+      return record.compose(call, out);
+    case ops::Kind::kUpdate:
+      return run_update(call);
     case ops::Kind::kView: {
       out[0] = make_view(call);
       if (needs_record(call.op, call.in)) exec::record(call, out);
       return;
     }
-    default: break;
+    default:
+      break;
   }
   Launch launch(call);
   launch.allocate(out);
@@ -220,12 +231,15 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     Launch launch(call);
     check_result(call, target, launch.spec(0).sizes, launch.spec(0).dtype);
     if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {
-      const Tensor overwritten = recording && rule_reads_first_input(record) ? ops::clone(target.alias()) : Tensor();
+      const Tensor overwritten =
+          recording && rule_reads_first_input(record) ? ops::clone(target.alias()) : Tensor();
       launch.run({&target, 1});
       target->storage->mark_written(record.public_name().data());
       Tensor result = target;
-      if (recording) exec::record(launch.call(), {&result, 1}, overwritten);
-      else if (ops::thread_state().grad_enabled) forget_history(target);
+      if (recording)
+        exec::record(launch.call(), {&result, 1}, overwritten);
+      else if (ops::thread_state().grad_enabled)
+        forget_history(target);
       return;
     }
   }

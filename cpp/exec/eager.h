@@ -12,8 +12,8 @@ class Eager final : public ops::Emitter {
   void emit_into(const ops::Call& call, const Tensor& target) override;
 };
 
-// Connects the operations to the kernels of a table and makes eager execution the default. Raises when an operation
-// that needs a kernel has none.
+// Connects the operations to the kernels of a table and makes eager execution the default. Raises when an
+// operation that needs a kernel has none.
 void start(const kernels::Table& table);
 
 // The generator that random operations draw from when they are given none.

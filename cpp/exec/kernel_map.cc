@@ -81,8 +81,8 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
   if (!fault.what) return;
   if (fault.limit == 0) fail(op.record.name, ": division by zero in an integer dtype");
   if (fault.limit < 0) fail(op.record.name, ": ", fault.what, " ", fault.value);
-  fail(ErrorKind::kIndex, op.record.name, ": ", fault.what, " ", fault.value, " is out of range: expected 0 to ",
-       fault.limit - 1);
+  fail(ErrorKind::kIndex, op.record.name, ": ", fault.what, " ", fault.value,
+       " is out of range: expected 0 to ", fault.limit - 1);
 }
 
 }  // namespace unspool::exec

@@ -70,7 +70,8 @@ void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::
   const bool recording = ops::thread_state().grad_enabled;
   if (!slot.grad) {
     // Memory that nobody else sees may become the gradient; anything shared is copied.
-    const bool is_ours = incoming->ref_count() == 1 && incoming->storage->ref_count() == 1 && incoming.is_contiguous();
+    const bool is_ours =
+        incoming->ref_count() == 1 && incoming->storage->ref_count() == 1 && incoming.is_contiguous();
     slot.grad = recording ? incoming : is_ours ? std::move(incoming) : ops::clone(incoming);
   } else if (recording) {
     slot.grad = ops::add(slot.grad, incoming);
@@ -103,7 +104,8 @@ void set_gradient(const Tensor& tensor, Tensor grad) {
            to_string(tensor.sizes()));
     }
     if (grad.dtype() != tensor.dtype()) {
-      fail("grad: a gradient of dtype ", name(grad.dtype()), " does not fit a tensor of dtype ", name(tensor.dtype()));
+      fail("grad: a gradient of dtype ", name(grad.dtype()), " does not fit a tensor of dtype ",
+           name(tensor.dtype()));
     }
     if (grad.is_same(tensor)) fail("grad: a tensor cannot be its own gradient");
   }
@@ -124,7 +126,8 @@ Edge edge_of(TensorImpl& impl) {
 }
 
 std::uint64_t add_hook(const Tensor& tensor, TensorHook hook) {
-  if (!tensor.requires_grad()) fail("register_hook: the tensor does not require grad, so no cotangent will reach it");
+  if (!tensor.requires_grad())
+    fail("register_hook: the tensor does not require grad, so no cotangent will reach it");
   const Edge edge = edge_of(tensor.impl());
   Node& node = *edge.get();
   if (!node.hooks) node.hooks = std::make_unique<HookList>();
@@ -139,7 +142,8 @@ void remove_hook(GraphNode& graph_node, std::uint64_t id) {
     std::erase_if(node.hooks->entries, [id](const HookList::Entry& entry) { return entry.id == id; });
   }
   if (node.is_leaf()) {
-    std::erase_if(static_cast<LeafNode&>(node).post_hooks, [id](const auto& entry) { return entry.first == id; });
+    std::erase_if(static_cast<LeafNode&>(node).post_hooks,
+                  [id](const auto& entry) { return entry.first == id; });
   }
 }
 
@@ -148,7 +152,8 @@ void retain_grad(const Tensor& tensor) {
   if (is_leaf(tensor.impl())) return;
   AutogradSlot& slot = slot_of(tensor.impl());
   if (slot.retainer) return;
-  // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in time.
+  // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in
+  // time.
   slot.retainer = tensor->node;
   slot.retain_hook = add_hook(tensor, [&slot](const Tensor& g) {
     slot.grad = slot.grad ? ops::add(slot.grad, g) : g;

@@ -1,5 +1,5 @@
-// The tape's nodes: what a recorded operation keeps for the way back, and how nodes point at each other. A node that
-// dies hands its inputs to a worklist, so that chains of any length are freed without recursion.
+// The tape's nodes: what a recorded operation keeps for the way back, and how nodes point at each other. A
+// node that dies hands its inputs to a worklist, so that chains of any length are freed without recursion.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,8 @@ class Node : public GraphNode {
   virtual std::uint32_t output_count() const = 0;
   virtual ops::OutputSpec output(std::uint32_t i) const = 0;
   // From the outputs' cotangents (undefined ones count as zero) to those of the wanted inputs.
-  virtual void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) = 0;
+  virtual void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted,
+                      std::span<Tensor> grads) = 0;
   // Drops what was saved; the node can then not be unwound again.
   virtual void release() = 0;
 
@@ -74,7 +75,7 @@ class LeafNode;
 struct AutogradSlot : GradientSlot {
   Tensor grad;
   Ref<GraphNode> accumulator;  // leaves only; made on first use
-  Ref<GraphNode> retainer;  // the node whose hook keeps this tensor's gradient, when it is not a leaf
+  Ref<GraphNode> retainer;     // the node whose hook keeps this tensor's gradient, when it is not a leaf
   std::uint64_t retain_hook = 0;
   ~AutogradSlot() override;
 };
@@ -106,13 +107,16 @@ class LeafNode final : public Node {
 };
 
 AutogradSlot& slot_of(TensorImpl& impl);
-inline AutogradSlot* slot_if_any(const TensorImpl& impl) { return static_cast<AutogradSlot*>(impl.slot.get()); }
+inline AutogradSlot* slot_if_any(const TensorImpl& impl) {
+  return static_cast<AutogradSlot*>(impl.slot.get());
+}
 
 // The tensor's gradient; undefined when there is none.
 Tensor gradient_of(const Tensor& tensor);
 void set_gradient(const Tensor& tensor, Tensor grad);
 
-// Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no gradient.
+// Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no
+// gradient.
 Edge edge_of(TensorImpl& impl);
 inline bool is_leaf(const TensorImpl& impl) { return !impl.node; }
 LeafNode& accumulator_of(TensorImpl& leaf);

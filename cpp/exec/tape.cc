@@ -1,5 +1,5 @@
-// The node of a recorded operation. One block of memory holds the node and everything of variable length: edges,
-// saved values, attributes, output geometry.
+// The node of a recorded operation. One block of memory holds the node and everything of variable length:
+// edges, saved values, attributes, output geometry.
 #include "exec/tape.h"
 
 #include <bit>
@@ -20,8 +20,8 @@ using ops::Attr;
 using ops::Operand;
 using ops::Reads;
 
-// A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry, and
-// keeping the tensor itself would be a cycle.
+// A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry,
+// and keeping the tensor itself would be a cycle.
 struct Saved {
   Operand value;
   Ref<Storage> storage;
@@ -94,11 +94,16 @@ class OpNode final : public Node {
 
  private:
   OpNode(const ops::Op& op, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t attrs, Reads reads)
-      : op_(op), inputs_(inputs), reads_(reads), outputs_(static_cast<std::uint8_t>(outputs)), attrs_(static_cast<std::uint8_t>(attrs)) {}
+      : op_(op),
+        inputs_(inputs),
+        reads_(reads),
+        outputs_(static_cast<std::uint8_t>(outputs)),
+        attrs_(static_cast<std::uint8_t>(attrs)) {}
   ~OpNode() = default;
   void destroy_now() noexcept override;
 
-  static Layout layout(std::size_t inputs, std::size_t saved, std::size_t attrs, std::size_t outputs, std::size_t sizes) {
+  static Layout layout(std::size_t inputs, std::size_t saved, std::size_t attrs, std::size_t outputs,
+                       std::size_t sizes) {
     Layout l;
     l.edges = sizeof(OpNode);
     l.saved = l.edges + inputs * sizeof(Edge);
@@ -133,10 +138,12 @@ class OpNode final : public Node {
 OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten) {
   std::size_t sizes = 0;
   for (const Tensor& tensor : out) sizes += tensor.sizes().size();
-  const Layout l = layout(call.in.size(), static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(), out.size(), sizes);
+  const Layout l = layout(call.in.size(), static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(),
+                          out.size(), sizes);
   void* memory = ::operator new(l.total);
-  auto* node = ::new (memory) OpNode(call.op, static_cast<std::uint32_t>(call.in.size()),
-                                     static_cast<std::uint32_t>(out.size()), static_cast<std::uint32_t>(call.attrs.size()), reads);
+  auto* node = ::new (memory)
+      OpNode(call.op, static_cast<std::uint32_t>(call.in.size()), static_cast<std::uint32_t>(out.size()),
+             static_cast<std::uint32_t>(call.attrs.size()), reads);
   node->bytes_ = static_cast<std::uint32_t>(l.total);
   for (std::size_t i = 0; i < call.in.size(); ++i) {
     ::new (node->edges() + i) Edge(call.in[i].is_tensor() ? edge_of(call.in[i].impl()) : Edge{});
@@ -175,8 +182,10 @@ void OpNode::save(Saved& place, const Operand& value) {
 void OpNode::save_output(Saved& place, const Tensor& value) {
   place.version = value->storage->version();
   const bool is_plain = value.is_contiguous() && value->offset == 0;
-  if (is_plain) place.storage = value->storage;
-  else place.value = value.alias();
+  if (is_plain)
+    place.storage = value->storage;
+  else
+    place.value = value.alias();
 }
 
 void OpNode::release() {
@@ -199,8 +208,10 @@ std::size_t OpNode::saved_bytes() const {
   std::size_t total = 0;
   const Saved* saved = at<Saved>(layout().saved);
   for (std::size_t i = 0; i < saved_count(); ++i) {
-    if (saved[i].storage) total += saved[i].storage->bytes();
-    else if (saved[i].value.is_tensor()) total += saved[i].value.impl().storage->bytes();
+    if (saved[i].storage)
+      total += saved[i].storage->bytes();
+    else if (saved[i].value.is_tensor())
+      total += saved[i].value.impl().storage->bytes();
   }
   return total;
 }
@@ -251,7 +262,8 @@ class TapeVjp final : public ops::Vjp {
   const ops::OutputSpec& spec(int i) const {
     if (known_ != i) {
       const Edge& edge = node_.edge(static_cast<std::uint32_t>(i));
-      if (!edge) fail(node_.name(), ": its rule asks for the shape of input ", i, ", which needs no gradient");
+      if (!edge)
+        fail(node_.name(), ": its rule asks for the shape of input ", i, ", which needs no gradient");
       spec_ = edge.get()->output(edge.output);
       known_ = i;
     }
@@ -261,7 +273,9 @@ class TapeVjp final : public ops::Vjp {
   const Saved& checked(int bit, const std::string& what) {
     if (!node_.reads(bit)) fail(node_.name(), ": its rule reads ", what, " without having declared it");
     const Saved& saved = node_.saved(bit);
-    const Storage* storage = saved.storage ? saved.storage.get() : saved.value.is_tensor() ? saved.value.impl().storage.get() : nullptr;
+    const Storage* storage = saved.storage             ? saved.storage.get()
+                             : saved.value.is_tensor() ? saved.value.impl().storage.get()
+                                                       : nullptr;
     if (storage && storage->version() != saved.version) {
       fail("backward: ", node_.name(), in_module(node_), " saved ", what, " for its gradient, but ",
            storage->writer() ? storage->writer() : "an in-place operation",

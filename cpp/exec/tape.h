@@ -11,11 +11,12 @@ namespace unspool::exec {
 // True when a call over these operands must be recorded.
 bool needs_record(const ops::Op& op, std::span<const ops::Operand> in);
 
-// Makes the outputs the results of a new node. `writer` names the in-place operation when output 0 was one of the
-// inputs before; `overwritten` is then that input's value from before the change, where a rule reads it.
+// Makes the outputs the results of a new node. `writer` names the in-place operation when output 0 was one of
+// the inputs before; `overwritten` is then that input's value from before the change, where a rule reads it.
 void record(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten = {});
 
-// What was saved by a recorded operation, for inspection: its name, scope and the number of bytes it keeps alive.
+// What was saved by a recorded operation, for inspection: its name, scope and the number of bytes it keeps
+// alive.
 struct NodeReport {
   std::string name;
   std::string scope;

@@ -1,5 +1,5 @@
-// What every kernel is handed besides its views: a way to run chunks in parallel and the scratch it asked for.
-// Header-only plain data, because it crosses the border to the separately loaded kernel libraries.
+// What every kernel is handed besides its views: a way to run chunks in parallel and the scratch it asked
+// for. Header-only plain data, because it crosses the border to the separately loaded kernel libraries.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,13 @@ struct Context {
 
   int threads = 1;
   void* pool = nullptr;
-  // Runs body(task, chunk) for every chunk in [0, chunks), on at most `threads` threads, and returns when all ended.
+  // Runs body(task, chunk) for every chunk in [0, chunks), on at most `threads` threads, and returns when all
+  // ended.
   void (*run_chunks)(void* pool, int threads, std::int64_t chunks, ChunkBody body, void* task) = nullptr;
   std::byte* scratch = nullptr;  // 64-byte aligned, at least as large as the kernel's scratch function said
 
-  // The number of chunks must follow from the shapes alone, so that the bits do not depend on the thread count.
+  // The number of chunks must follow from the shapes alone, so that the bits do not depend on the thread
+  // count.
   template <class F>
   void parallel(std::int64_t chunks, F&& body) const {
     if (threads <= 1 || chunks <= 1) {

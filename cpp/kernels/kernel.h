@@ -1,5 +1,5 @@
-// The border between the library and its kernel libraries: one table per instruction-set level (and later one per
-// device), found by operation name. Plain data and function pointers only.
+// The border between the library and its kernel libraries: one table per instruction-set level (and later one
+// per device), found by operation name. Plain data and function pointers only.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace unspool::kernels {
 
-// Why a kernel could not do its work: the first element that is out of range. Reported by the kernel, raised by the
-// executor; the outputs are then discarded.
+// Why a kernel could not do its work: the first element that is out of range. Reported by the kernel, raised
+// by the executor; the outputs are then discarded.
 struct Fault {
   const char* what = nullptr;  // e.g. "index", "target"; null when all went well
   std::int64_t value = 0;
@@ -21,16 +21,18 @@ struct Fault {
   std::int64_t limit = 0;
 };
 
-// Absent optional tensors are views with null data and ndim -1. Numbers written in place of tensors arrive as 0-d
-// views. Outputs are allocated, contiguous unless the caller asked for an in-place change, and never overlap an
-// input in another way than element for element.
+// Absent optional tensors are views with null data and ndim -1. Numbers written in place of tensors arrive as
+// 0-d views. Outputs are allocated, contiguous unless the caller asked for an in-place change, and never
+// overlap an input in another way than element for element.
 struct KernelCall {
   std::span<const View> in;
   std::span<const View> out;
   std::span<const ops::Attr> attrs;  // in the order of the record
   Fault* fault = nullptr;
 
-  bool has(int i) const { return i < static_cast<int>(in.size()) && in[static_cast<std::size_t>(i)].ndim >= 0; }
+  bool has(int i) const {
+    return i < static_cast<int>(in.size()) && in[static_cast<std::size_t>(i)].ndim >= 0;
+  }
 };
 
 struct Kernel {

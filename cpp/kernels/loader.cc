@@ -1,5 +1,5 @@
-// Opens one kernel library per process with local binding: libraries of two levels would define the same inline
-// functions for different processors.
+// Opens one kernel library per process with local binding: libraries of two levels would define the same
+// inline functions for different processors.
 #include "kernels/loader.h"
 
 #include <dlfcn.h>

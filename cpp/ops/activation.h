@@ -20,9 +20,11 @@ constexpr Record activation(Text name, Text formula, Text doc, Rule rule, Result
 struct ThresholdBackward {
   static constexpr Record record = with_args(
       {tensor("grad"), tensor("saved"), real("threshold")},
-      backward_of("threshold_backward", "saved > threshold ? grad : 0", "Passes the cotangent where the saved value is above a threshold.",
-                  {in(1), [](Vjp& v) { return call<ThresholdBackward>({v.g(), v.in(1)}, {v.number("threshold")}); }},
-                  kZeroRule));
+      backward_of(
+          "threshold_backward", "saved > threshold ? grad : 0",
+          "Passes the cotangent where the saved value is above a threshold.",
+          {in(1), [](Vjp& v) { return call<ThresholdBackward>({v.g(), v.in(1)}, {v.number("threshold")}); }},
+          kZeroRule));
   template <class P>
   static P body(P g, P x, P threshold) {
     return select(x > threshold, g, P(0));
@@ -44,10 +46,9 @@ struct Relu {
 };
 
 struct Relu6 {
-  static constexpr Record record =
-      activation("relu6", "min(max(input, 0), 6)", "Rectified linear unit held below 6.",
-                 {in(0), [](Vjp& v) { return where(gt(v.in(0), 0) & lt(v.in(0), 6), v.g(), 0.0); }},
-                 Result::kPromoted);
+  static constexpr Record record = activation(
+      "relu6", "min(max(input, 0), 6)", "Rectified linear unit held below 6.",
+      {in(0), [](Vjp& v) { return where(gt(v.in(0), 0) & lt(v.in(0), 6), v.g(), 0.0); }}, Result::kPromoted);
   template <class P>
   static P body(P x) {
     return min(max(x, P(0)), P(6));
@@ -57,8 +58,9 @@ struct Relu6 {
 struct LeakyRelu {
   static constexpr Record record = with_args(
       {tensor(), real("negative_slope", 0.01)},
-      activation("leaky_relu", "max(input, 0) + negative_slope * min(input, 0)", "Leaky rectified linear unit.",
-                 {in(0), [](Vjp& v) { return where(gt(v.in(0), 0), v.g(), v.g() * v.number("negative_slope")); }}));
+      activation(
+          "leaky_relu", "max(input, 0) + negative_slope * min(input, 0)", "Leaky rectified linear unit.",
+          {in(0), [](Vjp& v) { return where(gt(v.in(0), 0), v.g(), v.g() * v.number("negative_slope")); }}));
   template <class P>
   static P body(P x, P slope) {
     return select(x > P(0), x, x * slope);
@@ -69,15 +71,16 @@ struct EluFamily {
   // scale * (x > 0 ? x : alpha * (exp(input_scale * x) - 1)): elu, selu and celu are special cases.
   static constexpr Record record = with_args(
       {tensor(), real("alpha", 1), real("scale", 1), real("input_scale", 1)},
-      at(kHidden,
-         unary("elu_family", "scale * (input > 0 ? input : alpha * (exp(input_scale * input) - 1))",
-               "Exponential linear units with all three parameters.",
-               {in(0), [](Vjp& v) {
-                  const double s = v.number("scale"), a = v.number("alpha"), k = v.number("input_scale");
-                  // The branch not taken must stay finite, or 0 * inf would enter second derivatives.
-                  const Tensor below = clamp_max(v.in(0), 0);
-                  return v.g() * where(gt(v.in(0), 0), s, exp(below * k) * (s * a * k));
-                }})));
+      at(kHidden, unary("elu_family", "scale * (input > 0 ? input : alpha * (exp(input_scale * input) - 1))",
+                        "Exponential linear units with all three parameters.",
+                        {in(0), [](Vjp& v) {
+                           const double s = v.number("scale"), a = v.number("alpha"),
+                                        k = v.number("input_scale");
+                           // The branch not taken must stay finite, or 0 * inf would enter second
+                           // derivatives.
+                           const Tensor below = clamp_max(v.in(0), 0);
+                           return v.g() * where(gt(v.in(0), 0), s, exp(below * k) * (s * a * k));
+                         }})));
   template <class P>
   static P body(P x, P alpha, P scale, P input_scale) {
     return scale * select(x > P(0), x, alpha * expm1(input_scale * min(x, P(0))));
@@ -97,40 +100,42 @@ constexpr Record composed(Text name, Text formula, Text doc, Args args,
 }
 
 struct Elu {
-  static constexpr Record record =
-      composed("elu", "input > 0 ? input : alpha * (exp(input) - 1)", "Exponential linear unit (Clevert et al. 2015).",
-               {tensor(), real("alpha", 1)},
-               [](const Call& c, std::span<Tensor> out) { out[0] = elu_family(c[0], c.number("alpha"), 1, 1); });
+  static constexpr Record record = composed(
+      "elu", "input > 0 ? input : alpha * (exp(input) - 1)", "Exponential linear unit (Clevert et al. 2015).",
+      {tensor(), real("alpha", 1)},
+      [](const Call& c, std::span<Tensor> out) { out[0] = elu_family(c[0], c.number("alpha"), 1, 1); });
 };
 
 struct Selu {
-  static constexpr Record record = at(
-      kTop | kFunctional,
-      composed("selu", "scale * (input > 0 ? input : alpha * (exp(input) - 1))",
-               "Scaled exponential linear unit (Klambauer et al. 2017), alpha = 1.6732632, scale = 1.0507010.",
-               {tensor()}, [](const Call& c, std::span<Tensor> out) {
-                 out[0] = elu_family(c[0], 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1);
-               }));
+  static constexpr Record record =
+      at(kTop | kFunctional,
+         composed(
+             "selu", "scale * (input > 0 ? input : alpha * (exp(input) - 1))",
+             "Scaled exponential linear unit (Klambauer et al. 2017), alpha = 1.6732632, scale = 1.0507010.",
+             {tensor()}, [](const Call& c, std::span<Tensor> out) {
+               out[0] =
+                   elu_family(c[0], 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1);
+             }));
 };
 
 struct Celu {
   static constexpr Record record =
-      at(kTop | kFunctional,
-         composed("celu", "max(input, 0) + min(0, alpha * (exp(input / alpha) - 1))",
-                  "Continuously differentiable exponential linear unit (Barron 2017).",
-                  {tensor(), real("alpha", 1)}, [](const Call& c, std::span<Tensor> out) {
-                    const double alpha = c.number("alpha");
-                    if (alpha == 0) c.fail("alpha must not be 0");
-                    out[0] = elu_family(c[0], alpha, 1, 1 / alpha);
-                  }));
+      at(kTop | kFunctional, composed("celu", "max(input, 0) + min(0, alpha * (exp(input / alpha) - 1))",
+                                      "Continuously differentiable exponential linear unit (Barron 2017).",
+                                      {tensor(), real("alpha", 1)}, [](const Call& c, std::span<Tensor> out) {
+                                        const double alpha = c.number("alpha");
+                                        if (alpha == 0) c.fail("alpha must not be 0");
+                                        out[0] = elu_family(c[0], alpha, 1, 1 / alpha);
+                                      }));
 };
 
 struct GeluSlope;
 
 struct GeluErf {
   static constexpr Record record =
-      at(kHidden, unary("gelu_erf", "input * (1 + erf(input / sqrt(2))) / 2", "Gaussian error linear unit, exact.",
-                        {in(0), [](Vjp& v) { return v.g() * call<GeluSlope>({v.in(0)}); }}));
+      at(kHidden,
+         unary("gelu_erf", "input * (1 + erf(input / sqrt(2))) / 2", "Gaussian error linear unit, exact.",
+               {in(0), [](Vjp& v) { return v.g() * call<GeluSlope>({v.in(0)}); }}));
   template <class P>
   static P body(P x) {
     return P(0.5) * x * (P(1) + erf(x * P(1 / std::numbers::sqrt2)));
@@ -140,13 +145,13 @@ struct GeluErf {
 // Phi(x) + x phi(x), the derivative of the exact gelu.
 struct GeluSlope {
   static constexpr double kDensity = 0.39894228040143267794;  // 1 / sqrt(2 pi)
-  static constexpr Record record =
-      at(kHidden,
-         unary("gelu_slope", "(1 + erf(input / sqrt(2))) / 2 + input * exp(-input^2 / 2) / sqrt(2 pi)",
-               "Derivative of the exact gelu.", {in(0), [](Vjp& v) {
-                                                   const Tensor squared = square(v.in(0));
-                                                   return v.g() * (exp(squared * -0.5) * ((2 - squared) * kDensity));
-                                                 }}));
+  static constexpr Record record = at(
+      kHidden, unary("gelu_slope", "(1 + erf(input / sqrt(2))) / 2 + input * exp(-input^2 / 2) / sqrt(2 pi)",
+                     "Derivative of the exact gelu.",
+                     {in(0), [](Vjp& v) {
+                        const Tensor squared = square(v.in(0));
+                        return v.g() * (exp(squared * -0.5) * ((2 - squared) * kDensity));
+                      }}));
   template <class P>
   static P body(P x) {
     return P(0.5) * (P(1) + erf(x * P(1 / std::numbers::sqrt2))) + x * exp(x * x * P(-0.5)) * P(kDensity);
@@ -158,10 +163,10 @@ struct GeluTanhSlope;
 struct GeluTanh {
   static constexpr double kScale = 0.79788456080286535588;  // sqrt(2 / pi)
   static constexpr double kCubic = 0.044715;
-  static constexpr Record record = at(
-      kHidden, unary("gelu_tanh", "input * (1 + tanh(sqrt(2/pi) * (input + 0.044715 input^3))) / 2",
-                     "Gaussian error linear unit, tanh approximation.",
-                     {in(0), [](Vjp& v) { return v.g() * call<GeluTanhSlope>({v.in(0)}); }}));
+  static constexpr Record record =
+      at(kHidden, unary("gelu_tanh", "input * (1 + tanh(sqrt(2/pi) * (input + 0.044715 input^3))) / 2",
+                        "Gaussian error linear unit, tanh approximation.",
+                        {in(0), [](Vjp& v) { return v.g() * call<GeluTanhSlope>({v.in(0)}); }}));
   template <class P>
   static P body(P x) {
     return P(0.5) * x * (P(1) + tanh(P(kScale) * (x + P(kCubic) * x * x * x)));
@@ -169,18 +174,18 @@ struct GeluTanh {
 };
 
 struct GeluTanhSlope {
-  static constexpr Record record = at(
-      kHidden,
-      unary("gelu_tanh_slope", "d/dinput gelu_tanh(input)", "Derivative of the tanh approximation of gelu.",
-            {in(0), [](Vjp& v) {
-               const Operand x = v.in(0);
-               const Tensor x2 = square(x);
-               const Tensor t = tanh(x * (x2 * GeluTanh::kCubic + 1) * GeluTanh::kScale);
-               const Tensor sech2 = 1 - square(t);
-               const Tensor du = (x2 * (3 * GeluTanh::kCubic) + 1) * GeluTanh::kScale;
-               const Tensor d2u = x * (6 * GeluTanh::kCubic * GeluTanh::kScale);
-               return v.g() * (sech2 * (du + x * d2u * 0.5) - x * t * sech2 * square(du));
-             }}));
+  static constexpr Record record =
+      at(kHidden, unary("gelu_tanh_slope", "d/dinput gelu_tanh(input)",
+                        "Derivative of the tanh approximation of gelu.",
+                        {in(0), [](Vjp& v) {
+                           const Operand x = v.in(0);
+                           const Tensor x2 = square(x);
+                           const Tensor t = tanh(x * (x2 * GeluTanh::kCubic + 1) * GeluTanh::kScale);
+                           const Tensor sech2 = 1 - square(t);
+                           const Tensor du = (x2 * (3 * GeluTanh::kCubic) + 1) * GeluTanh::kScale;
+                           const Tensor d2u = x * (6 * GeluTanh::kCubic * GeluTanh::kScale);
+                           return v.g() * (sech2 * (du + x * d2u * 0.5) - x * t * sech2 * square(du));
+                         }}));
   template <class P>
   static P body(P x) {
     const P x2 = x * x;
@@ -191,16 +196,16 @@ struct GeluTanhSlope {
 };
 
 struct Gelu {
-  static constexpr Record record =
-      composed("gelu", "input * Phi(input)",
-               "Gaussian error linear unit (Hendrycks and Gimpel 2016); approximate is 'none' (by erf) or 'tanh'.",
-               {tensor(), keyword(text("approximate", "none"))}, [](const Call& c, std::span<Tensor> out) {
-                 const auto how = c.text("approximate");
-                 if (how != "none" && how != "tanh") {
-                   c.fail("approximate must be 'none' or 'tanh', got '", how, "'");
-                 }
-                 out[0] = how == "none" ? call<GeluErf>({c[0]}) : call<GeluTanh>({c[0]});
-               });
+  static constexpr Record record = composed(
+      "gelu", "input * Phi(input)",
+      "Gaussian error linear unit (Hendrycks and Gimpel 2016); approximate is 'none' (by erf) or 'tanh'.",
+      {tensor(), keyword(text("approximate", "none"))}, [](const Call& c, std::span<Tensor> out) {
+        const auto how = c.text("approximate");
+        if (how != "none" && how != "tanh") {
+          c.fail("approximate must be 'none' or 'tanh', got '", how, "'");
+        }
+        out[0] = how == "none" ? call<GeluErf>({c[0]}) : call<GeluTanh>({c[0]});
+      });
 };
 
 struct Silu {
@@ -217,13 +222,14 @@ struct Silu {
 };
 
 struct Softplus {
-  static constexpr Record record = with_args(
-      {tensor(), real("beta", 1), real("threshold", 20)},
-      activation("softplus", "ln(1 + exp(beta * input)) / beta",
-                 "Smooth rectifier; the identity where beta * input exceeds the threshold.", {in(0), [](Vjp& v) {
-                   const Tensor scaled = v.in(0) * v.number("beta");
-                   return where(gt(scaled, v.number("threshold")), v.g(), v.g() * sigmoid(scaled));
-                 }}));
+  static constexpr Record record =
+      with_args({tensor(), real("beta", 1), real("threshold", 20)},
+                activation("softplus", "ln(1 + exp(beta * input)) / beta",
+                           "Smooth rectifier; the identity where beta * input exceeds the threshold.",
+                           {in(0), [](Vjp& v) {
+                              const Tensor scaled = v.in(0) * v.number("beta");
+                              return where(gt(scaled, v.number("threshold")), v.g(), v.g() * sigmoid(scaled));
+                            }}));
   template <class P>
   static P body(P x, P beta, P threshold) {
     const P scaled = x * beta;
@@ -278,7 +284,8 @@ struct Hardtanh {
       {tensor(), real("min_val", -1), real("max_val", 1)},
       activation("hardtanh", "min(max(input, min_val), max_val)", "The input held in an interval.",
                  {in(0), [](Vjp& v) {
-                    return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")), v.g(), 0.0);
+                    return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")), v.g(),
+                                 0.0);
                   }}));
   template <class P>
   static P body(P x, P low, P high) {
@@ -287,9 +294,9 @@ struct Hardtanh {
 };
 
 struct Hardsigmoid {
-  static constexpr Record record =
-      activation("hardsigmoid", "min(max(input / 6 + 1/2, 0), 1)", "Piecewise linear sigmoid.",
-                 {in(0), [](Vjp& v) { return where(gt(v.in(0), -3) & lt(v.in(0), 3), v.g() * (1.0 / 6), 0.0); }});
+  static constexpr Record record = activation(
+      "hardsigmoid", "min(max(input / 6 + 1/2, 0), 1)", "Piecewise linear sigmoid.",
+      {in(0), [](Vjp& v) { return where(gt(v.in(0), -3) & lt(v.in(0), 3), v.g() * (1.0 / 6), 0.0); }});
   template <class P>
   static P body(P x) {
     return min(max(x + P(3), P(0)), P(6)) / P(6);
@@ -297,12 +304,13 @@ struct Hardsigmoid {
 };
 
 struct Hardswish {
-  static constexpr Record record = activation(
-      "hardswish", "input * min(max(input / 6 + 1/2, 0), 1)", "Piecewise quadratic swish (Howard et al. 2019).",
-      {in(0), [](Vjp& v) {
-         const Tensor x = v.x();
-         return where(le(x, -3), 0.0, where(lt(x, 3), v.g() * (x * (1.0 / 3) + 0.5), v.g()));
-       }});
+  static constexpr Record record =
+      activation("hardswish", "input * min(max(input / 6 + 1/2, 0), 1)",
+                 "Piecewise quadratic swish (Howard et al. 2019).",
+                 {in(0), [](Vjp& v) {
+                    const Tensor x = v.x();
+                    return where(le(x, -3), 0.0, where(lt(x, 3), v.g() * (x * (1.0 / 3) + 0.5), v.g()));
+                  }});
   template <class P>
   static P body(P x) {
     return x * min(max(x + P(3), P(0)), P(6)) / P(6);
@@ -312,10 +320,9 @@ struct Hardswish {
 struct Hardshrink {
   static constexpr Record record = with_args(
       {tensor(), real("lambd", 0.5)},
-      at(kActivation, activation("hardshrink", "|input| > lambd ? input : 0", "Sets small values to 0.",
-                                 {in(0), [](Vjp& v) {
-                                    return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0);
-                                  }})));
+      at(kActivation,
+         activation("hardshrink", "|input| > lambd ? input : 0", "Sets small values to 0.",
+                    {in(0), [](Vjp& v) { return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0); }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(abs(x) <= lambd, P(0), x);
@@ -337,11 +344,11 @@ struct Threshold {
   static constexpr Record record = with_args(
       {tensor(), real("threshold"), real("value")},
       at(kTop | kFunctional,
-         activation("threshold", "input > threshold ? input : value", "Replaces values not above the threshold.",
-                    {in(0), [](Vjp& v) {
-                       return call<ThresholdBackward>({v.g(), v.in(0)}, {v.number("threshold")});
-                     }},
-                    Result::kPromoted)));
+         activation(
+             "threshold", "input > threshold ? input : value", "Replaces values not above the threshold.",
+             {in(0),
+              [](Vjp& v) { return call<ThresholdBackward>({v.g(), v.in(0)}, {v.number("threshold")}); }},
+             Result::kPromoted)));
   template <class P>
   static P body(P x, P threshold, P value) {
     return select(x <= threshold, value, x);
@@ -352,25 +359,24 @@ Tensor prelu_of(const Call& call);
 Tensor glu_of(const Call& call);
 
 struct Prelu {
-  static constexpr Record record =
-      at(kActivation,
-         composed("prelu", "max(input, 0) + weight * min(input, 0)",
-                  "Rectifier with a learnt slope, one for all or one per channel (dimension 1; He et al. 2015).",
-                  {tensor(), tensor("weight")},
-                  [](const Call& c, std::span<Tensor> out) { out[0] = prelu_of(c); }));
+  static constexpr Record record = at(
+      kActivation,
+      composed("prelu", "max(input, 0) + weight * min(input, 0)",
+               "Rectifier with a learnt slope, one for all or one per channel (dimension 1; He et al. 2015).",
+               {tensor(), tensor("weight")},
+               [](const Call& c, std::span<Tensor> out) { out[0] = prelu_of(c); }));
 };
 
 struct Glu {
-  static constexpr Record record =
-      composed("glu", "a * sigmoid(b), with input = [a, b]",
-               "Gated linear unit (Dauphin et al. 2016): the first half along dim, gated by the second.",
-               {tensor(), integer("dim", -1)}, [](const Call& c, std::span<Tensor> out) { out[0] = glu_of(c); });
+  static constexpr Record record = composed(
+      "glu", "a * sigmoid(b), with input = [a, b]",
+      "Gated linear unit (Dauphin et al. 2016): the first half along dim, gated by the second.",
+      {tensor(), integer("dim", -1)}, [](const Call& c, std::span<Tensor> out) { out[0] = glu_of(c); });
 };
 
-using ActivationOps =
-    OpList<Relu, ThresholdBackward, Relu6, LeakyRelu, EluFamily, GeluErf, GeluSlope, GeluTanh, GeluTanhSlope, Silu,
-           Softplus, Mish, LogSigmoid, Softsign, Tanhshrink, Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink,
-           Threshold>;
+using ActivationOps = OpList<Relu, ThresholdBackward, Relu6, LeakyRelu, EluFamily, GeluErf, GeluSlope,
+                             GeluTanh, GeluTanhSlope, Silu, Softplus, Mish, LogSigmoid, Softsign, Tanhshrink,
+                             Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>;
 using ActivationComposites = OpList<Elu, Selu, Celu, Gelu, Prelu, Glu>;
 
 }  // namespace unspool::ops

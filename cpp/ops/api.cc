@@ -83,7 +83,9 @@ Tensor sum(const Tensor& x, DimSpan dims, bool keepdim) {
 Tensor mean(const Tensor& x, DimSpan dims, bool keepdim) {
   return call<MeanOp>({x}, {dims_attr(dims), keepdim, Attr()});
 }
-Tensor amax(const Tensor& x, DimSpan dims, bool keepdim) { return call<Amax>({x}, {dims_attr(dims), keepdim}); }
+Tensor amax(const Tensor& x, DimSpan dims, bool keepdim) {
+  return call<Amax>({x}, {dims_attr(dims), keepdim});
+}
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) { return call<Argmax>({x}, {dim, keepdim}); }
 Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) { return call<Argmin>({x}, {dim, keepdim}); }
 
@@ -92,7 +94,8 @@ Tensor sum_to(const Tensor& x, DimSpan sizes) {
   Dims dims;
   const auto extra = x.sizes().size() - sizes.size();
   for (std::size_t d = 0; d < x.sizes().size(); ++d) {
-    if (d < extra || (sizes[d - extra] == 1 && x.sizes()[d] != 1)) dims.push_back(static_cast<std::int64_t>(d));
+    if (d < extra || (sizes[d - extra] == 1 && x.sizes()[d] != 1))
+      dims.push_back(static_cast<std::int64_t>(d));
   }
   const Tensor summed = sum(x, dims, extra == 0);
   return extra == 0 ? summed : reshape(summed, sizes);
@@ -116,7 +119,9 @@ Tensor squeeze(const Tensor& x, std::int64_t dim) { return call<Squeeze>({x}, {D
 Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) {
   return call<Slice>({x}, {dim, start, stop, step});
 }
-Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) { return call<Select>({x}, {dim, index}); }
+Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
+  return call<Select>({x}, {dim, index});
+}
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   return call<Gather>({x, index}, {dim, false});
 }

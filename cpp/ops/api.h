@@ -1,5 +1,5 @@
-// Operations as C++ functions, for use in derivative rules, compositions and tests. Each is one call through the
-// Emitter; nothing here knows how an operation runs.
+// Operations as C++ functions, for use in derivative rules, compositions and tests. Each is one call through
+// the Emitter; nothing here knows how an operation runs.
 #pragma once
 
 #include "ops/emitter.h"
@@ -96,7 +96,8 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
 // The matrix transpose of the last two dimensions.
 inline Tensor mT(const Tensor& x) { return transpose(x, -2, -1); }
-// Adds back the dimensions that a reduction without keepdim removed, so that its result broadcasts against the input.
+// Adds back the dimensions that a reduction without keepdim removed, so that its result broadcasts against
+// the input.
 Tensor restore_dims(const Tensor& x, DimSpan reduced, int ndim, bool keepdim);
 
 }  // namespace unspool::ops

@@ -1,5 +1,5 @@
-// How an operation's arguments are declared: name, kind and default, from which Python signatures, parsing, stubs and
-// documentation are derived.
+// How an operation's arguments are declared: name, kind and default, from which Python signatures, parsing,
+// stubs and documentation are derived.
 #pragma once
 
 #include <cstdint>

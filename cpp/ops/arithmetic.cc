@@ -22,7 +22,8 @@ Tensor divide(const Call& c) {
 Tensor raise(const Call& c) {
   const Operand &x = c[0], &y = c[1];
   if (x.is_number() && y.is_number()) c.fail_as(ErrorKind::kType, "at least one argument must be a tensor");
-  const bool keeps_dtype = x.is_tensor() && y.is_number() && y.category() <= x.category() && y.kind() != Operand::Kind::kBool;
+  const bool keeps_dtype =
+      x.is_tensor() && y.is_number() && y.category() <= x.category() && y.kind() != Operand::Kind::kBool;
   if (keeps_dtype && x.category() != Category::kBool) {
     if (y.number() == 2) return square(x);
     if (y.number() == 1) return clone(x.tensor());
@@ -66,7 +67,8 @@ Tensor masked_fill(const Call& c) {
   const Dtype dtype = c[0].impl().dtype;
   if (dtype == Dtype::kBool && c[2].is_number()) return where(c[1], c[2].number() != 0, c[0]);
   if (c[2].category() > category(dtype)) {
-    c.fail("a value of a higher category than the input's ", name(dtype), " would lose information; convert the input");
+    c.fail("a value of a higher category than the input's ", name(dtype),
+           " would lose information; convert the input");
   }
   return to(where(c[1], c[2], c[0]), dtype);
 }
@@ -74,7 +76,8 @@ Tensor masked_fill(const Call& c) {
 Tensor replace_non_finite(const Call& c) {
   const Tensor x = c.tensor(0);
   if (!is_floating(x.dtype())) return clone(x);
-  const double largest = x.dtype() == Dtype::kFloat32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  const double largest =
+      x.dtype() == Dtype::kFloat32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
   const double infinity = std::numeric_limits<double>::infinity();
   const Tensor high = where(eq(x, infinity), c.given("posinf") ? c.number("posinf") : largest, x);
   const Tensor low = where(eq(x, -infinity), c.given("neginf") ? c.number("neginf") : -largest, high);

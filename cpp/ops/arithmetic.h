@@ -1,5 +1,5 @@
-// The arithmetic family: sums, products, quotients, powers, rounding, extrema, bounds. Element by element, with
-// broadcasting and type promotion.
+// The arithmetic family: sums, products, quotients, powers, rounding, extrema, bounds. Element by element,
+// with broadcasting and type promotion.
 #pragma once
 
 #include "ops/elementwise.h"
@@ -20,11 +20,11 @@ struct Add {
 };
 
 struct Sub {
-  static constexpr Record record = with_args(
-      {operand("input"), operand("other"), keyword(real("alpha", 1))},
-      binary("sub", "input - alpha * other", "Difference. Not defined for bool: use logical_xor.",
-             {kNothing, [](Vjp& v) { return v.g(); }},
-             {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
+  static constexpr Record record =
+      with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
+                binary("sub", "input - alpha * other", "Difference. Not defined for bool: use logical_xor.",
+                       {kNothing, [](Vjp& v) { return v.g(); }},
+                       {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
   template <class P>
   static P body(P a, P b, P alpha) {
     return a - alpha * b;
@@ -32,11 +32,11 @@ struct Sub {
 };
 
 struct Rsub {
-  static constexpr Record record = with_args(
-      {operand("input"), operand("other"), keyword(real("alpha", 1))},
-      binary("rsub", "other - alpha * input", "Reversed difference.",
-             {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }},
-             {kNothing, [](Vjp& v) { return v.g(); }}));
+  static constexpr Record record =
+      with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
+                binary("rsub", "other - alpha * input", "Reversed difference.",
+                       {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }},
+                       {kNothing, [](Vjp& v) { return v.g(); }}));
   template <class P>
   static P body(P a, P b, P alpha) {
     return b - alpha * a;
@@ -67,8 +67,8 @@ struct TrueDivide {
 
 struct FloorDivide {
   static constexpr Record record = binary("floor_divide", "floor(input / other)",
-                                          "Quotient rounded towards minus infinity, as Python's //.", kZeroRule,
-                                          {kNothing, [](Vjp& v) { return zeros_like(v.g()); }});
+                                          "Quotient rounded towards minus infinity, as Python's //.",
+                                          kZeroRule, {kNothing, [](Vjp& v) { return zeros_like(v.g()); }});
   template <class P>
   static P body(P a, P b) {
     return floor_div(a, b);
@@ -92,8 +92,10 @@ struct Div {
       .name = "div",
       .kind = Kind::kComposite,
       .formula = "input / other",
-      .doc = "Quotient. rounding_mode None gives the true quotient, 'trunc' rounds it towards zero, 'floor' towards "
-             "minus infinity.",
+      .doc =
+          "Quotient. rounding_mode None gives the true quotient, 'trunc' rounds it towards zero, 'floor' "
+          "towards "
+          "minus infinity.",
       .args = {operand("input"), operand("other"), keyword(optional_text("rounding_mode"))},
       .has_in_place = true,
       .compose = [](const Call& call, std::span<Tensor> out) { out[0] = divide(call); }};
@@ -101,10 +103,9 @@ struct Div {
 
 struct Remainder {
   static constexpr Record record =
-      binary("remainder", "input - floor(input / other) * other", "Remainder with the divisor's sign, as Python's %.",
-             {kNothing, [](Vjp& v) { return v.g(); }},
-             {in(0) | in(1),
-              [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }});
+      binary("remainder", "input - floor(input / other) * other",
+             "Remainder with the divisor's sign, as Python's %.", {kNothing, [](Vjp& v) { return v.g(); }},
+             {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }});
   template <class P>
   static P body(P a, P b) {
     return floor_mod(a, b);
@@ -113,10 +114,9 @@ struct Remainder {
 
 struct Fmod {
   static constexpr Record record =
-      binary("fmod", "input - trunc(input / other) * other", "Remainder with the dividend's sign, as C's fmod.",
-             {kNothing, [](Vjp& v) { return v.g(); }},
-             {in(0) | in(1),
-              [](Vjp& v) { return -(v.g() * call<TruncDivide>({v.in(0), v.in(1)})); }});
+      binary("fmod", "input - trunc(input / other) * other",
+             "Remainder with the dividend's sign, as C's fmod.", {kNothing, [](Vjp& v) { return v.g(); }},
+             {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<TruncDivide>({v.in(0), v.in(1)})); }});
   template <class P>
   static P body(P a, P b) {
     return fmod(a, b);
@@ -124,9 +124,9 @@ struct Fmod {
 };
 
 struct Square {
-  static constexpr Record record = unary("square", "input ^ 2", "Square.",
-                                         {in(0), [](Vjp& v) { return v.g() * v.in(0) * 2; }},
-                                         Result::kPromoted, kNumbers);
+  static constexpr Record record =
+      unary("square", "input ^ 2", "Square.", {in(0), [](Vjp& v) { return v.g() * v.in(0) * 2; }},
+            Result::kPromoted, kNumbers);
   template <class P>
   static P body(P x) {
     return x * x;
@@ -135,27 +135,26 @@ struct Square {
 
 struct Power {
   static constexpr Record record = at(
-      kHidden,
-      binary("power", "input ^ other", "Power with a general exponent.",
-             {in(0) | in(1),
-              [](Vjp& v) {
-                const Operand x = v.in(0), y = v.in(1);
-                if (y.is_number()) {
-                  // Through pow, whose small powers are products.
-                  return y.number() == 0 ? zeros_like(v.g()) : v.g() * (pow(x, y.number() - 1) * y);
-                }
-                // The derivative of x^0 is 0 also where x^-1 is not finite.
-                return where(eq(y, 0), 0.0, v.g() * y * call<Power>({x, y - 1}));
-              }},
-             {in(0) | in(1) | out(), [](Vjp& v) {
-                const Operand x = v.in(0), y = v.in(1);
-                // 0^y is constant 0 for y > 0 (and its one-sided value at y = 0), where log(0) is not finite.
-                const Tensor is_flat = x.is_number() && x.number() != 0
-                                           ? Tensor()
-                                           : logical_and(eq(x, 0), ge(y, 0));
-                const Tensor slope = v.g() * v.out() * log(x);
-                return is_flat ? where(is_flat, 0.0, slope) : slope;
-              }}));
+      kHidden, binary("power", "input ^ other", "Power with a general exponent.",
+                      {in(0) | in(1),
+                       [](Vjp& v) {
+                         const Operand x = v.in(0), y = v.in(1);
+                         if (y.is_number()) {
+                           // Through pow, whose small powers are products.
+                           return y.number() == 0 ? zeros_like(v.g()) : v.g() * (pow(x, y.number() - 1) * y);
+                         }
+                         // The derivative of x^0 is 0 also where x^-1 is not finite.
+                         return where(eq(y, 0), 0.0, v.g() * y * call<Power>({x, y - 1}));
+                       }},
+                      {in(0) | in(1) | out(), [](Vjp& v) {
+                         const Operand x = v.in(0), y = v.in(1);
+                         // 0^y is constant 0 for y > 0 (and its one-sided value at y = 0), where log(0) is
+                         // not finite.
+                         const Tensor is_flat =
+                             x.is_number() && x.number() != 0 ? Tensor() : logical_and(eq(x, 0), ge(y, 0));
+                         const Tensor slope = v.g() * v.out() * log(x);
+                         return is_flat ? where(is_flat, 0.0, slope) : slope;
+                       }}));
   template <class P>
   static P body(P a, P b) {
     return pow(a, b);
@@ -176,8 +175,9 @@ struct Pow {
 };
 
 struct Neg {
-  static constexpr Record record = unary("neg", "-input", "Negation. Not defined for bool: use logical_not.",
-                                         {kNothing, [](Vjp& v) { return neg(v.g()); }}, Result::kPromoted, kNumbers);
+  static constexpr Record record =
+      unary("neg", "-input", "Negation. Not defined for bool: use logical_not.",
+            {kNothing, [](Vjp& v) { return neg(v.g()); }}, Result::kPromoted, kNumbers);
   template <class P>
   static P body(P x) {
     return -x;
@@ -226,9 +226,8 @@ struct Reciprocal {
 };
 
 struct Floor {
-  static constexpr Record record =
-      unary("floor", "floor(input)", "The largest integer not above the input.", kZeroRule, Result::kPromoted,
-            kNumbers);
+  static constexpr Record record = unary("floor", "floor(input)", "The largest integer not above the input.",
+                                         kZeroRule, Result::kPromoted, kNumbers);
   template <class P>
   static P body(P x) {
     return floor(x);
@@ -236,9 +235,8 @@ struct Floor {
 };
 
 struct Ceil {
-  static constexpr Record record =
-      unary("ceil", "ceil(input)", "The smallest integer not below the input.", kZeroRule, Result::kPromoted,
-            kNumbers);
+  static constexpr Record record = unary("ceil", "ceil(input)", "The smallest integer not below the input.",
+                                         kZeroRule, Result::kPromoted, kNumbers);
   template <class P>
   static P body(P x) {
     return ceil(x);
@@ -246,8 +244,8 @@ struct Ceil {
 };
 
 struct Trunc {
-  static constexpr Record record = unary("trunc", "trunc(input)", "The input without its fraction.", kZeroRule,
-                                         Result::kPromoted, kNumbers);
+  static constexpr Record record = unary("trunc", "trunc(input)", "The input without its fraction.",
+                                         kZeroRule, Result::kPromoted, kNumbers);
   template <class P>
   static P body(P x) {
     return trunc(x);
@@ -255,8 +253,9 @@ struct Trunc {
 };
 
 struct RoundHalfEven {
-  static constexpr Record record = at(kHidden, unary("round_half_even", "round(input)", "The nearest integer, ties to even.",
-                                                     kZeroRule, Result::kPromoted, kNumbers));
+  static constexpr Record record =
+      at(kHidden, unary("round_half_even", "round(input)", "The nearest integer, ties to even.", kZeroRule,
+                        Result::kPromoted, kNumbers));
   template <class P>
   static P body(P x) {
     return round(x);
@@ -277,8 +276,9 @@ struct Round {
 };
 
 struct Frac {
-  static constexpr Record record = unary("frac", "input - trunc(input)", "The fraction, with the input's sign.",
-                                         {kNothing, [](Vjp& v) { return v.g(); }}, Result::kPromoted, kFloats);
+  static constexpr Record record =
+      unary("frac", "input - trunc(input)", "The fraction, with the input's sign.",
+            {kNothing, [](Vjp& v) { return v.g(); }}, Result::kPromoted, kFloats);
   template <class P>
   static P body(P x) {
     return x - trunc(x);
@@ -291,10 +291,10 @@ inline Tensor share(Vjp& v, const Tensor& wins) {
 }
 
 struct Maximum {
-  static constexpr Record record =
-      binary("maximum", "max(input, other)", "The larger of two; NaN where either is NaN.",
-             {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }},
-             {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
+  static constexpr Record record = binary(
+      "maximum", "max(input, other)", "The larger of two; NaN where either is NaN.",
+      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }},
+      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return max(a, b);
@@ -302,10 +302,10 @@ struct Maximum {
 };
 
 struct Minimum {
-  static constexpr Record record =
-      binary("minimum", "min(input, other)", "The smaller of two; NaN where either is NaN.",
-             {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }},
-             {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
+  static constexpr Record record = binary(
+      "minimum", "min(input, other)", "The smaller of two; NaN where either is NaN.",
+      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }},
+      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return min(a, b);
@@ -313,12 +313,12 @@ struct Minimum {
 };
 
 struct Fmax {
-  static constexpr Record record =
-      binary("fmax", "max(input, other)", "The larger of two; where one is NaN, the other.",
-             {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
-             {in(0) | in(1), [](Vjp& v) {
-                return v.g() * logical_not(logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))));
-              }}, Result::kPromoted, kAnyDtype);
+  static constexpr Record record = binary(
+      "fmax", "max(input, other)", "The larger of two; where one is NaN, the other.",
+      {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
+      {in(0) | in(1),
+       [](Vjp& v) { return v.g() * logical_not(logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1)))); }},
+      Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, max(a, b)));
@@ -326,12 +326,12 @@ struct Fmax {
 };
 
 struct Fmin {
-  static constexpr Record record =
-      binary("fmin", "min(input, other)", "The smaller of two; where one is NaN, the other.",
-             {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
-             {in(0) | in(1), [](Vjp& v) {
-                return v.g() * logical_not(logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))));
-              }}, Result::kPromoted, kAnyDtype);
+  static constexpr Record record = binary(
+      "fmin", "min(input, other)", "The smaller of two; where one is NaN, the other.",
+      {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
+      {in(0) | in(1),
+       [](Vjp& v) { return v.g() * logical_not(logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1)))); }},
+      Result::kPromoted, kAnyDtype);
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, min(a, b)));
@@ -339,11 +339,11 @@ struct Fmin {
 };
 
 struct ClampMin {
-  static constexpr Record record = with_args(
-      {tensor(), operand("min")},
-      binary("clamp_min", "max(input, min)", "The input, but at least min.",
-             {in(0) | in(1), [](Vjp& v) { return where(ge(v.in(0), v.in(1)), v.g(), 0.0); }},
-             {in(0) | in(1), [](Vjp& v) { return where(lt(v.in(0), v.in(1)), v.g(), 0.0); }}));
+  static constexpr Record record =
+      with_args({tensor(), operand("min")},
+                binary("clamp_min", "max(input, min)", "The input, but at least min.",
+                       {in(0) | in(1), [](Vjp& v) { return where(ge(v.in(0), v.in(1)), v.g(), 0.0); }},
+                       {in(0) | in(1), [](Vjp& v) { return where(lt(v.in(0), v.in(1)), v.g(), 0.0); }}));
   template <class P>
   static P body(P x, P low) {
     return max(x, low);
@@ -351,11 +351,11 @@ struct ClampMin {
 };
 
 struct ClampMax {
-  static constexpr Record record = with_args(
-      {tensor(), operand("max")},
-      binary("clamp_max", "min(input, max)", "The input, but at most max.",
-             {in(0) | in(1), [](Vjp& v) { return where(le(v.in(0), v.in(1)), v.g(), 0.0); }},
-             {in(0) | in(1), [](Vjp& v) { return where(gt(v.in(0), v.in(1)), v.g(), 0.0); }}));
+  static constexpr Record record =
+      with_args({tensor(), operand("max")},
+                binary("clamp_max", "min(input, max)", "The input, but at most max.",
+                       {in(0) | in(1), [](Vjp& v) { return where(le(v.in(0), v.in(1)), v.g(), 0.0); }},
+                       {in(0) | in(1), [](Vjp& v) { return where(gt(v.in(0), v.in(1)), v.g(), 0.0); }}));
   template <class P>
   static P body(P x, P high) {
     return min(x, high);
@@ -384,9 +384,9 @@ struct Clip {
   }();
 };
 
-using ArithmeticOps = OpList<Add, Sub, Rsub, Mul, TrueDivide, FloorDivide, TruncDivide, Remainder, Fmod, Square, Power,
-                             Neg, Positive, Abs, Sign, Reciprocal, Floor, Ceil, Trunc, RoundHalfEven, Frac, Maximum,
-                             Minimum, Fmax, Fmin, ClampMin, ClampMax>;
+using ArithmeticOps = OpList<Add, Sub, Rsub, Mul, TrueDivide, FloorDivide, TruncDivide, Remainder, Fmod,
+                             Square, Power, Neg, Positive, Abs, Sign, Reciprocal, Floor, Ceil, Trunc,
+                             RoundHalfEven, Frac, Maximum, Minimum, Fmax, Fmin, ClampMin, ClampMax>;
 using ArithmeticComposites = OpList<Div, Pow, Round, Clamp, Clip>;
 
 }  // namespace unspool::ops

@@ -1,5 +1,5 @@
-// Arguments of an operation that are not tensors: plain data, 16 bytes each, so that a call can be kept on the tape,
-// captured, printed and exported. Header-only, because kernels read them too.
+// Arguments of an operation that are not tensors: plain data, 16 bytes each, so that a call can be kept on
+// the tape, captured, printed and exported. Header-only, because kernels read them too.
 #pragma once
 
 #include <cstdint>

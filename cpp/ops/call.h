@@ -1,4 +1,5 @@
-// One call of an operation: its record, operands and attributes, with access to attributes by their declared name.
+// One call of an operation: its record, operands and attributes, with access to attributes by their declared
+// name.
 #pragma once
 
 #include <span>
@@ -26,7 +27,9 @@ struct Call {
 
   std::string_view name() const;
 
-  bool has(int i) const { return i < static_cast<int>(in.size()) && !in[static_cast<std::size_t>(i)].is_none(); }
+  bool has(int i) const {
+    return i < static_cast<int>(in.size()) && !in[static_cast<std::size_t>(i)].is_none();
+  }
   const Operand& operator[](int i) const { return in[static_cast<std::size_t>(i)]; }
   Tensor tensor(int i) const { return in[static_cast<std::size_t>(i)].tensor(); }
   DimSpan sizes(int i) const {
@@ -56,8 +59,8 @@ struct Call {
   }
 };
 
-// The dtype that the operands promote to: tensors with dimensions decide, then 0-d tensors, then numbers, where a
-// weaker one counts only when its category is higher.
+// The dtype that the operands promote to: tensors with dimensions decide, then 0-d tensors, then numbers,
+// where a weaker one counts only when its category is higher.
 Dtype result_type(std::span<const Operand> operands);
 
 }  // namespace unspool::ops

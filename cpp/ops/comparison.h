@@ -14,7 +14,8 @@ constexpr Record comparison(Text name, Text formula, Text doc) {
 }
 
 struct Eq {
-  static constexpr Record record = comparison("eq", "input == other", "Equality, element by element; gives bool.");
+  static constexpr Record record =
+      comparison("eq", "input == other", "Equality, element by element; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return a == b;
@@ -22,7 +23,8 @@ struct Eq {
 };
 
 struct Ne {
-  static constexpr Record record = comparison("ne", "input != other", "Inequality, element by element; gives bool.");
+  static constexpr Record record =
+      comparison("ne", "input != other", "Inequality, element by element; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return a != b;
@@ -30,7 +32,8 @@ struct Ne {
 };
 
 struct Lt {
-  static constexpr Record record = comparison("lt", "input < other", "Less than, element by element; gives bool.");
+  static constexpr Record record =
+      comparison("lt", "input < other", "Less than, element by element; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return a < b;
@@ -38,7 +41,8 @@ struct Lt {
 };
 
 struct Le {
-  static constexpr Record record = comparison("le", "input <= other", "Less or equal, element by element; gives bool.");
+  static constexpr Record record =
+      comparison("le", "input <= other", "Less or equal, element by element; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return a <= b;
@@ -46,7 +50,8 @@ struct Le {
 };
 
 struct Gt {
-  static constexpr Record record = comparison("gt", "input > other", "Greater than, element by element; gives bool.");
+  static constexpr Record record =
+      comparison("gt", "input > other", "Greater than, element by element; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return a > b;
@@ -72,7 +77,8 @@ struct LogicalAnd {
 };
 
 struct LogicalOr {
-  static constexpr Record record = comparison("logical_or", "input or other", "Either is nonzero; gives bool.");
+  static constexpr Record record =
+      comparison("logical_or", "input or other", "Either is nonzero; gives bool.");
   template <class P>
   static auto body(P a, P b) {
     return (a != P(0)) | (b != P(0));
@@ -128,8 +134,8 @@ struct IsFinite {
 };
 
 struct SignBit {
-  static constexpr Record record =
-      unary("signbit", "input < 0", "The sign bit is set (true of -0.0); gives bool.", kNoRule, Result::kBool);
+  static constexpr Record record = unary(
+      "signbit", "input < 0", "The sign bit is set (true of -0.0); gives bool.", kNoRule, Result::kBool);
   template <class P>
   static auto body(P x) {
     return copysign(P(1), x) < P(0);
@@ -141,7 +147,8 @@ constexpr Record bitwise(Text name, Text formula, Text doc) {
 }
 
 struct BitwiseAnd {
-  static constexpr Record record = bitwise("bitwise_and", "input & other", "Bitwise and; logical on bool tensors.");
+  static constexpr Record record =
+      bitwise("bitwise_and", "input & other", "Bitwise and; logical on bool tensors.");
   template <class P>
   static P body(P a, P b) {
     return bit_and(a, b);
@@ -149,7 +156,8 @@ struct BitwiseAnd {
 };
 
 struct BitwiseOr {
-  static constexpr Record record = bitwise("bitwise_or", "input | other", "Bitwise or; logical on bool tensors.");
+  static constexpr Record record =
+      bitwise("bitwise_or", "input | other", "Bitwise or; logical on bool tensors.");
   template <class P>
   static P body(P a, P b) {
     return bit_or(a, b);
@@ -157,7 +165,8 @@ struct BitwiseOr {
 };
 
 struct BitwiseXor {
-  static constexpr Record record = bitwise("bitwise_xor", "input ^ other", "Bitwise xor; logical on bool tensors.");
+  static constexpr Record record =
+      bitwise("bitwise_xor", "input ^ other", "Bitwise xor; logical on bool tensors.");
   template <class P>
   static P body(P a, P b) {
     return bit_xor(a, b);
@@ -165,8 +174,9 @@ struct BitwiseXor {
 };
 
 struct BitwiseNot {
-  static constexpr Record record = unary("bitwise_not", "~input", "Bitwise complement; logical not on bool tensors.",
-                                         kNoRule, Result::kPromoted, kIntegers | kBools);
+  static constexpr Record record =
+      unary("bitwise_not", "~input", "Bitwise complement; logical not on bool tensors.", kNoRule,
+            Result::kPromoted, kIntegers | kBools);
   template <class P>
   static P body(P x) {
     return bit_not(x);
@@ -175,13 +185,15 @@ struct BitwiseNot {
 
 struct WhereOp {
   static constexpr Record record = [] {
-    Record r = binary("where", "condition ? input : other", "Elements of input where the condition holds, else of other.",
-                      kNoRule, kNoRule, Result::kPromoted, kAnyDtype);
+    Record r = binary("where", "condition ? input : other",
+                      "Elements of input where the condition holds, else of other.", kNoRule, kNoRule,
+                      Result::kPromoted, kAnyDtype);
     r.args = {tensor("condition"), operand("input"), operand("other")};
     r.where = kTop;
     r.first_is_mask = true;
     r.has_in_place = false;
-    r.vjp = {kNoRule, {in(0), [](Vjp& v) { return where(v.in(0), v.g(), 0.0); }},
+    r.vjp = {kNoRule,
+             {in(0), [](Vjp& v) { return where(v.in(0), v.g(), 0.0); }},
              {in(0), [](Vjp& v) { return where(v.in(0), 0.0, v.g()); }}};
     return r;
   }();
@@ -221,21 +233,22 @@ struct IsClose {
       .name = "isclose",
       .kind = Kind::kComposite,
       .formula = "|input - other| <= atol + rtol * |other|",
-      .doc = "Whether two tensors agree within tolerances; gives bool. Infinities agree with themselves, NaN with NaN "
-             "only when equal_nan is set.",
+      .doc =
+          "Whether two tensors agree within tolerances; gives bool. Infinities agree with themselves, NaN "
+          "with NaN "
+          "only when equal_nan is set.",
       .args = {tensor(), tensor("other"), real("rtol", 1e-5), real("atol", 1e-8), flag("equal_nan", false)},
-      .compose =
-          [](const Call& call, std::span<Tensor> out) {
-            // Whole numbers are compared in double precision; their differences could wrap.
-            const bool exact = !is_floating(call[0].impl().dtype) && !is_floating(call[1].impl().dtype);
-            const Tensor a = exact ? to(call.tensor(0), Dtype::kFloat64) : call.tensor(0);
-            const Tensor b = exact ? to(call.tensor(1), Dtype::kFloat64) : call.tensor(1);
-            const Operand gap = abs(a - b);
-            Tensor close = le(gap, abs(b) * call.number("rtol") + call.number("atol"));
-            close = (close & lt(gap, std::numeric_limits<double>::infinity())) | eq(a, b);
-            if (call.flag("equal_nan")) close = close | (ne(a, a) & ne(b, b));
-            out[0] = close;
-          }};
+      .compose = [](const Call& call, std::span<Tensor> out) {
+        // Whole numbers are compared in double precision; their differences could wrap.
+        const bool exact = !is_floating(call[0].impl().dtype) && !is_floating(call[1].impl().dtype);
+        const Tensor a = exact ? to(call.tensor(0), Dtype::kFloat64) : call.tensor(0);
+        const Tensor b = exact ? to(call.tensor(1), Dtype::kFloat64) : call.tensor(1);
+        const Operand gap = abs(a - b);
+        Tensor close = le(gap, abs(b) * call.number("rtol") + call.number("atol"));
+        close = (close & lt(gap, std::numeric_limits<double>::infinity())) | eq(a, b);
+        if (call.flag("equal_nan")) close = close | (ne(a, a) & ne(b, b));
+        out[0] = close;
+      }};
 };
 
 Tensor replace_non_finite(const Call& call);
@@ -245,7 +258,9 @@ struct NanToNum {
       .name = "nan_to_num",
       .kind = Kind::kComposite,
       .formula = "input, NaN -> nan, inf -> posinf, -inf -> neginf",
-      .doc = "Replaces NaN by `nan` and infinities by the given numbers, by default the dtype's largest and smallest.",
+      .doc =
+          "Replaces NaN by `nan` and infinities by the given numbers, by default the dtype's largest and "
+          "smallest.",
       .args = {tensor(), optional_real("nan"), optional_real("posinf"), optional_real("neginf")},
       .has_in_place = true,
       .compose = [](const Call& call, std::span<Tensor> out) { out[0] = replace_non_finite(call); }};
@@ -260,8 +275,10 @@ struct Lerp {
       .args = {tensor(), operand("end"), operand("weight")},
       .dtypes = kFloats,
       .has_in_place = true,
-      .vjp = {{in(2), [](Vjp& v) { return v.g() * (v.in(2).is_number() ? Operand(1 - v.in(2).number())
-                                                                       : Operand(1 - v.in(2))); }},
+      .vjp = {{in(2),
+               [](Vjp& v) {
+                 return v.g() * (v.in(2).is_number() ? Operand(1 - v.in(2).number()) : Operand(1 - v.in(2)));
+               }},
               {in(2), [](Vjp& v) { return v.g() * v.in(2); }},
               {in(0) | in(1), [](Vjp& v) { return v.g() * (v.in(1) - v.in(0)); }}}};
   // Each end is reached exactly: the form changes sides at one half.
@@ -298,17 +315,18 @@ struct Addcdiv {
       .args = {tensor(), operand("tensor1"), operand("tensor2"), keyword(real("value", 1))},
       .dtypes = kFloats,
       .has_in_place = true,
-      .vjp = {{kNothing, [](Vjp& v) { return v.g(); }},
-              {in(2), [](Vjp& v) { return v.g() * v.number("value") / v.in(2); }},
-              {in(1) | in(2), [](Vjp& v) { return -(v.g() * v.number("value") * v.in(1) / square(v.in(2))); }}}};
+      .vjp = {
+          {kNothing, [](Vjp& v) { return v.g(); }},
+          {in(2), [](Vjp& v) { return v.g() * v.number("value") / v.in(2); }},
+          {in(1) | in(2), [](Vjp& v) { return -(v.g() * v.number("value") * v.in(1) / square(v.in(2))); }}}};
   template <class P>
   static P body(P x, P a, P b, P value) {
     return x + value * (a / b);
   }
 };
 
-using ComparisonOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf,
-                             IsFinite, SignBit>;
+using ComparisonOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan,
+                             IsInf, IsFinite, SignBit>;
 using BitwiseOps = OpList<BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot>;
 using SelectionOps = OpList<WhereOp, Lerp, Addcmul, Addcdiv>;
 using SelectionComposites = OpList<WhereMethod, MaskedFill, IsClose, NanToNum>;

@@ -1,5 +1,5 @@
-// Operations without tensor inputs: constants, ranges and random numbers. Random ones draw in element order from the
-// generator they are given, by default the process-wide one.
+// Operations without tensor inputs: constants, ranges and random numbers. Random ones draw in element order
+// from the generator they are given, by default the process-wide one.
 #pragma once
 
 #include "ops/api.h"
@@ -21,7 +21,8 @@ constexpr Record created(std::string_view name, std::string_view formula, std::s
 
 struct Full {
   static constexpr Record record = [] {
-    Record r = created("full_of", "fill_value everywhere", "A constant tensor.", {dims("size"), real("fill_value"), dtype()});
+    Record r = created("full_of", "fill_value everywhere", "A constant tensor.",
+                       {dims("size"), real("fill_value"), dtype()});
     r.python = "fill_";
     return r;
   }();
@@ -38,7 +39,8 @@ struct Arange {
 
 struct Linspace {
   static constexpr Record record = [] {
-    Record r = created("linspace_of", "start + i * (end - start) / (count - 1)", "Evenly spaced numbers, ends included.",
+    Record r = created("linspace_of", "start + i * (end - start) / (count - 1)",
+                       "Evenly spaced numbers, ends included.",
                        {real("start"), real("end"), integer("count"), dtype()});
     r.infer = infer_arange;
     return r;
@@ -46,14 +48,12 @@ struct Linspace {
 };
 
 struct Uniform {
-  static constexpr Record record =
-      created("uniform_of", "U[low, high)", "Independent uniform numbers.",
-              {dims("size"), real("low"), real("high"), dtype(), generator()});
+  static constexpr Record record = created("uniform_of", "U[low, high)", "Independent uniform numbers.",
+                                           {dims("size"), real("low"), real("high"), dtype(), generator()});
 };
 struct Normal {
-  static constexpr Record record =
-      created("normal_of", "N(mean, std^2)", "Independent normal numbers.",
-              {dims("size"), real("mean"), real("std"), dtype(), generator()});
+  static constexpr Record record = created("normal_of", "N(mean, std^2)", "Independent normal numbers.",
+                                           {dims("size"), real("mean"), real("std"), dtype(), generator()});
 };
 struct RandomIntegers {
   static constexpr Record record =
@@ -62,8 +62,9 @@ struct RandomIntegers {
 };
 // Integers over the whole range that the dtype holds exactly.
 struct RandomBits {
-  static constexpr Record record = created("random_of", "U{0, .., 2^bits - 1}", "Uniform integers over the dtype's range.",
-                                           {dims("size"), dtype(), generator()});
+  static constexpr Record record =
+      created("random_of", "U{0, .., 2^bits - 1}", "Uniform integers over the dtype's range.",
+              {dims("size"), dtype(), generator()});
 };
 struct Bernoulli {
   static constexpr Record record =
@@ -114,12 +115,13 @@ struct Dropout {
       .where = kTop | kFunctional,
       .kind = Kind::kComposite,
       .formula = "input * bernoulli(1 - p) / (1 - p)",
-      .doc = "Zeroes elements with probability p and scales the others, when training (Srivastava et al. 2014).",
+      .doc =
+          "Zeroes elements with probability p and scales the others, when training (Srivastava et al. 2014).",
       .args = {tensor(), real("p", 0.5), flag("training", true), flag("inplace", false)},
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = dropout(c); }};
 };
 
-using CreationOps = OpList<Full, Arange, Linspace, Uniform, Normal, RandomIntegers, RandomBits, Bernoulli, Exponential,
-                           RandomPermutation, BernoulliOf, BernoulliOp, Dropout>;
+using CreationOps = OpList<Full, Arange, Linspace, Uniform, Normal, RandomIntegers, RandomBits, Bernoulli,
+                           Exponential, RandomPermutation, BernoulliOf, BernoulliOp, Dropout>;
 
 }  // namespace unspool::ops

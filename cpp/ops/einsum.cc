@@ -1,5 +1,5 @@
-// Einstein summation: parses the equation, brings every operand to one order of indices, and contracts from left to
-// right with batched matrix products.
+// Einstein summation: parses the equation, brings every operand to one order of indices, and contracts from
+// left to right with batched matrix products.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -21,9 +21,12 @@ int letter(const Call& c, char ch) {
   c.fail("'", ch, "' is not a letter, in equation '", c.text("equation"), "'");
 }
 
-bool contains(const Labels& labels, int label) { return std::find(labels.begin(), labels.end(), label) != labels.end(); }
+bool contains(const Labels& labels, int label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
 
-// One term of the equation over a tensor of ndim dimensions; `ellipsis` counts the dimensions "..." stands for.
+// One term of the equation over a tensor of ndim dimensions; `ellipsis` counts the dimensions "..." stands
+// for.
 Labels parse_term(const Call& c, std::string_view term, int ndim, int& ellipsis) {
   int named = 0;
   bool has_ellipsis = false;
@@ -48,7 +51,8 @@ Labels parse_term(const Call& c, std::string_view term, int ndim, int& ellipsis)
       labels.push_back(letter(c, term[i]));
       continue;
     }
-    for (int k = covered; k-- > 0;) labels.push_back(kLetters + k);  // counted from the right, so that they align
+    for (int k = covered; k-- > 0;)
+      labels.push_back(kLetters + k);  // counted from the right, so that they align
     i += 2;
   }
   return labels;
@@ -83,8 +87,10 @@ void sum_out(Term& term, const Labels& kept) {
   Dims dims;
   Labels rest;
   for (std::size_t i = 0; i < term.labels.size(); ++i) {
-    if (contains(kept, term.labels[i])) rest.push_back(term.labels[i]);
-    else dims.push_back(static_cast<std::int64_t>(i));
+    if (contains(kept, term.labels[i]))
+      rest.push_back(term.labels[i]);
+    else
+      dims.push_back(static_cast<std::int64_t>(i));
   }
   if (!dims.empty()) term.tensor = sum(term.tensor, dims, false);
   term.labels = rest;
@@ -114,9 +120,12 @@ Term contract(const Term& a, const Term& b, const Labels& kept) {
     const bool shared = contains(b.labels, label);
     if (shared && contains(kept, label)) batch.push_back(label);
     // An index of size 1 on one side is broadcast, not summed pairwise.
-    else if (shared && extent(a, label) == extent(b, label)) summed.push_back(label);
-    else if (shared) batch.push_back(label);
-    else left.push_back(label);
+    else if (shared && extent(a, label) == extent(b, label))
+      summed.push_back(label);
+    else if (shared)
+      batch.push_back(label);
+    else
+      left.push_back(label);
   }
   for (int label : b.labels) {
     if (!contains(a.labels, label)) right.push_back(label);
@@ -138,7 +147,8 @@ Term contract(const Term& a, const Term& b, const Labels& kept) {
     for (std::size_t i = batch.size(); i < order.size(); ++i) full.push_back(extent(t, order[i]));
     return reshape(expand(arranged(t, order), full), Dims{numel(batch_sizes), rows, columns});
   };
-  const std::int64_t rows = product_of(a, left), inner = product_of(a, summed), columns = product_of(b, right);
+  const std::int64_t rows = product_of(a, left), inner = product_of(a, summed),
+                     columns = product_of(b, right);
   const Tensor product = call<Bmm>({as_matrices(a, joined({&batch, &left, &summed}), rows, inner),
                                     as_matrices(b, joined({&batch, &summed, &right}), inner, columns)});
   Dims sizes = batch_sizes;
@@ -163,10 +173,12 @@ Tensor einsum(const Call& c) {
   for (std::size_t i = 0; i < c.in.size(); ++i) {
     const auto comma = left.find(',');
     if ((comma == std::string_view::npos) != (i + 1 == c.in.size())) {
-      c.fail("equation '", equation, "' has another number of terms than the ", c.in.size(), " operands given");
+      c.fail("equation '", equation, "' has another number of terms than the ", c.in.size(),
+             " operands given");
     }
     int ellipsis = 0;
-    Term term{c.tensor(static_cast<int>(i)), parse_term(c, left.substr(0, comma), c.ndim(static_cast<int>(i)), ellipsis)};
+    Term term{c.tensor(static_cast<int>(i)),
+              parse_term(c, left.substr(0, comma), c.ndim(static_cast<int>(i)), ellipsis)};
     widest = std::max(widest, ellipsis);
     for (std::size_t d = 0; d < term.labels.size(); ++d) {
       const auto label = static_cast<std::size_t>(term.labels[d]);
@@ -194,7 +206,8 @@ Tensor einsum(const Call& c) {
     for (std::size_t i = 0; i < output.size(); ++i) {
       const auto label = static_cast<std::size_t>(output[i]);
       if (uses[label] == 0) c.fail("output index of '", equation, "' appears in no operand");
-      if (std::count(output.begin(), output.end(), output[i]) > 1) c.fail("an output index repeats in '", equation, "'");
+      if (std::count(output.begin(), output.end(), output[i]) > 1)
+        c.fail("an output index repeats in '", equation, "'");
     }
   } else {
     for (int k = widest; k-- > 0;) output.push_back(kLetters + k);
@@ -207,14 +220,16 @@ Tensor einsum(const Call& c) {
 
   for (std::size_t i = 0; i + 1 < terms.size() + 1; ++i) {
     Labels kept = output;
-    for (std::size_t j = i + 1; j < terms.size(); ++j) kept.append(terms[j].labels.begin(), terms[j].labels.end());
+    for (std::size_t j = i + 1; j < terms.size(); ++j)
+      kept.append(terms[j].labels.begin(), terms[j].labels.end());
     if (i > 0) terms[i] = contract(terms[i - 1], terms[i], kept);
     sum_out(terms[i], kept);
     if (i + 1 < terms.size()) {
       // What only this pair shares may be summed by the product; sum the next one's own indices first.
       Labels needed = output;
       needed.append(terms[i].labels.begin(), terms[i].labels.end());
-      for (std::size_t j = i + 2; j < terms.size(); ++j) needed.append(terms[j].labels.begin(), terms[j].labels.end());
+      for (std::size_t j = i + 2; j < terms.size(); ++j)
+        needed.append(terms[j].labels.begin(), terms[j].labels.end());
       sum_out(terms[i + 1], needed);
     }
   }

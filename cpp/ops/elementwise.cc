@@ -10,8 +10,10 @@ bool is_uniform(const Inference& c, std::size_t first) {
   for (std::size_t i = first; i < c.in.size(); ++i) {
     const Operand& operand = c.in[i];
     if (!operand.is_tensor()) continue;
-    if (!reference) reference = &operand.impl();
-    else if (operand.impl().dtype != reference->dtype || !(operand.impl().sizes == reference->sizes)) return false;
+    if (!reference)
+      reference = &operand.impl();
+    else if (operand.impl().dtype != reference->dtype || !(operand.impl().sizes == reference->sizes))
+      return false;
   }
   if (!reference) return false;
   for (std::size_t i = first; i < c.in.size(); ++i) {
@@ -51,7 +53,8 @@ void infer_elementwise(Inference& c) {
     compute = result_type(c.in.subspan(first));
     for (std::size_t i = first; i < c.in.size(); ++i) {
       if (c.in[i].is_tensor() && !broadcast_into(sizes, c.in[i].impl().sizes)) {
-        c.fail("shapes do not broadcast: ", c.describe(), "; sizes must be equal or 1, counted from the last dimension");
+        c.fail("shapes do not broadcast: ", c.describe(),
+               "; sizes must be equal or 1, counted from the last dimension");
       }
     }
   }

@@ -25,7 +25,8 @@ void set_default_emitter(Emitter* emitter) { default_emitter = emitter; }
 const Scope* Scope::child(const Scope* parent, std::string_view name) {
   // Interned for the life of the process, and leaked on purpose: tape nodes may outlive every static.
   static auto& mutex = *new std::mutex;
-  static auto& scopes = *new std::map<std::pair<const Scope*, std::string>, std::unique_ptr<Scope>, std::less<>>;
+  static auto& scopes =
+      *new std::map<std::pair<const Scope*, std::string>, std::unique_ptr<Scope>, std::less<>>;
   const std::lock_guard lock(mutex);
   auto& place = scopes[{parent, std::string(name)}];
   if (!place) place = std::make_unique<Scope>(parent, std::string(name));

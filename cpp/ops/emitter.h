@@ -1,5 +1,5 @@
-// The one door: every operation, from Python, from a vjp or from an optimizer, passes through the current thread's
-// Emitter. Eager execution, tracing and verification are Emitters.
+// The one door: every operation, from Python, from a vjp or from an optimizer, passes through the current
+// thread's Emitter. Eager execution, tracing and verification are Emitters.
 #pragma once
 
 #include <initializer_list>
@@ -20,8 +20,8 @@ class Emitter {
   virtual void emit_into(const Call& call, const Tensor& target) = 0;
 };
 
-// A module that is running: the path from the root is read by following `parent`. Lives as long as the process,
-// interned, so that tape nodes can keep a pointer.
+// A module that is running: the path from the root is read by following `parent`. Lives as long as the
+// process, interned, so that tape nodes can keep a pointer.
 class Scope {
  public:
   Scope(const Scope* parent, std::string name) : parent_(parent), name_(std::move(name)) {}
@@ -60,7 +60,8 @@ class GradMode {
 // Calls the operation declared by T and returns its first output.
 inline Tensor call_op(const Op& op, std::span<const Operand> operands, std::span<const Attr> attrs) {
   Tensor out[3];
-  emitter().emit({op, operands, attrs}, std::span<Tensor>(out, static_cast<std::size_t>(op.record.outputs.size())));
+  emitter().emit({op, operands, attrs},
+                 std::span<Tensor>(out, static_cast<std::size_t>(op.record.outputs.size())));
   return std::move(out[0]);
 }
 

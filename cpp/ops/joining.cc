@@ -67,7 +67,8 @@ Tensor stack(const Call& c) {
   for (std::size_t i = 0; i < c.in.size(); ++i) {
     const Tensor x = c.tensor(static_cast<int>(i));
     if (!(x.sizes() == first.sizes())) {
-      c.fail("tensor ", i, " of shape ", to_string(x.sizes()), " differs from the first of shape ", to_string(first.sizes()));
+      c.fail("tensor ", i, " of shape ", to_string(x.sizes()), " differs from the first of shape ",
+             to_string(first.sizes()));
     }
     parts.push_back(unsqueeze(x, dim));
   }
@@ -101,7 +102,8 @@ void split(const Call& c, Pieces& out) {
   const std::int64_t step = c.integer("split_size");
   if (x.ndim() == 0) c.fail("a 0-d tensor cannot be split");
   if (step < 0 || (step == 0 && x.size(dim) != 0)) c.fail("split_size must be positive, got ", step);
-  for (std::int64_t start = 0; start < std::max<std::int64_t>(x.size(dim), 1); start += std::max<std::int64_t>(step, 1)) {
+  for (std::int64_t start = 0; start < std::max<std::int64_t>(x.size(dim), 1);
+       start += std::max<std::int64_t>(step, 1)) {
     out.push_back(slice(x, dim, start, std::min(start + step, x.size(dim))));
   }
 }
@@ -158,8 +160,10 @@ void infer_index_select(Inference& c) {
   require_index(c, c[1]);
   if (c.ndim(1) > 1) c.fail_as(ErrorKind::kIndex, "index must be 1-d, got shape ", to_string(c.sizes(1)));
   Dims sizes = c[0].impl().sizes;
-  if (!sizes.empty()) sizes[at(dim)] = c[1].impl().numel;
-  else if (c[1].impl().numel != 1) c.fail("a 0-d input takes exactly one index");
+  if (!sizes.empty())
+    sizes[at(dim)] = c[1].impl().numel;
+  else if (c[1].impl().numel != 1)
+    c.fail("a 0-d input takes exactly one index");
   c.give(0, std::move(sizes), c[0].impl().dtype);
 }
 

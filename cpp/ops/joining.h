@@ -14,18 +14,17 @@ void infer_concat(Inference& c);
 
 // `starts` is where each tensor begins along dim, kept for the derivative.
 struct Concat {
-  static constexpr Record record{
-      .name = "concat_at",
-      .where = kHidden,
-      .formula = "[tensors...] along dim",
-      .doc = "Joins tensors of one dtype along a dimension.",
-      .args = {tensors(), integer("dim"), dims("starts")},
-      .infer = infer_concat,
-      .vjp = {{kNothing, [](Vjp& v) {
-                 const Dims& starts = v.dims("starts");
-                 const auto i = static_cast<std::size_t>(v.index);
-                 return slice(v.g(), v.integer("dim"), starts[i], starts[i + 1]);
-               }}}};
+  static constexpr Record record{.name = "concat_at",
+                                 .where = kHidden,
+                                 .formula = "[tensors...] along dim",
+                                 .doc = "Joins tensors of one dtype along a dimension.",
+                                 .args = {tensors(), integer("dim"), dims("starts")},
+                                 .infer = infer_concat,
+                                 .vjp = {{kNothing, [](Vjp& v) {
+                                            const Dims& starts = v.dims("starts");
+                                            const auto i = static_cast<std::size_t>(v.index);
+                                            return slice(v.g(), v.integer("dim"), starts[i], starts[i + 1]);
+                                          }}}};
 };
 
 Tensor concatenate(const Call& c);
@@ -41,14 +40,17 @@ constexpr Record joined(std::string_view name, std::string_view formula, std::st
 
 struct Cat {
   static constexpr Record record =
-      joined("cat", "[tensors...] along dim", "Joins tensors along an existing dimension; the other sizes must agree.",
+      joined("cat", "[tensors...] along dim",
+             "Joins tensors along an existing dimension; the other sizes must agree.",
              [](const Call& c, std::span<Tensor> out) { out[0] = concatenate(c); });
 };
 struct Concatenate {
-  static constexpr Record record = joined("concatenate", "[tensors...] along dim", "Alias of cat.", Cat::record.compose);
+  static constexpr Record record =
+      joined("concatenate", "[tensors...] along dim", "Alias of cat.", Cat::record.compose);
 };
 struct ConcatAlias {
-  static constexpr Record record = joined("concat", "[tensors...] along dim", "Alias of cat.", Cat::record.compose);
+  static constexpr Record record =
+      joined("concat", "[tensors...] along dim", "Alias of cat.", Cat::record.compose);
 };
 struct Stack {
   static constexpr Record record =
@@ -64,31 +66,36 @@ void unbind(const Call& c, Pieces& out);
 
 constexpr Record splitting(std::string_view name, std::string_view python, std::string_view doc, Args args,
                            void (*many)(const Call&, Pieces&)) {
-  Record record{.name = name, .python = python, .kind = Kind::kComposite, .formula = "views of input along dim", .doc = doc};
+  Record record{.name = name,
+                .python = python,
+                .kind = Kind::kComposite,
+                .formula = "views of input along dim",
+                .doc = doc};
   record.args = args;
   record.compose_many = many;
   return record;
 }
 
 struct Split {
-  static constexpr Record record = splitting(
-      "split", "split", "Views of split_size elements along a dimension; the last may be smaller.",
-      {tensor(), integer("split_size"), integer("dim", 0)}, split);
+  static constexpr Record record =
+      splitting("split", "split", "Views of split_size elements along a dimension; the last may be smaller.",
+                {tensor(), integer("split_size"), integer("dim", 0)}, split);
 };
 struct SplitSizes {
-  static constexpr Record record =
-      splitting("split_with_sizes", "split", "Views of the given sizes along a dimension, which they must fill.",
-                {tensor(), dims("split_size"), integer("dim", 0)}, split_sizes);
+  static constexpr Record record = splitting(
+      "split_with_sizes", "split", "Views of the given sizes along a dimension, which they must fill.",
+      {tensor(), dims("split_size"), integer("dim", 0)}, split_sizes);
 };
 struct SplitWithSizes {
-  static constexpr Record record = splitting(
-      "split_with_sizes_named", "split_with_sizes", "Views of the given sizes along a dimension, which they must fill.",
-      {tensor(), dims("split_sizes"), integer("dim", 0)}, split_sizes);
+  static constexpr Record record =
+      splitting("split_with_sizes_named", "split_with_sizes",
+                "Views of the given sizes along a dimension, which they must fill.",
+                {tensor(), dims("split_sizes"), integer("dim", 0)}, split_sizes);
 };
 struct Chunk {
-  static constexpr Record record =
-      splitting("chunk", "chunk", "At most `chunks` views of equal size along a dimension; the last may be smaller.",
-                {tensor(), integer("chunks"), integer("dim", 0)}, chunk);
+  static constexpr Record record = splitting(
+      "chunk", "chunk", "At most `chunks` views of equal size along a dimension; the last may be smaller.",
+      {tensor(), integer("chunks"), integer("dim", 0)}, chunk);
 };
 struct Unbind {
   static constexpr Record record =
@@ -105,12 +112,12 @@ struct Gather {
   static constexpr Record record{
       .name = "gather",
       .formula = "input[.., index[.., i, ..], ..] along dim",
-      .doc = "Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64.",
+      .doc =
+          "Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is "
+          "int64.",
       .args = {tensor(), integer("dim"), tensor("index"), keyword(flag("sparse_grad", false))},
       .infer = infer_gather,
-      .vjp = {{in(1), [](Vjp& v) {
-                 return scatter_onto(v.sizes(0), v.integer("dim"), v.x(1), v.g());
-               }}}};
+      .vjp = {{in(1), [](Vjp& v) { return scatter_onto(v.sizes(0), v.integer("dim"), v.x(1), v.g()); }}}};
 };
 
 // Zeros of the given sizes, with source added at the places that index names along dim.
@@ -131,15 +138,15 @@ void infer_index_select(Inference& c);
 struct IndexSelectBackward;
 
 struct IndexSelect {
-  static constexpr Record record{
-      .name = "index_select",
-      .formula = "input[.., index, ..] along dim",
-      .doc = "Copies the slices that a 1-d integer index names along a dimension.",
-      .args = {tensor(), integer("dim"), tensor("index")},
-      .infer = infer_index_select,
-      .vjp = {{in(1), [](Vjp& v) {
-                 return call<IndexSelectBackward>({v.x(1), v.g()}, {v.sizes(0), v.integer("dim")});
-               }}}};
+  static constexpr Record record{.name = "index_select",
+                                 .formula = "input[.., index, ..] along dim",
+                                 .doc = "Copies the slices that a 1-d integer index names along a dimension.",
+                                 .args = {tensor(), integer("dim"), tensor("index")},
+                                 .infer = infer_index_select,
+                                 .vjp = {{in(1), [](Vjp& v) {
+                                            return call<IndexSelectBackward>({v.x(1), v.g()},
+                                                                             {v.sizes(0), v.integer("dim")});
+                                          }}}};
 };
 
 struct IndexSelectBackward {
@@ -151,12 +158,11 @@ struct IndexSelectBackward {
       .args = {tensor("index"), tensor("source"), dims("size"), integer("dim")},
       .row_major = true,
       .infer = [](Inference& c) { c.give(0, c.dims("size"), c[1].impl().dtype); },
-      .vjp = {kNoGradient(), {in(0), [](Vjp& v) {
-                                return call<IndexSelect>({v.g(), v.in(0)}, {v.integer("dim")});
-                              }}}};
+      .vjp = {kNoGradient(),
+              {in(0), [](Vjp& v) { return call<IndexSelect>({v.g(), v.in(0)}, {v.integer("dim")}); }}}};
 };
 
-using JoiningOps = OpList<Concat, Cat, Concatenate, ConcatAlias, Stack, Split, SplitSizes, SplitWithSizes, Chunk, Unbind, Gather,
-                          ScatterOnto, IndexSelect, IndexSelectBackward>;
+using JoiningOps = OpList<Concat, Cat, Concatenate, ConcatAlias, Stack, Split, SplitSizes, SplitWithSizes,
+                          Chunk, Unbind, Gather, ScatterOnto, IndexSelect, IndexSelectBackward>;
 
 }  // namespace unspool::ops

@@ -39,12 +39,14 @@ void check_fits(const Call& c) {
     c.fail("input ", to_string(c.sizes(0)), " and target ", to_string(c.sizes(1)), " do not fit");
   }
   warn(c.name(), ": input ", to_string(c.sizes(0)), " and target ", to_string(c.sizes(1)),
-       " differ in shape and are broadcast to ", to_string(sizes), "; reshape one of them if that is not meant");
+       " differ in shape and are broadcast to ", to_string(sizes),
+       "; reshape one of them if that is not meant");
 }
 
 void require_same(const Call& c) {
   if (!same_sizes(c, 0, 1)) {
-    c.fail_as(ErrorKind::kValue, "target ", to_string(c.sizes(1)), " must have the shape of input ", to_string(c.sizes(0)));
+    c.fail_as(ErrorKind::kValue, "target ", to_string(c.sizes(1)), " must have the shape of input ",
+              to_string(c.sizes(0)));
   }
 }
 
@@ -99,15 +101,16 @@ Tensor nll_loss(const Call& c) {
   if (x.empty()) c.fail("input must have at least 1 dimension (C,), got a 0-d tensor");
   if (!is_floating(c[0].impl().dtype)) c.fail("input must be floating, got ", name(c[0].impl().dtype));
   if (c[1].impl().dtype != Dtype::kInt64 && c[1].impl().dtype != Dtype::kUInt8) {
-    c.fail("target must hold class indices (int64), got ", name(c[1].impl().dtype), "; convert it with .long()");
+    c.fail("target must hold class indices (int64), got ", name(c[1].impl().dtype),
+           "; convert it with .long()");
   }
   bool fits = t.size() + 1 == x.size();
   for (std::size_t d = 0; fits && d < t.size(); ++d) fits = t[d] == (d == 0 ? x[0] : x[d + 1]);
   if (!fits) {
     // A batch of another length is a wrong value; another number of dimensions a wrong call.
     const bool other_batch = !t.empty() && t.size() + 1 == x.size() && t[0] != x[0];
-    c.fail_as(other_batch ? ErrorKind::kValue : ErrorKind::kRuntime, "target ", to_string(t), " does not fit input ",
-              to_string(x), ": expected input (N, C, d...) and target (N, d...)");
+    c.fail_as(other_batch ? ErrorKind::kValue : ErrorKind::kRuntime, "target ", to_string(t),
+              " does not fit input ", to_string(x), ": expected input (N, C, d...) and target (N, d...)");
   }
   const std::int64_t classes = x.size() == 1 ? x[0] : x[1];
   if (c.has(2)) {
@@ -118,7 +121,8 @@ Tensor nll_loss(const Call& c) {
       c.fail("weight is ", name(c[2].impl().dtype), " but input is ", name(c[0].impl().dtype));
     }
   }
-  return call<NllLoss>({c[0], to(c.tensor(1), Dtype::kInt64), c[2]}, {c.attr("reduction"), c.attr("ignore_index")});
+  return call<NllLoss>({c[0], to(c.tensor(1), Dtype::kInt64), c[2]},
+                       {c.attr("reduction"), c.attr("ignore_index")});
 }
 
 namespace {
@@ -135,7 +139,8 @@ Tensor class_weights(const Call& c, const Tensor& like) {
 // Against a distribution over the classes; the mean is over samples, not elements.
 Tensor soft_cross_entropy(const Call& c, const Tensor& log_p) {
   if (!same_sizes(c, 0, 1)) {
-    c.fail("target of class probabilities ", to_string(c.sizes(1)), " must have the shape of input ", to_string(c.sizes(0)));
+    c.fail("target of class probabilities ", to_string(c.sizes(1)), " must have the shape of input ",
+           to_string(c.sizes(0)));
   }
   const double smoothing = c.number("label_smoothing");
   const double classes = static_cast<double>(log_p.size(static_cast<int>(class_dim(log_p))));
@@ -175,11 +180,11 @@ Tensor cross_entropy(const Call& c) {
   if (smoothing < 0 || smoothing > 1) c.fail("label_smoothing must be between 0 and 1, got ", smoothing);
   const Tensor x = c.tensor(0);
   if (x.ndim() == 0) c.fail("input must have at least 1 dimension (C,), got a 0-d tensor");
-  if (!is_floating(x.dtype())) c.fail("input must be floating, got ", name(x.dtype()), "; convert it with .float()");
+  if (!is_floating(x.dtype()))
+    c.fail("input must be floating, got ", name(x.dtype()), "; convert it with .float()");
   const Tensor log_p = log_softmax(x, class_dim(x));
   if (is_floating(c[1].impl().dtype)) return soft_cross_entropy(c, log_p);
-  const Tensor hard =
-      call<NllLossOp>({log_p, c[1], c[2]}, {c.attr("ignore_index"), c.attr("reduction")});
+  const Tensor hard = call<NllLossOp>({log_p, c[1], c[2]}, {c.attr("ignore_index"), c.attr("reduction")});
   if (smoothing == 0) return hard;
   const double classes = static_cast<double>(x.size(static_cast<int>(class_dim(x))));
   return hard * (1 - smoothing) + smooth_part(c, log_p) * (smoothing / classes);
@@ -225,7 +230,8 @@ Tensor multi_margin_loss(const Call& c) {
   if (p == 2) hinge = square(hinge);
   if (c.has(2)) {
     if (c.sizes(2).size() != 1 || c.sizes(2)[0] != x.size(1)) {
-      c.fail("weight ", to_string(c.sizes(2)), " must hold one number for each of the ", x.size(1), " classes");
+      c.fail("weight ", to_string(c.sizes(2)), " must hold one number for each of the ", x.size(1),
+             " classes");
     }
     hinge = hinge * unsqueeze(call<IndexSelect>({c[2], y}, {0}), 1);
   }
@@ -248,8 +254,8 @@ Tensor soft_margin_loss(const Call& c) {
 
 Tensor margin_ranking_loss(const Call& c) {
   if (c.ndim(0) != c.ndim(1) || c.ndim(0) != c.ndim(2)) {
-    c.fail("input1 ", to_string(c.sizes(0)), ", input2 ", to_string(c.sizes(1)), " and target ", to_string(c.sizes(2)),
-           " must have as many dimensions");
+    c.fail("input1 ", to_string(c.sizes(0)), ", input2 ", to_string(c.sizes(1)), " and target ",
+           to_string(c.sizes(2)), " must have as many dimensions");
   }
   return reduce(c, clamp_min(-(c[2] * (c[0] - c[1])) + c.number("margin"), 0.0));
 }
@@ -273,7 +279,8 @@ Tensor gaussian_nll_loss(const Call& c) {
     if (per_row) var = unsqueeze(var, -1);
     Dims sizes = x.sizes();
     if (!broadcast_into(sizes, var.sizes()) || !(sizes == x.sizes())) {
-      c.fail_as(ErrorKind::kValue, "var ", to_string(c.sizes(2)), " does not fit input ", to_string(x.sizes()));
+      c.fail_as(ErrorKind::kValue, "var ", to_string(c.sizes(2)), " does not fit input ",
+                to_string(x.sizes()));
     }
   }
   Tensor held;

@@ -13,19 +13,20 @@ struct NllBackward;
 
 struct NllLoss {
   // The second output is the sum of the weights, by which a mean is divided.
-  static constexpr Record record{
-      .name = "nll_loss_forward",
-      .where = kHidden,
-      .formula = "-Σ weight[target] * input[target] / Σ weight[target]",
-      .doc = "Negative log likelihood of class indices, and the total weight.",
-      .args = {tensor(), tensor("target"), optional_tensor("weight"), text("reduction", "mean"), integer("ignore_index", -100)},
-      .outputs = {{"output", "total_weight"}},
-      .row_major = true,
-      .infer = infer_nll,
-      .vjp = {{in(1) | in(2) | out(1), [](Vjp& v) {
-                 return call<NllBackward>({v.g(), v.in(1), v.in(2), v.out(1)},
-                                          {v.sizes(0), v.attr("reduction"), v.attr("ignore_index")});
-               }}}};
+  static constexpr Record record{.name = "nll_loss_forward",
+                                 .where = kHidden,
+                                 .formula = "-Σ weight[target] * input[target] / Σ weight[target]",
+                                 .doc = "Negative log likelihood of class indices, and the total weight.",
+                                 .args = {tensor(), tensor("target"), optional_tensor("weight"),
+                                          text("reduction", "mean"), integer("ignore_index", -100)},
+                                 .outputs = {{"output", "total_weight"}},
+                                 .row_major = true,
+                                 .infer = infer_nll,
+                                 .vjp = {{in(1) | in(2) | out(1), [](Vjp& v) {
+                                            return call<NllBackward>(
+                                                {v.g(), v.in(1), v.in(2), v.out(1)},
+                                                {v.sizes(0), v.attr("reduction"), v.attr("ignore_index")});
+                                          }}}};
 };
 
 struct NllBackward {
@@ -34,24 +35,27 @@ struct NllBackward {
       .where = kHidden,
       .formula = "zeros(size) with -weight[target] * grad / total_weight at target",
       .doc = "Cotangent of the log probabilities.",
-      .args = {tensor("grad"), tensor("target"), optional_tensor("weight"), tensor("total_weight"), dims("size"),
-               text("reduction", "mean"), integer("ignore_index", -100)},
+      .args = {tensor("grad"), tensor("target"), optional_tensor("weight"), tensor("total_weight"),
+               dims("size"), text("reduction", "mean"), integer("ignore_index", -100)},
       .row_major = true,
       .infer = infer_nll_backward,
       .vjp = {{in(1) | in(2), [](Vjp& v) {
-                 return call<NllLoss>({v.g(), v.in(1), v.in(2)}, {v.attr("reduction"), v.attr("ignore_index")});
+                 return call<NllLoss>({v.g(), v.in(1), v.in(2)},
+                                      {v.attr("reduction"), v.attr("ignore_index")});
                }}}};
 };
 
 struct BceCore {
   static constexpr Record record = at(
-      kHidden, binary("bce_core", "-(other * ln(input) + (1 - other) * ln(1 - input))",
-                      "Binary cross-entropy of probabilities, logarithms held above -100.",
-                      {in(0) | in(1), [](Vjp& v) {
-                         return v.g() * ((v.in(0) - v.in(1)) / clamp_min((1 - v.in(0)) * v.in(0), 1e-12));
-                       }},
-                      {in(0), [](Vjp& v) { return v.g() * (clamp_min(log1p(-v.x(0)), -100) - clamp_min(log(v.in(0)), -100)); }},
-                      Result::kPromoted, kFloats));
+      kHidden,
+      binary(
+          "bce_core", "-(other * ln(input) + (1 - other) * ln(1 - input))",
+          "Binary cross-entropy of probabilities, logarithms held above -100.",
+          {in(0) | in(1),
+           [](Vjp& v) { return v.g() * ((v.in(0) - v.in(1)) / clamp_min((1 - v.in(0)) * v.in(0), 1e-12)); }},
+          {in(0),
+           [](Vjp& v) { return v.g() * (clamp_min(log1p(-v.x(0)), -100) - clamp_min(log(v.in(0)), -100)); }},
+          Result::kPromoted, kFloats));
   template <class P>
   static P body(P x, P t) {
     return (t - P(1)) * max(log1p(-x), P(-100)) - t * max(log(x), P(-100));
@@ -59,11 +63,11 @@ struct BceCore {
 };
 
 struct BceLogitsCore {
-  static constexpr Record record = at(
-      kHidden, binary("bce_with_logits_core", "max(input, 0) - input * other + ln(1 + exp(-|input|))",
-                      "Binary cross-entropy of logits, without overflow.",
-                      {in(0) | in(1), [](Vjp& v) { return v.g() * (sigmoid(v.in(0)) - v.in(1)); }},
-                      {in(0), [](Vjp& v) { return -(v.g() * v.in(0)); }}, Result::kPromoted, kFloats));
+  static constexpr Record record =
+      at(kHidden, binary("bce_with_logits_core", "max(input, 0) - input * other + ln(1 + exp(-|input|))",
+                         "Binary cross-entropy of logits, without overflow.",
+                         {in(0) | in(1), [](Vjp& v) { return v.g() * (sigmoid(v.in(0)) - v.in(1)); }},
+                         {in(0), [](Vjp& v) { return -(v.g() * v.in(0)); }}, Result::kPromoted, kFloats));
   template <class P>
   static P body(P x, P t) {
     return max(x, P(0)) - x * t + log1p(exp(-abs(x)));
@@ -74,10 +78,11 @@ struct HuberCore {
   static constexpr Record record = with_args(
       {tensor(), real("delta")},
       at(kHidden, unary("huber_core", "|input| <= delta ? input^2 / 2 : delta * (|input| - delta / 2)",
-                        "Quadratic near 0, linear beyond delta.", {in(0), [](Vjp& v) {
-                          const double delta = v.number("delta");
-                          return v.g() * clamp_min(clamp_max(v.in(0), delta), -delta);
-                        }})));
+                        "Quadratic near 0, linear beyond delta.",
+                        {in(0), [](Vjp& v) {
+                           const double delta = v.number("delta");
+                           return v.g() * clamp_min(clamp_max(v.in(0), delta), -delta);
+                         }})));
   template <class P>
   static P body(P x, P delta) {
     const P size = abs(x);
@@ -114,15 +119,16 @@ Tensor cosine_similarity(const Call& c);
 
 struct MseLoss {
   static constexpr Record record =
-      loss("mse_loss", "mean((input - target)^2)", "Least squares: mean (or sum, or none) of squared errors, optionally weighted.",
+      loss("mse_loss", "mean((input - target)^2)",
+           "Least squares: mean (or sum, or none) of squared errors, optionally weighted.",
            {tensor(), tensor("target"), kReduction, optional_tensor("weight")},
            [](const Call& c, std::span<Tensor> out) { out[0] = mse_loss(c); });
 };
 struct L1Loss {
-  static constexpr Record record =
-      loss("l1_loss", "mean(|input - target|)", "Mean (or sum, or none) of absolute errors, optionally weighted.",
-           {tensor(), tensor("target"), kReduction, optional_tensor("weight")},
-           [](const Call& c, std::span<Tensor> out) { out[0] = l1_loss(c); });
+  static constexpr Record record = loss("l1_loss", "mean(|input - target|)",
+                                        "Mean (or sum, or none) of absolute errors, optionally weighted.",
+                                        {tensor(), tensor("target"), kReduction, optional_tensor("weight")},
+                                        [](const Call& c, std::span<Tensor> out) { out[0] = l1_loss(c); });
 };
 struct SmoothL1Loss {
   static constexpr Record record =
@@ -139,19 +145,21 @@ struct HuberLoss {
            [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c, false); });
 };
 struct NllLossOp {
-  static constexpr Record record = loss(
-      "nll_loss", "-Σ weight[target] * input[target] / Σ weight[target]",
-      "Negative log likelihood: input (N, C), (C,) or (N, C, d...) of log probabilities, target class indices (int64).",
-      {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction},
-      [](const Call& c, std::span<Tensor> out) { out[0] = nll_loss(c); });
+  static constexpr Record record =
+      loss("nll_loss", "-Σ weight[target] * input[target] / Σ weight[target]",
+           "Negative log likelihood: input (N, C), (C,) or (N, C, d...) of log probabilities, target class "
+           "indices (int64).",
+           {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction},
+           [](const Call& c, std::span<Tensor> out) { out[0] = nll_loss(c); });
 };
 struct CrossEntropy {
-  static constexpr Record record = loss(
-      "cross_entropy", "nll_loss(log_softmax(input), target)",
-      "Cross-entropy of logits (N, C), (C,) or (N, C, d...) with class indices (int64) or probabilities of input's shape.",
-      {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction,
-       real("label_smoothing", 0)},
-      [](const Call& c, std::span<Tensor> out) { out[0] = cross_entropy(c); });
+  static constexpr Record record =
+      loss("cross_entropy", "nll_loss(log_softmax(input), target)",
+           "Cross-entropy of logits (N, C), (C,) or (N, C, d...) with class indices (int64) or probabilities "
+           "of input's shape.",
+           {tensor(), tensor("target"), optional_tensor("weight"), integer("ignore_index", -100), kReduction,
+            real("label_smoothing", 0)},
+           [](const Call& c, std::span<Tensor> out) { out[0] = cross_entropy(c); });
 };
 struct BinaryCrossEntropy {
   static constexpr Record record =
@@ -169,19 +177,19 @@ struct BceWithLogits {
            [](const Call& c, std::span<Tensor> out) { out[0] = bce_with_logits(c); });
 };
 struct KlDiv {
-  static constexpr Record record =
-      loss("kl_div", "Σ target * (ln target - input)",
-           "Kullback-Leibler divergence; input holds log probabilities, target probabilities (or their logarithms with "
-           "log_target). reduction 'batchmean' is the mathematical one.",
-           {tensor(), tensor("target"), kReduction, flag("log_target", false)},
-           [](const Call& c, std::span<Tensor> out) { out[0] = kl_div(c); });
+  static constexpr Record record = loss("kl_div", "Σ target * (ln target - input)",
+                                        "Kullback-Leibler divergence; input holds log probabilities, target "
+                                        "probabilities (or their logarithms with "
+                                        "log_target). reduction 'batchmean' is the mathematical one.",
+                                        {tensor(), tensor("target"), kReduction, flag("log_target", false)},
+                                        [](const Call& c, std::span<Tensor> out) { out[0] = kl_div(c); });
 };
 struct MultiMarginLoss {
-  static constexpr Record record =
-      loss("multi_margin_loss", "Σ_{i != y} max(0, margin - input[y] + input[i])^p / C",
-           "Multi-class hinge: input (N, C) or (C,), target class indices y.",
-           {tensor(), tensor("target"), integer("p", 1), real("margin", 1), optional_tensor("weight"), kReduction},
-           [](const Call& c, std::span<Tensor> out) { out[0] = multi_margin_loss(c); });
+  static constexpr Record record = loss(
+      "multi_margin_loss", "Σ_{i != y} max(0, margin - input[y] + input[i])^p / C",
+      "Multi-class hinge: input (N, C) or (C,), target class indices y.",
+      {tensor(), tensor("target"), integer("p", 1), real("margin", 1), optional_tensor("weight"), kReduction},
+      [](const Call& c, std::span<Tensor> out) { out[0] = multi_margin_loss(c); });
 };
 struct HingeEmbeddingLoss {
   static constexpr Record record =
@@ -192,8 +200,8 @@ struct HingeEmbeddingLoss {
 };
 struct SoftMarginLoss {
   static constexpr Record record =
-      loss("soft_margin_loss", "mean(ln(1 + exp(-target * input)))", "Two-class logistic loss; targets are 1 or -1.",
-           {tensor(), tensor("target"), kReduction},
+      loss("soft_margin_loss", "mean(ln(1 + exp(-target * input)))",
+           "Two-class logistic loss; targets are 1 or -1.", {tensor(), tensor("target"), kReduction},
            [](const Call& c, std::span<Tensor> out) { out[0] = soft_margin_loss(c); });
 };
 struct MarginRankingLoss {
@@ -206,29 +214,32 @@ struct MarginRankingLoss {
 struct PoissonNllLoss {
   static constexpr Record record =
       loss("poisson_nll_loss", "mean(exp(input) - target * input)",
-           "Negative log likelihood of counts; with log_input False: input - target * ln(input + eps). `full` adds "
+           "Negative log likelihood of counts; with log_input False: input - target * ln(input + eps). "
+           "`full` adds "
            "Stirling's approximation of ln(target!).",
-           {tensor(), tensor("target"), flag("log_input", true), flag("full", false), real("eps", 1e-8), kReduction},
+           {tensor(), tensor("target"), flag("log_input", true), flag("full", false), real("eps", 1e-8),
+            kReduction},
            [](const Call& c, std::span<Tensor> out) { out[0] = poisson_nll_loss(c); });
 };
 struct GaussianNllLoss {
-  static constexpr Record record =
-      loss("gaussian_nll_loss", "mean((ln var + (input - target)^2 / var) / 2)",
-           "Negative log likelihood under a normal distribution; var is held above eps. `full` adds ln(2 pi) / 2.",
-           {tensor(), tensor("target"), operand("var"), flag("full", false), real("eps", 1e-6), kReduction},
-           [](const Call& c, std::span<Tensor> out) { out[0] = gaussian_nll_loss(c); });
+  static constexpr Record record = loss(
+      "gaussian_nll_loss", "mean((ln var + (input - target)^2 / var) / 2)",
+      "Negative log likelihood under a normal distribution; var is held above eps. `full` adds ln(2 pi) / 2.",
+      {tensor(), tensor("target"), operand("var"), flag("full", false), real("eps", 1e-6), kReduction},
+      [](const Call& c, std::span<Tensor> out) { out[0] = gaussian_nll_loss(c); });
 };
 struct CosineSimilarity {
   static constexpr Record record = at(
-      kTop | kFunctional,
-      loss("cosine_similarity", "x1 · x2 / (max(|x1|, eps) * max(|x2|, eps))", "Cosine of the angle along dim.",
-           {tensor("x1"), tensor("x2"), integer("dim", 1), real("eps", 1e-8)},
-           [](const Call& c, std::span<Tensor> out) { out[0] = cosine_similarity(c); }));
+      kTop | kFunctional, loss("cosine_similarity", "x1 · x2 / (max(|x1|, eps) * max(|x2|, eps))",
+                               "Cosine of the angle along dim.",
+                               {tensor("x1"), tensor("x2"), integer("dim", 1), real("eps", 1e-8)},
+                               [](const Call& c, std::span<Tensor> out) { out[0] = cosine_similarity(c); }));
 };
 
 using LossCores = OpList<BceCore, BceLogitsCore, HuberCore>;
-using LossOps = OpList<NllLoss, NllBackward, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
-                       BinaryCrossEntropy, BceWithLogits, KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss,
-                       MarginRankingLoss, PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
+using LossOps =
+    OpList<NllLoss, NllBackward, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
+           BinaryCrossEntropy, BceWithLogits, KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss,
+           MarginRankingLoss, PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
 
 }  // namespace unspool::ops

@@ -10,8 +10,8 @@ namespace {
 void check_inner(const Tensor& a, const Tensor& b) {
   const std::int64_t k = a.size(a.ndim() - 1), rows = b.size(b.ndim() == 1 ? 0 : b.ndim() - 2);
   if (k != rows) {
-    fail("matmul: input ", to_string(a.sizes()), " and other ", to_string(b.sizes()), " do not multiply: the last size ",
-         k, " of input must equal ", rows, " of other");
+    fail("matmul: input ", to_string(a.sizes()), " and other ", to_string(b.sizes()),
+         " do not multiply: the last size ", k, " of input must equal ", rows, " of other");
   }
 }
 
@@ -116,7 +116,8 @@ Tensor exact_matmul(const Call& c, int ndim_a, int ndim_b) {
     c.fail("input ", to_string(c.sizes(0)), " and other ", to_string(c.sizes(1)), " do not multiply");
   }
   if (c[0].impl().dtype != c[1].impl().dtype) {
-    c.fail("input is ", name(c[0].impl().dtype), " but other is ", name(c[1].impl().dtype), "; convert one with .to()");
+    c.fail("input is ", name(c[0].impl().dtype), " but other is ", name(c[1].impl().dtype),
+           "; convert one with .to()");
   }
   return matmul(c.tensor(0), c.tensor(1));
 }
@@ -124,12 +125,14 @@ Tensor exact_matmul(const Call& c, int ndim_a, int ndim_b) {
 Tensor add_product(const Call& c, int ndim) {
   const int left = ndim == 1 ? 2 : ndim, right = ndim;
   if (c.ndim(1) != left || c.ndim(2) != right) {
-    c.fail("expects ", left, "-d and ", right, "-d factors, got ", to_string(c.sizes(1)), " and ", to_string(c.sizes(2)));
+    c.fail("expects ", left, "-d and ", right, "-d factors, got ", to_string(c.sizes(1)), " and ",
+           to_string(c.sizes(2)));
   }
   Tensor product = matmul(c.tensor(1), c.tensor(2));
   Dims sizes = product.sizes();
   if (!broadcast_into(sizes, c.sizes(0)) || !(sizes == product.sizes())) {
-    c.fail("input ", to_string(c.sizes(0)), " does not broadcast to the product's shape ", to_string(product.sizes()));
+    c.fail("input ", to_string(c.sizes(0)), " does not broadcast to the product's shape ",
+           to_string(product.sizes()));
   }
   // Whole factors keep integer dtypes.
   const auto factor = [](double value) {

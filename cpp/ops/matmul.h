@@ -31,26 +31,25 @@ struct Mm {
 };
 
 struct Bmm {
-  static constexpr Record record{
-      .name = "bmm",
-      .formula = "input[b] · mat2[b]",
-      .doc = "Product of two batches of matrices, (b, n, k) · (b, k, m).",
-      .args = {tensor(), tensor("mat2")},
-      .infer =
-          [](Inference& c) {
-            const DimSpan a = c.sizes(0), b = c.sizes(1);
-            if (a.size() != 3 || b.size() != 3 || a[0] != b[0] || a[2] != b[1]) {
-              c.fail("input ", to_string(a), " and mat2 ", to_string(b),
-                     " do not multiply: expected (b, n, k) and (b, k, m)");
-            }
-            if (c[0].impl().dtype != c[1].impl().dtype) {
-              c.fail("input is ", name(c[0].impl().dtype), " but mat2 is ", name(c[1].impl().dtype),
-                     "; convert one with .to()");
-            }
-            c.give(0, {a[0], a[1], b[2]}, c[0].impl().dtype);
-          },
-      .vjp = {{in(1), [](Vjp& v) { return call<Bmm>({v.g(), mT(v.x(1))}); }},
-              {in(0), [](Vjp& v) { return call<Bmm>({mT(v.x(0)), v.g()}); }}}};
+  static constexpr Record record{.name = "bmm",
+                                 .formula = "input[b] · mat2[b]",
+                                 .doc = "Product of two batches of matrices, (b, n, k) · (b, k, m).",
+                                 .args = {tensor(), tensor("mat2")},
+                                 .infer =
+                                     [](Inference& c) {
+                                       const DimSpan a = c.sizes(0), b = c.sizes(1);
+                                       if (a.size() != 3 || b.size() != 3 || a[0] != b[0] || a[2] != b[1]) {
+                                         c.fail("input ", to_string(a), " and mat2 ", to_string(b),
+                                                " do not multiply: expected (b, n, k) and (b, k, m)");
+                                       }
+                                       if (c[0].impl().dtype != c[1].impl().dtype) {
+                                         c.fail("input is ", name(c[0].impl().dtype), " but mat2 is ",
+                                                name(c[1].impl().dtype), "; convert one with .to()");
+                                       }
+                                       c.give(0, {a[0], a[1], b[2]}, c[0].impl().dtype);
+                                     },
+                                 .vjp = {{in(1), [](Vjp& v) { return call<Bmm>({v.g(), mT(v.x(1))}); }},
+                                         {in(0), [](Vjp& v) { return call<Bmm>({mT(v.x(0)), v.g()}); }}}};
 };
 
 // (..., n) as (rows, n).
@@ -70,9 +69,9 @@ struct Linear {
       .doc = "Affine map: input (..., in), weight (out, in) or (in,), bias (out,) or None; gives (..., out).",
       .args = {tensor(), tensor("weight"), optional_tensor("bias")},
       .infer = infer_linear,
-      .vjp = {{in(1), linear_input_cotangent},
-              {in(0), linear_weight_cotangent},
-              {kNothing, [](Vjp& v) { return v.g(); }}}};
+      .vjp = {{in(1), linear_input_cotangent}, {in(0), linear_weight_cotangent}, {kNothing, [](Vjp& v) {
+                                                                                    return v.g();
+                                                                                  }}}};
 };
 
 struct MatMul {
@@ -80,7 +79,9 @@ struct MatMul {
       .name = "matmul",
       .kind = Kind::kComposite,
       .formula = "input · other",
-      .doc = "Matrix product: 1-d operands are vectors, 2-d matrices; leading dimensions are batches and broadcast.",
+      .doc =
+          "Matrix product: 1-d operands are vectors, 2-d matrices; leading dimensions are batches and "
+          "broadcast.",
       .args = {tensor(), tensor("other")},
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = matmul(c.tensor(0), c.tensor(1)); }};
 };
@@ -132,7 +133,8 @@ struct Addmv {
 
 struct Baddbmm {
   static constexpr Record record = product(
-      "baddbmm", "beta * input + alpha * (batch1[b] · batch2[b])", "Batched product added to a broadcast third.",
+      "baddbmm", "beta * input + alpha * (batch1[b] · batch2[b])",
+      "Batched product added to a broadcast third.",
       {tensor(), tensor("batch1"), tensor("batch2"), keyword(real("beta", 1)), keyword(real("alpha", 1))},
       [](const Call& c, std::span<Tensor> out) { out[0] = add_product(c, 3); });
 };
@@ -141,7 +143,8 @@ Tensor einsum(const Call& c);
 
 struct Einsum {
   static constexpr Record record = [] {
-    Record r = product("einsum", "Einstein summation", "Sums of products over named indices, e.g. 'bij,bjk->bik'; "
+    Record r = product("einsum", "Einstein summation",
+                       "Sums of products over named indices, e.g. 'bij,bjk->bik'; "
                        "repeated indices take diagonals, '...' stands for broadcast dimensions. Operands are "
                        "contracted from left to right.",
                        {text("equation"), tensors("operands")},

@@ -1,5 +1,5 @@
-// One tensor argument of a call: a tensor, a number written in its place, or nothing. Numbers stay numbers, so that
-// `x * 2` neither allocates a tensor nor keeps one on the tape.
+// One tensor argument of a call: a tensor, a number written in its place, or nothing. Numbers stay numbers,
+// so that `x * 2` neither allocates a tensor nor keeps one on the tape.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,9 @@ class Operand {
   int ndim() const { return is_tensor() ? static_cast<int>(value_.tensor->sizes.size()) : 0; }
   Category category() const {
     if (is_tensor()) return unspool::category(value_.tensor->dtype);
-    return kind_ == Kind::kFloat ? Category::kFloating : kind_ == Kind::kInt ? Category::kInteger : Category::kBool;
+    return kind_ == Kind::kFloat ? Category::kFloating
+           : kind_ == Kind::kInt ? Category::kInteger
+                                 : Category::kBool;
   }
 
  private:

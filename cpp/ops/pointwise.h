@@ -17,9 +17,8 @@ struct Exp {
 };
 
 struct Exp2 {
-  static constexpr Record record =
-      unary("exp2", "2 ^ input", "Power of two.",
-            {out(), [](Vjp& v) { return v.g() * v.out() * std::numbers::ln2; }});
+  static constexpr Record record = unary("exp2", "2 ^ input", "Power of two.",
+                                         {out(), [](Vjp& v) { return v.g() * v.out() * std::numbers::ln2; }});
   template <class P>
   static P body(P x) {
     return exp2(x);
@@ -65,8 +64,9 @@ struct Log10 {
 };
 
 struct Log1p {
-  static constexpr Record record = unary("log1p", "ln(1 + input)", "Logarithm of one plus the input, accurate near 0.",
-                                         {in(0), [](Vjp& v) { return v.g() / (v.in(0) + 1); }});
+  static constexpr Record record =
+      unary("log1p", "ln(1 + input)", "Logarithm of one plus the input, accurate near 0.",
+            {in(0), [](Vjp& v) { return v.g() / (v.in(0) + 1); }});
   template <class P>
   static P body(P x) {
     return log1p(x);
@@ -93,8 +93,8 @@ struct Rsqrt {
 };
 
 struct Sin {
-  static constexpr Record record =
-      unary("sin", "sin(input)", "Sine of an angle in radians.", {in(0), [](Vjp& v) { return v.g() * cos(v.in(0)); }});
+  static constexpr Record record = unary("sin", "sin(input)", "Sine of an angle in radians.",
+                                         {in(0), [](Vjp& v) { return v.g() * cos(v.in(0)); }});
   template <class P>
   static P body(P x) {
     return sin(x);
@@ -120,9 +120,8 @@ struct Tan {
 };
 
 struct Asin {
-  static constexpr Record record =
-      unary("asin", "arcsin(input)", "Inverse sine, in radians.",
-            {in(0), [](Vjp& v) { return v.g() * rsqrt(1 - square(v.in(0))); }});
+  static constexpr Record record = unary("asin", "arcsin(input)", "Inverse sine, in radians.",
+                                         {in(0), [](Vjp& v) { return v.g() * rsqrt(1 - square(v.in(0))); }});
   template <class P>
   static P body(P x) {
     return asin(x);
@@ -150,7 +149,8 @@ struct Atan {
 
 struct Atan2 {
   static constexpr Record record = binary(
-      "atan2", "arctan(input / other)", "Angle of the point (other, input), in radians, over all four quadrants.",
+      "atan2", "arctan(input / other)",
+      "Angle of the point (other, input), in radians, over all four quadrants.",
       {in(0) | in(1), [](Vjp& v) { return v.g() * (v.in(1) / (square(v.in(0)) + square(v.in(1)))); }},
       {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / (square(v.in(0)) + square(v.in(1))))); }},
       Result::kFloating);
@@ -161,8 +161,8 @@ struct Atan2 {
 };
 
 struct Sinh {
-  static constexpr Record record = unary("sinh", "sinh(input)", "Hyperbolic sine.",
-                                         {in(0), [](Vjp& v) { return v.g() * cosh(v.in(0)); }});
+  static constexpr Record record =
+      unary("sinh", "sinh(input)", "Hyperbolic sine.", {in(0), [](Vjp& v) { return v.g() * cosh(v.in(0)); }});
   template <class P>
   static P body(P x) {
     return sinh(x);
@@ -179,10 +179,10 @@ struct Cosh {
 };
 
 struct TanhBackward {
-  static constexpr Record record = backward_of(
-      "tanh_backward", "grad * (1 - saved^2)", "Cotangent of tanh from its output.",
-      {in(1), [](Vjp& v) { return call<TanhBackward>({v.g(), v.in(1)}); }},
-      {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) * v.in(1) * -2; }});
+  static constexpr Record record =
+      backward_of("tanh_backward", "grad * (1 - saved^2)", "Cotangent of tanh from its output.",
+                  {in(1), [](Vjp& v) { return call<TanhBackward>({v.g(), v.in(1)}); }},
+                  {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) * v.in(1) * -2; }});
   template <class P>
   static P body(P g, P y) {
     return g * (P(1) - y * y);
@@ -262,10 +262,10 @@ struct Erfinv {
 struct Sigmoid;
 
 struct SigmoidBackward {
-  static constexpr Record record = backward_of(
-      "sigmoid_backward", "grad * saved * (1 - saved)", "Cotangent of sigmoid from its output.",
-      {in(1), [](Vjp& v) { return call<SigmoidBackward>({v.g(), v.in(1)}); }},
-      {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) * (1 - v.in(1) * 2); }});
+  static constexpr Record record =
+      backward_of("sigmoid_backward", "grad * saved * (1 - saved)", "Cotangent of sigmoid from its output.",
+                  {in(1), [](Vjp& v) { return call<SigmoidBackward>({v.g(), v.in(1)}); }},
+                  {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) * (1 - v.in(1) * 2); }});
   template <class P>
   static P body(P g, P y) {
     return g * ((P(1) - y) * y);
@@ -314,10 +314,10 @@ struct Hypot {
 };
 
 struct Copysign {
-  static constexpr Record record = binary(
-      "copysign", "|input| * sign(other)", "The input's magnitude with the other's sign bit.",
-      {in(0) | out(), [](Vjp& v) { return v.g() * where(eq(v.in(0), 0), 0.0, v.out() / v.in(0)); }}, kZeroRule,
-      Result::kFloating);
+  static constexpr Record record =
+      binary("copysign", "|input| * sign(other)", "The input's magnitude with the other's sign bit.",
+             {in(0) | out(), [](Vjp& v) { return v.g() * where(eq(v.in(0), 0), 0.0, v.out() / v.in(0)); }},
+             kZeroRule, Result::kFloating);
   template <class P>
   static P body(P a, P b) {
     return copysign(a, b);
@@ -325,10 +325,10 @@ struct Copysign {
 };
 
 struct Logaddexp {
-  static constexpr Record record =
-      binary("logaddexp", "ln(exp(input) + exp(other))", "Logarithm of a sum of exponentials, without overflow.",
-             {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(0) - v.in(1)); }},
-             {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(1) - v.in(0)); }}, Result::kPromoted, kFloats);
+  static constexpr Record record = binary(
+      "logaddexp", "ln(exp(input) + exp(other))", "Logarithm of a sum of exponentials, without overflow.",
+      {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(0) - v.in(1)); }},
+      {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(1) - v.in(0)); }}, Result::kPromoted, kFloats);
   template <class P>
   static P body(P a, P b) {
     const P high = max(a, b);
@@ -339,10 +339,12 @@ struct Logaddexp {
 };
 
 struct Xlogy {
-  static constexpr Record record = binary(
-      "xlogy", "input * ln(other)", "Product with a logarithm, 0 where the input is 0 (NaN where the other is NaN).",
-      {in(0) | in(1), [](Vjp& v) { return v.g() * where(eq(v.in(0), 0) & le(v.in(1), 0), 0.0, log(v.in(1))); }},
-      {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) / v.in(1); }}, Result::kFloating);
+  static constexpr Record record =
+      binary("xlogy", "input * ln(other)",
+             "Product with a logarithm, 0 where the input is 0 (NaN where the other is NaN).",
+             {in(0) | in(1),
+              [](Vjp& v) { return v.g() * where(eq(v.in(0), 0) & le(v.in(1), 0), 0.0, log(v.in(1))); }},
+             {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) / v.in(1); }}, Result::kFloating);
   template <class P>
   static P body(P x, P y) {
     return select(y != y, y, select(x == P(0), P(0), x * log(y)));
@@ -350,8 +352,9 @@ struct Xlogy {
 };
 
 struct Lgamma {
-  static constexpr Record record = unary("lgamma", "ln|Gamma(input)|", "Logarithm of the gamma function's magnitude.",
-                                         {in(0), [](Vjp& v) { return v.g() * digamma(v.in(0)); }});
+  static constexpr Record record =
+      unary("lgamma", "ln|Gamma(input)|", "Logarithm of the gamma function's magnitude.",
+            {in(0), [](Vjp& v) { return v.g() * digamma(v.in(0)); }});
   template <class P>
   static P body(P x) {
     return lgamma(x);
@@ -359,8 +362,9 @@ struct Lgamma {
 };
 
 struct Digamma {
-  static constexpr Record record = unary("digamma", "d/dinput ln Gamma(input)", "Logarithmic derivative of gamma.",
-                                         {in(0), [](Vjp& v) { return v.g() * polygamma1(v.in(0)); }});
+  static constexpr Record record =
+      unary("digamma", "d/dinput ln Gamma(input)", "Logarithmic derivative of gamma.",
+            {in(0), [](Vjp& v) { return v.g() * polygamma1(v.in(0)); }});
   template <class P>
   static P body(P x) {
     return digamma(x);
@@ -368,17 +372,18 @@ struct Digamma {
 };
 
 struct Trigamma {
-  static constexpr Record record =
-      at(kHidden, unary("trigamma", "d^2/dinput^2 ln Gamma(input)", "Second logarithmic derivative of gamma.", kNoRule));
+  static constexpr Record record = at(kHidden, unary("trigamma", "d^2/dinput^2 ln Gamma(input)",
+                                                     "Second logarithmic derivative of gamma.", kNoRule));
   template <class P>
   static P body(P x) {
     return trigamma(x);
   }
 };
 
-using PointwiseOps = OpList<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Sin, Cos, Tan, Asin, Acos, Atan,
-                            Atan2, Sinh, Cosh, Tanh, TanhBackward, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, Sigmoid,
-                            SigmoidBackward, Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Trigamma>;
+using PointwiseOps =
+    OpList<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Sin, Cos, Tan, Asin, Acos, Atan, Atan2,
+           Sinh, Cosh, Tanh, TanhBackward, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, Sigmoid, SigmoidBackward,
+           Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Trigamma>;
 using PointwiseComposites = OpList<Logit>;
 
 }  // namespace unspool::ops

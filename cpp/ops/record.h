@@ -1,5 +1,5 @@
-// What an operation is: the one place that says its name, arguments, mathematics, shapes and derivatives. Everything
-// else (Python functions and methods, stubs, tape, tests, benchmarks) is derived from records.
+// What an operation is: the one place that says its name, arguments, mathematics, shapes and derivatives.
+// Everything else (Python functions and methods, stubs, tape, tests, benchmarks) is derived from records.
 #pragma once
 
 #include <cstdint>
@@ -54,16 +54,15 @@ struct OutputSpec {
 // Handed to `infer`: checks the call, sets the outputs, and may ask for inputs in another dtype.
 struct Inference : Call {
   std::span<OutputSpec> out;
-  Dtype compute = Dtype::kFloat32;  // what the executor casts floating/integer tensor inputs to, where `casts` says so
-  std::uint32_t casts = 0;          // bit i: input i is to be cast to `compute`
+  Dtype compute =
+      Dtype::kFloat32;  // what the executor casts floating/integer tensor inputs to, where `casts` says so
+  std::uint32_t casts = 0;  // bit i: input i is to be cast to `compute`
 
   void cast_all(Dtype dtype) {
     compute = dtype;
     casts = ~0u;
   }
-  void give(int i, Dims sizes, Dtype dtype) {
-    out[static_cast<std::size_t>(i)] = {std::move(sizes), dtype};
-  }
+  void give(int i, Dims sizes, Dtype dtype) { out[static_cast<std::size_t>(i)] = {std::move(sizes), dtype}; }
 };
 
 struct Geometry {
@@ -109,16 +108,17 @@ struct Record {
   Args args{};
   Outputs outputs{};
   Result result = Result::kPromoted;
-  DtypeSet dtypes = kAnyDtype;         // of the computation
-  bool has_in_place = false;           // Python also gets name_
-  bool only_in_place = false;          // and nothing but name_
-  bool row_major = false;              // the kernel wants contiguous inputs
-  bool first_is_mask = false;          // element-wise: input 0 is bool and stays so
-  int arity = 0;                       // updates: tensors per parameter; the second, the gradient, is only read
-  void (*infer)(Inference&) = nullptr;           // element-wise operations have theirs from the family
+  DtypeSet dtypes = kAnyDtype;  // of the computation
+  bool has_in_place = false;    // Python also gets name_
+  bool only_in_place = false;   // and nothing but name_
+  bool row_major = false;       // the kernel wants contiguous inputs
+  bool first_is_mask = false;   // element-wise: input 0 is bool and stays so
+  int arity = 0;                // updates: tensors per parameter; the second, the gradient, is only read
+  void (*infer)(Inference&) = nullptr;  // element-wise operations have theirs from the family
   Geometry (*view)(const Call&) = nullptr;
   void (*compose)(const Call&, std::span<Tensor> out) = nullptr;
-  void (*compose_many)(const Call&, std::vector<Tensor>& out) = nullptr;  // where the number of outputs varies
+  void (*compose_many)(const Call&,
+                       std::vector<Tensor>& out) = nullptr;  // where the number of outputs varies
   Rules vjp{};
   JointRule joint_vjp{};
 

@@ -14,16 +14,20 @@ Dims reduced_sizes(const Call& c, DimSpan dims, bool keepdim) {
   const auto mask = dim_mask(dims, c.ndim(0), c.name());
   Dims result;
   for (std::size_t d = 0; d < sizes.size(); ++d) {
-    if (!mask[d]) result.push_back(sizes[d]);
-    else if (keepdim) result.push_back(1);
+    if (!mask[d])
+      result.push_back(sizes[d]);
+    else if (keepdim)
+      result.push_back(1);
   }
   return result;
 }
 
 void infer_sum(Inference& c) {
   Dtype type = c[0].impl().dtype;
-  if (c.given("dtype")) type = c.attr("dtype").dtype();
-  else if (!is_floating(type)) type = Dtype::kInt64;
+  if (c.given("dtype"))
+    type = c.attr("dtype").dtype();
+  else if (!is_floating(type))
+    type = Dtype::kInt64;
   c.cast_all(type);
   c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
 }
@@ -58,7 +62,8 @@ void infer_extremum(Inference& c) {
 }
 
 Tensor mean_cotangent(Vjp& v) {
-  const double n = static_cast<double>(numel(v.sizes(0))) / static_cast<double>(std::max<std::int64_t>(1, v.g().numel()));
+  const double n =
+      static_cast<double>(numel(v.sizes(0))) / static_cast<double>(std::max<std::int64_t>(1, v.g().numel()));
   return expand(spread(v, v.g() * (1 / n)), v.sizes(0));
 }
 

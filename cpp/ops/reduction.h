@@ -38,7 +38,8 @@ enum class Start : std::uint8_t { kZero, kOne, kLowest, kHighest };
 
 struct SumOp {
   static constexpr Record record = [] {
-    Record r = reduction("sum", "Σ input", "Sum over the given dimensions (all by default). Integers and bool sum to int64.",
+    Record r = reduction("sum", "Σ input",
+                         "Sum over the given dimensions (all by default). Integers and bool sum to int64.",
                          infer_sum, {kNothing, [](Vjp& v) { return expand(spread(v, v.g()), v.sizes(0)); }});
     r.args = {tensor(), optional_dims("dim"), flag("keepdim", false), keyword(dtype())};
     return r;
@@ -54,7 +55,8 @@ Tensor mean_cotangent(Vjp& v);
 
 struct MeanOp {
   static constexpr Record record = [] {
-    Record r = reduction("mean", "Σ input / n", "Mean over the given dimensions (all by default); needs a floating dtype.",
+    Record r = reduction("mean", "Σ input / n",
+                         "Mean over the given dimensions (all by default); needs a floating dtype.",
                          infer_mean, {kNothing, mean_cotangent});
     r.args = {tensor(), optional_dims("dim"), flag("keepdim", false), keyword(dtype())};
     return r;
@@ -77,7 +79,8 @@ struct ProdOp {
                             const Tensor filled = where(is_zero, 1.0, x);
                             const Tensor rest = call<ProdOp>({filled}, {v.attr("dim"), true, Attr()});
                             const Tensor zeros = sum(to(is_zero, x.dtype()), dims, true);
-                            const Tensor others = where(eq(zeros - to(is_zero, x.dtype()), 0), rest / filled, 0.0);
+                            const Tensor others =
+                                where(eq(zeros - to(is_zero, x.dtype()), 0), rest / filled, 0.0);
                             return spread(v, v.g()) * others;
                           }});
     r.where = kHidden;
@@ -111,8 +114,9 @@ inline Tensor extremum_cotangent(Vjp& v) {
 }
 
 struct Amax {
-  static constexpr Record record = reduction("amax", "max input", "Largest element over the given dimensions; NaN wins.",
-                                             infer_extremum, {in(0) | out(), extremum_cotangent});
+  static constexpr Record record =
+      reduction("amax", "max input", "Largest element over the given dimensions; NaN wins.", infer_extremum,
+                {in(0) | out(), extremum_cotangent});
   static constexpr Start start = Start::kLowest;
   template <class P>
   static P combine(P a, P b) {
@@ -121,8 +125,9 @@ struct Amax {
 };
 
 struct Amin {
-  static constexpr Record record = reduction("amin", "min input", "Smallest element over the given dimensions; NaN wins.",
-                                             infer_extremum, {in(0) | out(), extremum_cotangent});
+  static constexpr Record record =
+      reduction("amin", "min input", "Smallest element over the given dimensions; NaN wins.", infer_extremum,
+                {in(0) | out(), extremum_cotangent});
   static constexpr Start start = Start::kHighest;
   template <class P>
   static P combine(P a, P b) {
@@ -149,23 +154,31 @@ struct MaxDim {
 };
 
 struct MinDim {
-  static constexpr Record record = indexed_extremum("min_dim", "min", "min input along dim",
-                                                    "Smallest elements along a dimension and where they are.");
+  static constexpr Record record = indexed_extremum(
+      "min_dim", "min", "min input along dim", "Smallest elements along a dimension and where they are.");
 };
 
-constexpr Record whole(Text name, Text python, Text formula, Text doc, void (*compose)(const Call&, std::span<Tensor>)) {
-  return {.name = name, .python = python, .kind = Kind::kComposite, .formula = formula, .doc = doc, .args = {tensor()},
+constexpr Record whole(Text name, Text python, Text formula, Text doc,
+                       void (*compose)(const Call&, std::span<Tensor>)) {
+  return {.name = name,
+          .python = python,
+          .kind = Kind::kComposite,
+          .formula = formula,
+          .doc = doc,
+          .args = {tensor()},
           .compose = compose};
 }
 
 struct MaxAll {
-  static constexpr Record record = whole("max_all", "max", "max input", "The largest element.",
-                                         [](const Call& c, std::span<Tensor> out) { out[0] = call<Amax>({c[0]}, {Attr(), false}); });
+  static constexpr Record record =
+      whole("max_all", "max", "max input", "The largest element.",
+            [](const Call& c, std::span<Tensor> out) { out[0] = call<Amax>({c[0]}, {Attr(), false}); });
 };
 
 struct MinAll {
-  static constexpr Record record = whole("min_all", "min", "min input", "The smallest element.",
-                                         [](const Call& c, std::span<Tensor> out) { out[0] = call<Amin>({c[0]}, {Attr(), false}); });
+  static constexpr Record record =
+      whole("min_all", "min", "min input", "The smallest element.",
+            [](const Call& c, std::span<Tensor> out) { out[0] = call<Amin>({c[0]}, {Attr(), false}); });
 };
 
 struct MaxOther {
@@ -197,7 +210,8 @@ struct Argmax {
       .name = "argmax",
       .kind = Kind::kComposite,
       .formula = "argmax input",
-      .doc = "Index (int64) of the first largest element along dim, or in the flattened input when dim is None.",
+      .doc =
+          "Index (int64) of the first largest element along dim, or in the flattened input when dim is None.",
       .args = {tensor(), optional_integer("dim"), flag("keepdim", false)},
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = index_of_extremum(c, op_of<MaxDim>); }};
 };
@@ -207,14 +221,18 @@ struct Argmin {
       .name = "argmin",
       .kind = Kind::kComposite,
       .formula = "argmin input",
-      .doc = "Index (int64) of the first smallest element along dim, or in the flattened input when dim is None.",
+      .doc =
+          "Index (int64) of the first smallest element along dim, or in the flattened input when dim is "
+          "None.",
       .args = {tensor(), optional_integer("dim"), flag("keepdim", false)},
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = index_of_extremum(c, op_of<MinDim>); }};
 };
 
 struct AnyOp {
   static constexpr Record record = [] {
-    Record r{.name = "any", .kind = Kind::kComposite, .formula = "∃ input != 0",
+    Record r{.name = "any",
+             .kind = Kind::kComposite,
+             .formula = "∃ input != 0",
              .doc = "Whether any element is nonzero; gives bool.",
              .args = {tensor(), optional_dims("dim"), flag("keepdim", false)}};
     r.compose = [](const Call& c, std::span<Tensor> out) {
@@ -258,10 +276,11 @@ struct Moment {
       .doc = "Variance and mean over the given dimensions, in two passes.",
       .args = {tensor(), optional_dims("dim"), flag("keepdim", false), real("correction")},
       .outputs = {{"var", "mean"}},
-      .infer = [](Inference& c) {
-        infer_mean(c);
-        c.out[1] = c.out[0];
-      },
+      .infer =
+          [](Inference& c) {
+            infer_mean(c);
+            c.out[1] = c.out[0];
+          },
       .joint_vjp = {in(0) | out(1), [](Vjp& v, std::span<Tensor> grads) {
                       const DimSpan dims = dims_of(v);
                       const Tensor x = v.x();
@@ -270,7 +289,8 @@ struct Moment {
                       Tensor total;
                       if (v.has_g(0)) {
                         const Tensor centred = x - mean(x, dims, true);
-                        total = spread(v, v.g(0)) * (centred * (2 / std::max(0.0, n - v.number("correction"))));
+                        total =
+                            spread(v, v.g(0)) * (centred * (2 / std::max(0.0, n - v.number("correction"))));
                       }
                       if (v.has_g(1)) {
                         const Tensor part = expand(spread(v, v.g(1)) * (1 / n), x.sizes());
@@ -289,7 +309,8 @@ constexpr Record variance_op(Text name, Text python, Text formula, Text doc, boo
   if (over_all) {
     record.args = {tensor(), flag("unbiased")};
   } else {
-    record.args = {tensor(), optional_dims("dim"), flag("unbiased", true), flag("keepdim", false), keyword(optional_real("correction"))};
+    record.args = {tensor(), optional_dims("dim"), flag("unbiased", true), flag("keepdim", false),
+                   keyword(optional_real("correction"))};
   }
   if (with_mean) record.outputs = {{name.substr(0, 3), "mean"}};
   record.compose = compose;
@@ -299,8 +320,8 @@ constexpr Record variance_op(Text name, Text python, Text formula, Text doc, boo
 struct Var {
   static constexpr Record record =
       variance_op("var", "var", "Σ (input - mean)^2 / max(0, n - correction)",
-                  "Variance over the given dimensions (all by default); correction is 1 by default (Bessel).", false,
-                  false, [](const Call& c, std::span<Tensor> out) { variance(c, out, false, false); });
+                  "Variance over the given dimensions (all by default); correction is 1 by default (Bessel).",
+                  false, false, [](const Call& c, std::span<Tensor> out) { variance(c, out, false, false); });
 };
 struct VarAll {
   static constexpr Record record =
@@ -309,10 +330,10 @@ struct VarAll {
                   [](const Call& c, std::span<Tensor> out) { variance(c, out, false, false); });
 };
 struct Std {
-  static constexpr Record record =
-      variance_op("std", "std", "(Σ (input - mean)^2 / max(0, n - correction)) ^ (1/2)",
-                  "Standard deviation over the given dimensions (all by default); correction is 1 by default.", false,
-                  false, [](const Call& c, std::span<Tensor> out) { variance(c, out, true, false); });
+  static constexpr Record record = variance_op(
+      "std", "std", "(Σ (input - mean)^2 / max(0, n - correction)) ^ (1/2)",
+      "Standard deviation over the given dimensions (all by default); correction is 1 by default.", false,
+      false, [](const Call& c, std::span<Tensor> out) { variance(c, out, true, false); });
 };
 struct StdAll {
   static constexpr Record record =
@@ -322,8 +343,9 @@ struct StdAll {
 };
 struct VarMean {
   static constexpr Record record = [] {
-    Record r = variance_op("var_mean", "var_mean", "variance and mean", "Variance and mean, in one pass over the data.",
-                           false, true, [](const Call& c, std::span<Tensor> out) { variance(c, out, false, true); });
+    Record r = variance_op("var_mean", "var_mean", "variance and mean",
+                           "Variance and mean, in one pass over the data.", false, true,
+                           [](const Call& c, std::span<Tensor> out) { variance(c, out, false, true); });
     r.where = kTop;
     return r;
   }();
@@ -340,10 +362,10 @@ struct StdMean {
 
 struct LogSumExp {
   static constexpr Record record = [] {
-    Record r = reduction("logsumexp", "ln Σ exp(input)", "Logarithm of a sum of exponentials, without overflow.",
-                         infer_floating, {in(0) | out(), [](Vjp& v) {
-                                        return spread(v, v.g()) * exp(v.in(0) - spread(v, v.out()));
-                                      }});
+    Record r = reduction(
+        "logsumexp", "ln Σ exp(input)", "Logarithm of a sum of exponentials, without overflow.",
+        infer_floating,
+        {in(0) | out(), [](Vjp& v) { return spread(v, v.g()) * exp(v.in(0) - spread(v, v.out())); }});
     r.args = {tensor(), dims("dim"), flag("keepdim", false)};
     r.row_major = false;
     r.kind = Kind::kKernel;
@@ -354,12 +376,13 @@ struct LogSumExp {
 // (Σ |input|^2)^(1/2), with derivative 0 at 0.
 struct Norm2 {
   static constexpr Record record = [] {
-    Record r = reduction("norm2", "(Σ input^2) ^ (1/2)", "Euclidean norm over the given dimensions.", infer_mean,
-                         {in(0) | out(), [](Vjp& v) {
-                            const Tensor length = spread(v, v.out());
-                            const Tensor is_zero = eq(length, 0);
-                            return where(is_zero, 0.0, spread(v, v.g()) * (v.in(0) / where(is_zero, 1.0, length)));
-                          }});
+    Record r =
+        reduction("norm2", "(Σ input^2) ^ (1/2)", "Euclidean norm over the given dimensions.", infer_mean,
+                  {in(0) | out(), [](Vjp& v) {
+                     const Tensor length = spread(v, v.out());
+                     const Tensor is_zero = eq(length, 0);
+                     return where(is_zero, 0.0, spread(v, v.g()) * (v.in(0) / where(is_zero, 1.0, length)));
+                   }});
     r.where = kHidden;
     return r;
   }();
@@ -397,7 +420,8 @@ struct NormText {
       .doc = "The Frobenius norm, p='fro'. For 'nuc' use linalg.matrix_norm.",
       .args = {tensor(), text("p"), optional_dims("dim"), flag("keepdim", false), dtype()},
       .compose = [](const Call& c, std::span<Tensor> out) {
-        if (c.text("p") != "fro") c.fail_as(ErrorKind::kValue, "p must be a number or 'fro', got '", c.text("p"), "'");
+        if (c.text("p") != "fro")
+          c.fail_as(ErrorKind::kValue, "p must be a number or 'fro', got '", c.text("p"), "'");
         out[0] = call<Norm2>({c[0]}, {c.attr("dim"), c.flag("keepdim")});
       }};
 };
@@ -413,8 +437,10 @@ struct CumsumOp {
           [](Inference& c) {
             normalize_dim(c.integer("dim"), c.ndim(0), c.name());
             Dtype type = c[0].impl().dtype;
-            if (c.given("dtype")) type = c.attr("dtype").dtype();
-            else if (!is_floating(type)) type = Dtype::kInt64;
+            if (c.given("dtype"))
+              type = c.attr("dtype").dtype();
+            else if (!is_floating(type))
+              type = Dtype::kInt64;
             c.cast_all(type);
             c.give(0, c[0].impl().sizes, type);
           },
@@ -426,8 +452,8 @@ struct CumsumOp {
 };
 
 using ReductionOps = OpList<SumOp, MeanOp, ProdOp, Amax, Amin>;  // folds
-using OtherReductions =
-    OpList<Prod, MaxAll, MaxDim, MaxOther, MinAll, MinDim, MinOther, Argmax, Argmin, AnyOp, AllOp, CountNonzero, Moment,
-           Var, VarAll, Std, StdAll, VarMean, StdMean, LogSumExp, Norm2, VectorNorm, Norm, NormText, CumsumOp>;
+using OtherReductions = OpList<Prod, MaxAll, MaxDim, MaxOther, MinAll, MinDim, MinOther, Argmax, Argmin,
+                               AnyOp, AllOp, CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean, StdMean,
+                               LogSumExp, Norm2, VectorNorm, Norm, NormText, CumsumOp>;
 
 }  // namespace unspool::ops

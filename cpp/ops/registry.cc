@@ -41,9 +41,10 @@ std::vector<const Op*> collect() {
 
 std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
-      collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps, BitwiseOps,
-              SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps, ReductionOps,
-              OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps>();
+      collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
+              BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
+              ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
+              CreationOps, UpdateOps>();
   return all;
 }
 

@@ -17,8 +17,8 @@ Geometry view_geometry(const Call& c) {
   Dims sizes = infer_reshape(c.dims("size"), x.sizes, c.name());
   auto strides = view_strides(x.sizes, x.strides, sizes);
   if (!strides) {
-    c.fail("shape ", to_string(sizes), " cannot be seen without a copy in a tensor of shape ", to_string(x.sizes),
-           " and strides ", to_string(x.strides), "; use reshape()");
+    c.fail("shape ", to_string(sizes), " cannot be seen without a copy in a tensor of shape ",
+           to_string(x.sizes), " and strides ", to_string(x.strides), "; use reshape()");
   }
   return {std::move(sizes), std::move(*strides), x.offset};
 }
@@ -78,7 +78,9 @@ Geometry slice_geometry(const Call& c) {
   const std::int64_t step = c.attrs[3].integer();
   if (step <= 0) c.fail_as(ErrorKind::kValue, "step must be positive, got ", step, "; use flip() to reverse");
   const std::int64_t size = g.sizes[d];
-  const auto clip = [size](std::int64_t i) { return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size); };
+  const auto clip = [size](std::int64_t i) {
+    return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size);
+  };
   const std::int64_t start = clip(c.attrs[1].integer());
   const std::int64_t stop = std::max(start, clip(c.attrs[2].integer()));
   g.offset += start * g.strides[d];
@@ -93,7 +95,8 @@ Geometry select_geometry(const Call& c) {
   const std::size_t d = at(normalize_dim(c.attrs[0].integer(), c.ndim(0), c.name()));
   const std::int64_t index = c.attrs[1].integer();
   if (index < -g.sizes[d] || index >= g.sizes[d]) {
-    c.fail_as(ErrorKind::kIndex, "index ", index, " is out of range for dim ", d, " of shape ", to_string(g.sizes));
+    c.fail_as(ErrorKind::kIndex, "index ", index, " is out of range for dim ", d, " of shape ",
+              to_string(g.sizes));
   }
   g.offset += (index < 0 ? index + g.sizes[d] : index) * g.strides[d];
   g.sizes.erase(d);
@@ -130,9 +133,8 @@ Geometry diagonal_geometry(const Call& c) {
   const std::size_t b = at(normalize_dim(c.integer("dim2"), c.ndim(0), c.name()));
   if (a == b) c.fail("dim1 and dim2 are both ", a);
   if (c.ndim(0) < 2) c.fail("needs at least 2 dimensions, got shape ", to_string(c.sizes(0)));
-  const std::int64_t count =
-      std::max<std::int64_t>(0, offset >= 0 ? std::min(g.sizes[a], g.sizes[b] - offset)
-                                            : std::min(g.sizes[a] + offset, g.sizes[b]));
+  const std::int64_t count = std::max<std::int64_t>(
+      0, offset >= 0 ? std::min(g.sizes[a], g.sizes[b] - offset) : std::min(g.sizes[a] + offset, g.sizes[b]));
   if (count > 0) g.offset += offset >= 0 ? offset * g.strides[b] : -offset * g.strides[a];
   const std::int64_t stride = g.strides[a] + g.strides[b];
   for (std::size_t d : {std::max(a, b), std::min(a, b)}) {
@@ -146,7 +148,8 @@ Geometry diagonal_geometry(const Call& c) {
 
 Geometry strided_geometry(const Call& c) {
   const TensorImpl& x = c[0].impl();
-  Geometry g{c.dims("size"), c.dims("stride"), c.given("storage_offset") ? c.integer("storage_offset") : x.offset};
+  Geometry g{c.dims("size"), c.dims("stride"),
+             c.given("storage_offset") ? c.integer("storage_offset") : x.offset};
   if (g.sizes.size() != g.strides.size()) {
     c.fail("size ", to_string(g.sizes), " and stride ", to_string(g.strides), " differ in length");
   }

@@ -1,5 +1,5 @@
-// Views and rearrangements: operations that show the same elements under another geometry, and the copies that undo
-// or complete them.
+// Views and rearrangements: operations that show the same elements under another geometry, and the copies
+// that undo or complete them.
 #pragma once
 
 #include "ops/api.h"
@@ -22,7 +22,8 @@ Geometry unsqueeze_geometry(const Call&);
 Geometry diagonal_geometry(const Call&);
 Geometry strided_geometry(const Call&);
 
-constexpr Record view_op(Text name, Text formula, Text doc, Args args, Geometry (*geometry)(const Call&), Rule rule) {
+constexpr Record view_op(Text name, Text formula, Text doc, Args args, Geometry (*geometry)(const Call&),
+                         Rule rule) {
   Record record{.name = name, .kind = Kind::kView, .formula = formula, .doc = doc};
   record.args = args;
   record.view = geometry;
@@ -40,29 +41,30 @@ constexpr Record rearrangement(Text name, Text formula, Text doc, Args args,
 
 struct ViewOp {
   static constexpr Record record = [] {
-    Record r = view_op("view", "input with sizes `size`",
-                       "The same elements under new sizes, without a copy; one size may be -1. Raises when the layout "
-                       "does not allow it: use reshape, which copies where it must.",
-                       {tensor(), dims("size")}, view_geometry,
-                       {kNothing, [](Vjp& v) { return reshape(v.g(), v.sizes(0)); }});
+    Record r = view_op(
+        "view", "input with sizes `size`",
+        "The same elements under new sizes, without a copy; one size may be -1. Raises when the layout "
+        "does not allow it: use reshape, which copies where it must.",
+        {tensor(), dims("size")}, view_geometry,
+        {kNothing, [](Vjp& v) { return reshape(v.g(), v.sizes(0)); }});
     r.where = kMethod;
     return r;
   }();
 };
 
 struct Permute {
-  static constexpr Record record = view_op(
-      "permute", "input with dimensions reordered", "A view with the dimensions in the given order.",
-      {tensor(), dims("dims")}, permute_geometry, {kNothing, [](Vjp& v) {
-                                                     const Dims& order = v.dims("dims");
-                                                     Dims inverse(order.size());
-                                                     for (std::size_t i = 0; i < order.size(); ++i) {
-                                                       const auto n = static_cast<std::int64_t>(order.size());
-                                                       inverse[static_cast<std::size_t>((order[i] + n) % n)] =
-                                                           static_cast<std::int64_t>(i);
-                                                     }
-                                                     return permute(v.g(), inverse);
-                                                   }});
+  static constexpr Record record =
+      view_op("permute", "input with dimensions reordered", "A view with the dimensions in the given order.",
+              {tensor(), dims("dims")}, permute_geometry,
+              {kNothing, [](Vjp& v) {
+                 const Dims& order = v.dims("dims");
+                 Dims inverse(order.size());
+                 for (std::size_t i = 0; i < order.size(); ++i) {
+                   const auto n = static_cast<std::int64_t>(order.size());
+                   inverse[static_cast<std::size_t>((order[i] + n) % n)] = static_cast<std::int64_t>(i);
+                 }
+                 return permute(v.g(), inverse);
+               }});
 };
 
 struct Transpose {
@@ -87,12 +89,13 @@ struct SliceBackward;
 
 struct Slice {
   static constexpr Record record = [] {
-    Record r = view_op("slice", "input[..., start:stop:step, ...]", "A view of every step-th element of a range.",
-                       {tensor(), integer("dim"), integer("start"), integer("stop"), integer("step", 1)},
-                       slice_geometry, {kNothing, [](Vjp& v) {
-                                          return call<SliceBackward>(
-                                              {v.g()}, {v.sizes(0), v.integer("dim"), v.integer("start"), v.integer("step")});
-                                        }});
+    Record r = view_op(
+        "slice", "input[..., start:stop:step, ...]", "A view of every step-th element of a range.",
+        {tensor(), integer("dim"), integer("start"), integer("stop"), integer("step", 1)}, slice_geometry,
+        {kNothing, [](Vjp& v) {
+           return call<SliceBackward>({v.g()},
+                                      {v.sizes(0), v.integer("dim"), v.integer("start"), v.integer("step")});
+         }});
     r.where = kHidden;
     return r;
   }();
@@ -107,7 +110,8 @@ struct SliceBackward {
       .args = {tensor("grad"), dims("size"), integer("dim"), integer("start"), integer("step")},
       .infer = [](Inference& c) { c.give(0, c.dims("size"), c[0].impl().dtype); },
       .vjp = {{kNothing, [](Vjp& v) {
-                 const std::int64_t dim = v.integer("dim"), start = v.integer("start"), step = v.integer("step");
+                 const std::int64_t dim = v.integer("dim"), start = v.integer("start"),
+                                    step = v.integer("step");
                  const std::int64_t count = v.sizes(0)[static_cast<std::size_t>(dim)];
                  return slice(v.g(), dim, start, start + (count - 1) * step + 1, step);
                }}}};
@@ -116,26 +120,28 @@ struct SliceBackward {
 struct Select {
   static constexpr Record record =
       view_op("select", "input[..., index, ...]", "A view of one index along a dimension, which is dropped.",
-              {tensor(), integer("dim"), integer("index")}, select_geometry, {kNothing, [](Vjp& v) {
-                const auto ndim = static_cast<std::int64_t>(v.sizes(0).size());
-                const std::int64_t dim = (v.integer("dim") + ndim) % ndim;
-                const std::int64_t size = v.sizes(0)[static_cast<std::size_t>(dim)];
-                const std::int64_t index = (v.integer("index") + size) % size;
-                return call<SliceBackward>({unsqueeze(v.g(), dim)}, {v.sizes(0), dim, index, 1});
-              }});
+              {tensor(), integer("dim"), integer("index")}, select_geometry,
+              {kNothing, [](Vjp& v) {
+                 const auto ndim = static_cast<std::int64_t>(v.sizes(0).size());
+                 const std::int64_t dim = (v.integer("dim") + ndim) % ndim;
+                 const std::int64_t size = v.sizes(0)[static_cast<std::size_t>(dim)];
+                 const std::int64_t index = (v.integer("index") + size) % size;
+                 return call<SliceBackward>({unsqueeze(v.g(), dim)}, {v.sizes(0), dim, index, 1});
+               }});
 };
 
 struct Squeeze {
   static constexpr Record record =
-      view_op("squeeze", "input without dimensions of size 1", "A view without the named dimensions of size 1 (all of them by default).",
+      view_op("squeeze", "input without dimensions of size 1",
+              "A view without the named dimensions of size 1 (all of them by default).",
               {tensor(), optional_dims("dim")}, squeeze_geometry,
               {kNothing, [](Vjp& v) { return reshape(v.g(), v.sizes(0)); }});
 };
 
 struct Unsqueeze {
   static constexpr Record record =
-      view_op("unsqueeze", "input with a dimension of size 1 at dim", "A view with a dimension of size 1 inserted.",
-              {tensor(), integer("dim")}, unsqueeze_geometry,
+      view_op("unsqueeze", "input with a dimension of size 1 at dim",
+              "A view with a dimension of size 1 inserted.", {tensor(), integer("dim")}, unsqueeze_geometry,
               {kNothing, [](Vjp& v) { return reshape(v.g(), v.sizes(0)); }});
 };
 
@@ -147,7 +153,8 @@ struct Diagonal {
       "A view of a diagonal of two dimensions, which are dropped; the diagonal becomes the last dimension.",
       {tensor(), integer("offset", 0), integer("dim1", 0), integer("dim2", 1)}, diagonal_geometry,
       {kNothing, [](Vjp& v) {
-         return call<DiagonalBackward>({v.g()}, {v.sizes(0), v.integer("offset"), v.integer("dim1"), v.integer("dim2")});
+         return call<DiagonalBackward>(
+             {v.g()}, {v.sizes(0), v.integer("offset"), v.integer("dim1"), v.integer("dim2")});
        }});
 };
 
@@ -168,8 +175,8 @@ struct AsStrided {
   static constexpr Record record = [] {
     Record r = view_op("as_strided", "input's storage under size, stride and offset",
                        "A view of the storage under any geometry that stays inside it. Not differentiable.",
-                       {tensor(), dims("size"), dims("stride"), optional_integer("storage_offset")}, strided_geometry,
-                       {});
+                       {tensor(), dims("size"), dims("stride"), optional_integer("storage_offset")},
+                       strided_geometry, {});
     r.vjp = {};
     return r;
   }();
@@ -189,23 +196,25 @@ struct Contiguous {
 };
 
 struct Clone {
-  static constexpr Record record{.name = "clone",
-                                 .formula = "input",
-                                 .doc = "A contiguous copy that gradients flow through.",
-                                 .args = {tensor()},
-                                 .infer = [](Inference& c) { c.give(0, c[0].impl().sizes, c[0].impl().dtype); },
-                                 .vjp = {{kNothing, [](Vjp& v) { return v.g(); }}}};
+  static constexpr Record record{
+      .name = "clone",
+      .formula = "input",
+      .doc = "A contiguous copy that gradients flow through.",
+      .args = {tensor()},
+      .infer = [](Inference& c) { c.give(0, c[0].impl().sizes, c[0].impl().dtype); },
+      .vjp = {{kNothing, [](Vjp& v) { return v.g(); }}}};
 };
 
 // The element-wise conversion behind Tensor.to(dtype), float(), long() and so on.
 struct Cast {
-  static constexpr Record record{.name = "cast",
-                                 .where = kHidden,
-                                 .formula = "input as dtype",
-                                 .doc = "A copy in another dtype; gradients are converted back.",
-                                 .args = {tensor(), dtype()},
-                                 .infer = [](Inference& c) { c.give(0, c[0].impl().sizes, c.attr("dtype").dtype()); },
-                                 .vjp = {{kNothing, [](Vjp& v) { return to(v.g(), v.dtype(0)); }}}};
+  static constexpr Record record{
+      .name = "cast",
+      .where = kHidden,
+      .formula = "input as dtype",
+      .doc = "A copy in another dtype; gradients are converted back.",
+      .args = {tensor(), dtype()},
+      .infer = [](Inference& c) { c.give(0, c[0].impl().sizes, c.attr("dtype").dtype()); },
+      .vjp = {{kNothing, [](Vjp& v) { return to(v.g(), v.dtype(0)); }}}};
 };
 
 struct CopyInto {
@@ -221,20 +230,22 @@ struct CopyInto {
           [](Inference& c) {
             Dims sizes = c[0].impl().sizes;
             if (!broadcast_into(sizes, c.sizes(1)) || !(sizes == c[0].impl().sizes)) {
-              c.fail("src of shape ", to_string(c.sizes(1)), " does not broadcast to ", to_string(c.sizes(0)));
+              c.fail("src of shape ", to_string(c.sizes(1)), " does not broadcast to ",
+                     to_string(c.sizes(0)));
             }
             c.give(0, std::move(sizes), c[0].impl().dtype);
           },
-      .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }}, {kNothing, [](Vjp& v) { return v.g(); }}}};
+      .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }},
+              {kNothing, [](Vjp& v) { return v.g(); }}}};
 };
 
 struct Reshape {
-  static constexpr Record record =
-      rearrangement("reshape", "input with sizes `shape`",
-                    "The same elements under new sizes: a view where the layout allows it, else a copy. One size may "
-                    "be -1.",
-                    {tensor(), dims("shape")},
-                    [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.dims("shape")); });
+  static constexpr Record record = rearrangement(
+      "reshape", "input with sizes `shape`",
+      "The same elements under new sizes: a view where the layout allows it, else a copy. One size may "
+      "be -1.",
+      {tensor(), dims("shape")},
+      [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.dims("shape")); });
 };
 
 Tensor flatten(const Call&);
@@ -246,10 +257,10 @@ Tensor flip(const Call&);
 Tensor repeat_tiles(const Call&);
 
 struct Flatten {
-  static constexpr Record record =
-      rearrangement("flatten", "input with dims start_dim..end_dim as one", "Joins a range of dimensions into one.",
-                    {tensor(), integer("start_dim", 0), integer("end_dim", -1)},
-                    [](const Call& c, std::span<Tensor> out) { out[0] = flatten(c); });
+  static constexpr Record record = rearrangement(
+      "flatten", "input with dims start_dim..end_dim as one", "Joins a range of dimensions into one.",
+      {tensor(), integer("start_dim", 0), integer("end_dim", -1)},
+      [](const Call& c, std::span<Tensor> out) { out[0] = flatten(c); });
 };
 
 struct Unflatten {
@@ -260,17 +271,17 @@ struct Unflatten {
 };
 
 struct TransposeMatrix {
-  static constexpr Record record =
-      rearrangement("t", "inputᵀ", "The transpose of a matrix; tensors of fewer dimensions are returned as they are.",
-                    {tensor()}, [](const Call& c, std::span<Tensor> out) { out[0] = matrix_transpose(c); });
+  static constexpr Record record = rearrangement(
+      "t", "inputᵀ", "The transpose of a matrix; tensors of fewer dimensions are returned as they are.",
+      {tensor()}, [](const Call& c, std::span<Tensor> out) { out[0] = matrix_transpose(c); });
 };
 
 struct Movedim {
-  static constexpr Record record = rearrangement(
-      "movedim", "input with dims `source` moved to `destination`",
-      "A view with the given dimensions moved to new places; the others keep their order.",
-      {tensor(), dims("source"), dims("destination")},
-      [](const Call& c, std::span<Tensor> out) { out[0] = move_dims(c); });
+  static constexpr Record record =
+      rearrangement("movedim", "input with dims `source` moved to `destination`",
+                    "A view with the given dimensions moved to new places; the others keep their order.",
+                    {tensor(), dims("source"), dims("destination")},
+                    [](const Call& c, std::span<Tensor> out) { out[0] = move_dims(c); });
 };
 
 struct Narrow {
@@ -281,17 +292,18 @@ struct Narrow {
 };
 
 struct BroadcastTo {
-  static constexpr Record record =
-      rearrangement("broadcast_to", "input broadcast to `size`", "A view that repeats dimensions of size 1.",
-                    {tensor(), dims("size")},
-                    [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.dims("size")); });
+  static constexpr Record record = rearrangement(
+      "broadcast_to", "input broadcast to `size`", "A view that repeats dimensions of size 1.",
+      {tensor(), dims("size")},
+      [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.dims("size")); });
 };
 
 struct ExpandAs {
   static constexpr Record record = [] {
-    Record r = rearrangement("expand_as", "input broadcast to other's sizes", "A view in the sizes of another tensor.",
-                             {tensor(), tensor("other")},
-                             [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.sizes(1)); });
+    Record r =
+        rearrangement("expand_as", "input broadcast to other's sizes",
+                      "A view in the sizes of another tensor.", {tensor(), tensor("other")},
+                      [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.sizes(1)); });
     r.where = kMethod;
     return r;
   }();
@@ -310,29 +322,30 @@ struct ViewAs {
 
 struct ReshapeAs {
   static constexpr Record record = [] {
-    Record r = rearrangement("reshape_as", "input with other's sizes", "reshape to the sizes of another tensor.",
-                             {tensor(), tensor("other")},
-                             [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.sizes(1)); });
+    Record r = rearrangement(
+        "reshape_as", "input with other's sizes", "reshape to the sizes of another tensor.",
+        {tensor(), tensor("other")},
+        [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.sizes(1)); });
     r.where = kMethod;
     return r;
   }();
 };
 
 struct Ravel {
-  static constexpr Record record =
-      rearrangement("ravel", "input as one dimension", "All elements in one dimension; a view where possible.",
-                    {tensor()}, [](const Call& c, std::span<Tensor> out) {
-                      const std::int64_t all[1] = {-1};
-                      out[0] = reshape(c.tensor(0), c[0].impl().numel ? DimSpan(all) : DimSpan(Dims{0}));
-                    });
+  static constexpr Record record = rearrangement(
+      "ravel", "input as one dimension", "All elements in one dimension; a view where possible.", {tensor()},
+      [](const Call& c, std::span<Tensor> out) {
+        const std::int64_t all[1] = {-1};
+        out[0] = reshape(c.tensor(0), c[0].impl().numel ? DimSpan(all) : DimSpan(Dims{0}));
+      });
 };
 
 struct SwapAxes {
-  static constexpr Record record = rearrangement(
-      "swapaxes", "input with axis0 and axis1 swapped", "Alias of transpose.",
-      {tensor(), integer("axis0"), integer("axis1")}, [](const Call& c, std::span<Tensor> out) {
-        out[0] = transpose(c.tensor(0), c.integer("axis0"), c.integer("axis1"));
-      });
+  static constexpr Record record =
+      rearrangement("swapaxes", "input with axis0 and axis1 swapped", "Alias of transpose.",
+                    {tensor(), integer("axis0"), integer("axis1")}, [](const Call& c, std::span<Tensor> out) {
+                      out[0] = transpose(c.tensor(0), c.integer("axis0"), c.integer("axis1"));
+                    });
 };
 
 struct FlipOp {
@@ -364,20 +377,20 @@ constexpr Record triangle(Text name, Text formula, Text doc, Rule rule) {
 }
 
 struct Tril {
-  static constexpr Record record =
-      triangle("tril", "input[i, j] where j - i <= diagonal, else 0", "Lower triangle of the last two dimensions.",
-               {kNothing, [](Vjp& v) { return call<Tril>({v.g()}, {v.integer("diagonal")}); }});
+  static constexpr Record record = triangle(
+      "tril", "input[i, j] where j - i <= diagonal, else 0", "Lower triangle of the last two dimensions.",
+      {kNothing, [](Vjp& v) { return call<Tril>({v.g()}, {v.integer("diagonal")}); }});
 };
 
 struct Triu {
-  static constexpr Record record =
-      triangle("triu", "input[i, j] where j - i >= diagonal, else 0", "Upper triangle of the last two dimensions.",
-               {kNothing, [](Vjp& v) { return call<Triu>({v.g()}, {v.integer("diagonal")}); }});
+  static constexpr Record record = triangle(
+      "triu", "input[i, j] where j - i >= diagonal, else 0", "Upper triangle of the last two dimensions.",
+      {kNothing, [](Vjp& v) { return call<Triu>({v.g()}, {v.integer("diagonal")}); }});
 };
 
-using ShapeOps = OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze, Diagonal,
-                        DiagonalBackward, AsStrided, Contiguous, Clone, Cast, CopyInto, Reshape, Flatten, Unflatten,
-                        TransposeMatrix, Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs, ReshapeAs, Ravel, SwapAxes,
-                        FlipOp, Tril, Triu>;
+using ShapeOps = OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze,
+                        Diagonal, DiagonalBackward, AsStrided, Contiguous, Clone, Cast, CopyInto, Reshape,
+                        Flatten, Unflatten, TransposeMatrix, Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs,
+                        ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
 
 }  // namespace unspool::ops

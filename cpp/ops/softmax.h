@@ -19,8 +19,8 @@ constexpr Record along_dim(std::string_view name, std::string_view formula, std:
   return record;
 }
 
-constexpr Record along_dim_backward(std::string_view name, std::string_view formula, std::string_view doc, Rule grad,
-                                    Rule saved) {
+constexpr Record along_dim_backward(std::string_view name, std::string_view formula, std::string_view doc,
+                                    Rule grad, Rule saved) {
   Record record{.name = name, .where = kHidden, .formula = formula, .doc = doc};
   record.args = {tensor("grad"), tensor("saved"), integer("dim")};
   record.row_major = true;
@@ -49,31 +49,27 @@ struct Softmax {
 struct LogSoftmaxBackward {
   static constexpr Record record = along_dim_backward(
       "log_softmax_backward", "grad - exp(saved) * Σ grad", "Cotangent of log_softmax from its output.",
-      {in(1), [](Vjp& v) {
-         return v.g() - sum(v.g() * exp(v.in(1)), Dims{v.integer("dim")}, true);
-       }},
-      {in(0) | in(1), [](Vjp& v) {
-         return -(v.g() * exp(v.in(1)) * sum(v.x(0), Dims{v.integer("dim")}, true));
-       }});
+      {in(1), [](Vjp& v) { return v.g() - sum(v.g() * exp(v.in(1)), Dims{v.integer("dim")}, true); }},
+      {in(0) | in(1),
+       [](Vjp& v) { return -(v.g() * exp(v.in(1)) * sum(v.x(0), Dims{v.integer("dim")}, true)); }});
 };
 
 struct LogSoftmax {
-  static constexpr Record record =
-      along_dim("log_softmax", "input - ln Σ exp(input)", "Logarithm of softmax along dim, without overflow.",
-                {out(), [](Vjp& v) { return call<LogSoftmaxBackward>({v.g(), v.out()}, {v.integer("dim")}); }});
+  static constexpr Record record = along_dim(
+      "log_softmax", "input - ln Σ exp(input)", "Logarithm of softmax along dim, without overflow.",
+      {out(), [](Vjp& v) { return call<LogSoftmaxBackward>({v.g(), v.out()}, {v.integer("dim")}); }});
 };
 
 struct Softmin {
-  static constexpr Record record{
-      .name = "softmin",
-      .where = kFunctional,
-      .kind = Kind::kComposite,
-      .formula = "softmax(-input)",
-      .doc = "Softmax of the negated input along dim.",
-      .args = {tensor(), integer("dim"), keyword(dtype())},
-      .compose = [](const Call& c, std::span<Tensor> out) {
-        out[0] = call<Softmax>({neg(c[0])}, {c.integer("dim"), c.attr("dtype")});
-      }};
+  static constexpr Record record{.name = "softmin",
+                                 .where = kFunctional,
+                                 .kind = Kind::kComposite,
+                                 .formula = "softmax(-input)",
+                                 .doc = "Softmax of the negated input along dim.",
+                                 .args = {tensor(), integer("dim"), keyword(dtype())},
+                                 .compose = [](const Call& c, std::span<Tensor> out) {
+                                   out[0] = call<Softmax>({neg(c[0])}, {c.integer("dim"), c.attr("dtype")});
+                                 }};
 };
 
 using SoftmaxOps = OpList<Softmax, SoftmaxBackward, LogSoftmax, LogSoftmaxBackward, Softmin>;

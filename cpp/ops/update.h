@@ -11,7 +11,8 @@
 
 namespace unspool::ops {
 
-constexpr Record update(int arity, std::string_view name, std::string_view formula, std::string_view doc, Args args) {
+constexpr Record update(int arity, std::string_view name, std::string_view formula, std::string_view doc,
+                        Args args) {
   Record record{.name = name, .where = kHidden, .kind = Kind::kUpdate, .formula = formula, .doc = doc};
   record.args = args;
   record.arity = arity;
@@ -37,9 +38,9 @@ P mix(P a, P b, P rate) {
 
 struct SgdUpdate {
   static constexpr int arity = 2;
-  static constexpr Record record =
-      update(arity, "sgd_update", "p -= lr * (direction * g + weight_decay * p)", "Stochastic gradient descent.",
-             {tensors("groups"), real("direction"), real("weight_decay"), real("lr")});
+  static constexpr Record record = update(
+      arity, "sgd_update", "p -= lr * (direction * g + weight_decay * p)", "Stochastic gradient descent.",
+      {tensors("groups"), real("direction"), real("weight_decay"), real("lr")});
   template <class P>
   static void body(P& p, P g, P direction, P weight_decay, P lr) {
     p = p - lr * penalised(g, p, direction, weight_decay);

@@ -32,7 +32,8 @@ std::int64_t checked_numel(DimSpan sizes, std::string_view who) {
   // Elements take up to 8 bytes, so the byte count must fit as well.
   constexpr std::int64_t kLimit = std::numeric_limits<std::int64_t>::max() / 8;
   for (std::int64_t size : sizes) {
-    if (n > kLimit / size) fail(who, ": shape ", to_string(sizes), " has more elements than memory can address");
+    if (n > kLimit / size)
+      fail(who, ": shape ", to_string(sizes), " has more elements than memory can address");
     n *= size;
   }
   return n;
@@ -40,7 +41,8 @@ std::int64_t checked_numel(DimSpan sizes, std::string_view who) {
 
 Dims contiguous_strides(DimSpan sizes) {
   Dims strides(sizes.size(), 1);
-  for (std::size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<std::int64_t>(sizes[i], 1);
+  for (std::size_t i = sizes.size(); i-- > 1;)
+    strides[i - 1] = strides[i] * std::max<std::int64_t>(sizes[i], 1);
   return strides;
 }
 
@@ -103,13 +105,14 @@ Dims infer_reshape(DimSpan requested, DimSpan from, std::string_view who) {
   }
   if (unknown) {
     if (known == 0) {
-      fail(who, ": cannot infer the size marked -1 in ", to_string(requested), " because the other sizes hold 0 elements");
+      fail(who, ": cannot infer the size marked -1 in ", to_string(requested),
+           " because the other sizes hold 0 elements");
     }
     if (total % known == 0) *unknown = total / known;
   }
   if (numel(sizes) != total || (unknown && *unknown < 0)) {
-    fail(who, ": shape ", to_string(requested), " does not fit input of shape ", to_string(from), " with ", total,
-         " elements");
+    fail(who, ": shape ", to_string(requested), " does not fit input of shape ", to_string(from), " with ",
+         total, " elements");
   }
   return sizes;
 }
@@ -117,8 +120,8 @@ Dims infer_reshape(DimSpan requested, DimSpan from, std::string_view who) {
 std::optional<Dims> view_strides(DimSpan sizes, DimSpan strides, DimSpan new_sizes) {
   if (numel(sizes) == 0) return contiguous_strides(new_sizes);
   Dims result(new_sizes.size(), 0);
-  // Walk from the right over runs of old dimensions that lie contiguously in one another; each run must be used up by
-  // whole new dimensions.
+  // Walk from the right over runs of old dimensions that lie contiguously in one another; each run must be
+  // used up by whole new dimensions.
   auto view_d = static_cast<std::int64_t>(new_sizes.size()) - 1;
   std::int64_t run_stride = strides.empty() ? 1 : strides.back();
   std::int64_t run_numel = 1, view_numel = 1;

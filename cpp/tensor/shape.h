@@ -43,7 +43,8 @@ bool broadcast_into(Dims& a, DimSpan b);
 // Resolves one -1 among the requested sizes against `numel`; raises when they do not fit.
 Dims infer_reshape(DimSpan requested, DimSpan from, std::string_view who);
 
-// Strides under which a tensor of the given geometry can be seen with the new sizes, or nothing when a copy is needed.
+// Strides under which a tensor of the given geometry can be seen with the new sizes, or nothing when a copy
+// is needed.
 std::optional<Dims> view_strides(DimSpan sizes, DimSpan strides, DimSpan new_sizes);
 
 // True when two different index tuples may reach the same element (a stride-0 or self-overlapping layout).

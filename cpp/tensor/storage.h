@@ -1,5 +1,5 @@
-// The bytes behind one or more tensors, how they are given back, and the version counter by which the tape notices
-// that a value it saved was overwritten.
+// The bytes behind one or more tensors, how they are given back, and the version counter by which the tape
+// notices that a value it saved was overwritten.
 #pragma once
 
 #include <cstddef>

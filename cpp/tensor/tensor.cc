@@ -16,7 +16,8 @@ Tensor Tensor::empty(Dims sizes, Dtype dtype) {
   const std::int64_t count = checked_numel(sizes, "empty");
   Dims strides = contiguous_strides(sizes);
   auto storage = Storage::allocate(static_cast<std::size_t>(count) * size_of(dtype));
-  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
+  return Tensor(
+      Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
 }
 
 Tensor Tensor::alias(Dims sizes, Dims strides, std::int64_t offset) const {

@@ -1,6 +1,6 @@
-// The Tensor handle and what it points to: data and metadata only. A tensor knows of operations and gradients just
-// this much: an opaque reference to the tape node that made it. It has no operator methods; those are attached at the
-// binding, from the registry.
+// The Tensor handle and what it points to: data and metadata only. A tensor knows of operations and gradients
+// just this much: an opaque reference to the tape node that made it. It has no operator methods; those are
+// attached at the binding, from the registry.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ class GraphNode : public RefCounted<GraphNode> {
   virtual void dispose() noexcept = 0;
 };
 
-// What only leaves that collect gradients, hooked and retained tensors need; implemented by the executor floor.
+// What only leaves that collect gradients, hooked and retained tensors need; implemented by the executor
+// floor.
 struct GradientSlot {
   virtual ~GradientSlot() = default;
 };
@@ -55,10 +56,10 @@ class TensorImpl : public RefCounted<TensorImpl> {
   std::uint32_t output_nr = 0;  // which output of `node` this tensor is
   Dims sizes;
   Dims strides;
-  Ref<GraphNode> node;                  // empty for leaves
-  std::unique_ptr<GradientSlot> slot;   // empty unless needed
-  Ref<TensorImpl> base;                 // for a view of a tensor with history: whose storage it shows
-  void* python = nullptr;               // the living Python wrapper, if any; not owned
+  Ref<GraphNode> node;                 // empty for leaves
+  std::unique_ptr<GradientSlot> slot;  // empty unless needed
+  Ref<TensorImpl> base;                // for a view of a tensor with history: whose storage it shows
+  void* python = nullptr;              // the living Python wrapper, if any; not owned
 
  private:
   friend class RefCounted<TensorImpl>;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -77,19 +77,19 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2) -> Tensor:
     """Sum products of a and b over pairs of dimensions.
 
-    With an integer n: the last n of a against the first n of b; otherwise ``dims`` lists a's and b's dimensions.
+    With an integer n: the last n of a against the first n of b; otherwise ``dims`` lists both's
+    dimensions.
     """
     for name, value in (("a", a), ("b", b)):
         if not isinstance(value, Tensor):
             raise TypeError(f"tensordot(): argument {name!r} must be Tensor, not {type(value).__name__}")
-    if isinstance(dims, Tensor):
-        dims = dims.item() if dims.numel() == 1 else dims.tolist()
-    if isinstance(dims, int):
-        if dims < 0 or dims > min(a.ndim, b.ndim):
-            raise RuntimeError(f"tensordot: dims={dims} for shapes {tuple(a.shape)} and {tuple(b.shape)}")
-        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    pairs: Any = dims.tolist() if isinstance(dims, Tensor) else dims
+    if isinstance(pairs, int):
+        if pairs < 0 or pairs > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot: dims={pairs} for shapes {tuple(a.shape)} and {tuple(b.shape)}")
+        left, right = list(range(a.ndim - pairs, a.ndim)), list(range(pairs))
     else:
-        left, right = ([each] if isinstance(each, int) else list(each) for each in dims)
+        left, right = ([each] if isinstance(each, int) else list(each) for each in pairs)
         left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
     if len(left) != len(right):
         raise RuntimeError(f"tensordot: dims name {len(left)} dimensions of a but {len(right)} of b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,14 +36,16 @@ class _Numbers:
             nonzero = finite[finite > 0]
             high = float(nonzero.max()) if nonzero.size else 0.0
             low = float(nonzero.min()) if nonzero.size else 0.0
-            wide = high >= 1e8 or (not whole and (high > 1e3 * max(low, 1e-300) and high / low > 1e5 or low < 1e-4))
+            wide = high >= 1e8 or (
+                not whole and ((high > 1e3 * max(low, 1e-300) and high / low > 1e5) or low < 1e-4)
+            )
             if wide:
                 self._form = f".{_DIGITS}e"
             else:
                 self._form = ".0f" if whole else f".{_DIGITS}f"
         self.width = max((len(self(value)) for value in values.ravel()), default=0)
 
-    def __call__(self, value: np.generic) -> str:
+    def __call__(self, value: Any) -> str:
         if self._kind != "f":
             return str(value)
         text = format(float(value), self._form)

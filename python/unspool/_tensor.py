@@ -22,7 +22,7 @@ def _convert(self: Tensor, to: dtype | None, copy_always: bool) -> Tensor:
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Convert: ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``; returns self if nothing changes."""
+    """Convert: ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``; may be self."""
     target: dtype | None = kwargs.pop("dtype", None)
     place: Any = kwargs.pop("device", None)
     other = kwargs.pop("other", None)
@@ -100,13 +100,15 @@ def backward(
     """Unwind the tape from this tensor and add to the ``.grad`` of the leaves it was computed from.
 
     Args:
+        self: the tensor to start from.
         gradient: cotangent of this tensor, of its shape and dtype; may be omitted for a single number.
         retain_graph: keep what the tape saved, so that it can be unwound again.
         create_graph: record the unwinding, for higher derivatives.
         inputs: only these tensors' gradients are accumulated.
 
     Raises:
-        RuntimeError: nothing requires grad, the graph was freed, a saved value was overwritten, or shapes differ.
+        RuntimeError: nothing requires grad, the graph was freed, a saved value was overwritten, or
+            shapes differ.
     """
     _core._backward(self, gradient, retain_graph, create_graph, inputs)
 
@@ -198,7 +200,12 @@ def reduce_ex(self: Tensor, _protocol: int) -> tuple[Any, ...]:
     """Pickle as a NumPy array."""
     if not self.is_leaf:
         raise RuntimeError("pickle: only leaves can be pickled; use detach()")
-    return rebuild, (type(self), np.ascontiguousarray(self.detach().numpy()).reshape(self.shape), self.requires_grad, self.__dict__)
+    return rebuild, (
+        type(self),
+        np.ascontiguousarray(self.detach().numpy()).reshape(self.shape),
+        self.requires_grad,
+        self.__dict__,
+    )
 
 
 def reversed_(self: Tensor) -> Tensor:

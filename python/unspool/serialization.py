@@ -1,4 +1,4 @@
-"""Files of named tensors: safetensors, written to a temporary name and renamed. Loading runs no code from the file."""
+"""Files of named tensors: safetensors, written to a temporary name and renamed; loading runs no code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def save(obj: Mapping[str, Tensor], f: str | os.PathLike[str]) -> None:
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     for name, value in obj.items():
         if not isinstance(value, Tensor):
-            raise TypeError(f"save: {name!r} is a {type(value).__name__}; safetensors files hold tensors only")
+            raise TypeError(
+                f"save: {name!r} is a {type(value).__name__}; safetensors files hold tensors only"
+            )
         arrays[name] = np.ascontiguousarray(value.detach().numpy()).reshape(value.shape)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

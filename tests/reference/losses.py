@@ -382,9 +382,7 @@ def _elementwise_rows() -> tuple[Row, ...]:
             reference=pointwise(gaussian),
             samples=_gaussian_samples,
             **LOSS,
-            bad=(
-                bad(ValueError, ones(2, 3), ones(2, 3), ones(4)),
-            ),
+            bad=(bad(ValueError, ones(2, 3), ones(2, 3), ones(4)),),
         ),
         Row(
             name="cosine_similarity",

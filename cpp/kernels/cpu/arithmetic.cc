@@ -1,5 +1,5 @@
-// Kernels of the arithmetic family: loops made from the bodies in ops/arithmetic.h. Integer division looks for a zero
-// divisor first, because a loop has no way to say that it met one.
+// Kernels of the arithmetic family: loops made from the bodies in ops/arithmetic.h. Integer division looks
+// for a zero divisor first, because a loop has no way to say that it met one.
 #include "ops/arithmetic.h"
 
 #include "kernels/cpu/elementwise.h"

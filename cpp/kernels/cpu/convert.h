@@ -11,8 +11,8 @@
 
 namespace unspool::kernels::cpu {
 
-// To bool: is it not 0. From floating to integer: truncated; outside the range what x86 gives (the lowest number),
-// and for uint8 the low byte of the int64.
+// To bool: is it not 0. From floating to integer: truncated; outside the range what x86 gives (the lowest
+// number), and for uint8 the low byte of the int64.
 template <class To, class From>
 To convert(From x) {
   if constexpr (std::is_same_v<To, bool>) {
@@ -21,8 +21,10 @@ To convert(From x) {
     using Wide = std::conditional_t<sizeof(To) == 4, std::int32_t, std::int64_t>;
 #if defined(__x86_64__)
     if constexpr (sizeof(Wide) == 8) {
-      if constexpr (sizeof(From) == 4) return static_cast<To>(_mm_cvttss_si64(_mm_set_ss(x)));
-      else return static_cast<To>(_mm_cvttsd_si64(_mm_set_sd(x)));
+      if constexpr (sizeof(From) == 4)
+        return static_cast<To>(_mm_cvttss_si64(_mm_set_ss(x)));
+      else
+        return static_cast<To>(_mm_cvttsd_si64(_mm_set_sd(x)));
     }
 #endif
     constexpr From kEnd = sizeof(Wide) == 4 ? From(0x1p31) : From(0x1p63);

@@ -1,5 +1,5 @@
-// clone, cast and copy: elements moved between layouts and dtypes. Contiguous copies are memcpy, transposed ones go
-// through square tiles.
+// clone, cast and copy: elements moved between layouts and dtypes. Contiguous copies are memcpy, transposed
+// ones go through square tiles.
 #include "kernels/cpu/copy.h"
 
 #include <algorithm>
@@ -69,29 +69,30 @@ void move_tiles(const Context& context, const Joint& joint, To* to, const From* 
   planes.ndim -= 2;
   planes.ensure_row();
   const std::int64_t bands = divide_up(rows, kBand);
-  over_ranges(context, planes.numel() * bands, grain_of(kBand * columns), [&](std::int64_t begin, std::int64_t end) {
-    Cursor plane(planes, begin / bands);
-    std::int64_t band = begin % bands;
-    for (; begin < end; ++begin) {
-      const std::int64_t first = band * kBand, height = std::min(kBand, rows - first);
-      To* to_band = to + plane.offset[0] + first * to_step;
-      const From* from_band = from + plane.offset[1] + first;
-      for (std::int64_t j = 0; j < columns; j += kWide) {
-        const std::int64_t width = std::min(kWide, columns - j);
-        if constexpr (std::is_same_v<To, From>) {
-          transpose(to_band + j, to_step, from_band + j * from_step, from_step, height, width);
-        } else {
-          for (std::int64_t i = 0; i < height; ++i) {
-            move_row(to_band + i * to_step + j, 1, from_band + j * from_step + i, from_step, width);
+  over_ranges(
+      context, planes.numel() * bands, grain_of(kBand * columns), [&](std::int64_t begin, std::int64_t end) {
+        Cursor plane(planes, begin / bands);
+        std::int64_t band = begin % bands;
+        for (; begin < end; ++begin) {
+          const std::int64_t first = band * kBand, height = std::min(kBand, rows - first);
+          To* to_band = to + plane.offset[0] + first * to_step;
+          const From* from_band = from + plane.offset[1] + first;
+          for (std::int64_t j = 0; j < columns; j += kWide) {
+            const std::int64_t width = std::min(kWide, columns - j);
+            if constexpr (std::is_same_v<To, From>) {
+              transpose(to_band + j, to_step, from_band + j * from_step, from_step, height, width);
+            } else {
+              for (std::int64_t i = 0; i < height; ++i) {
+                move_row(to_band + i * to_step + j, 1, from_band + j * from_step + i, from_step, width);
+              }
+            }
+          }
+          if (++band == bands) {
+            band = 0;
+            plane.advance(1);
           }
         }
-      }
-      if (++band == bands) {
-        band = 0;
-        plane.advance(1);
-      }
-    }
-  });
+      });
 }
 
 constexpr std::int64_t kSmallest = 4;  // side for which a tiled walk pays
@@ -113,8 +114,10 @@ template <class To, class From>
 void move(const Context& context, Joint& joint, void* to, const void* from) {
   auto* target = static_cast<To*>(to);
   const auto* source = static_cast<const From*>(from);
-  if (wants_tiles(joint)) move_tiles(context, joint, target, source);
-  else move_rows(context, joint, target, source);
+  if (wants_tiles(joint))
+    move_tiles(context, joint, target, source);
+  else
+    move_rows(context, joint, target, source);
 }
 
 void copy_bytes(const Context& context, std::byte* to, const std::byte* from, std::int64_t n) {
@@ -145,9 +148,8 @@ void copy_view(const Context& context, const View& to, const View& from) {
   joint.merge();
   joint.ensure_row();
   if (to.dtype == from.dtype) {
-    visit_size(size_of(to.dtype), [&](auto word) {
-      move<decltype(word), decltype(word)>(context, joint, to.data, from.data);
-    });
+    visit_size(size_of(to.dtype),
+               [&](auto word) { move<decltype(word), decltype(word)>(context, joint, to.data, from.data); });
     return;
   }
   visit_dtype(to.dtype, [&]<class To>(To) {

@@ -1,4 +1,5 @@
-// Tensors out of nothing: constants, ranges, and random numbers in element order from the generator of the call.
+// Tensors out of nothing: constants, ranges, and random numbers in element order from the generator of the
+// call.
 #include <array>
 
 #include "kernels/cpu/convert.h"
@@ -37,9 +38,8 @@ void run_full(const Context& context, const KernelCall& call) {
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
     const T value = value_of<T>(call.attrs[1]);
     T* out = call.out[0].as<T>();
-    over_ranges(context, call.out[0].numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      std::fill(out + begin, out + end, value);
-    });
+    over_ranges(context, call.out[0].numel(), kGrain,
+                [&](std::int64_t begin, std::int64_t end) { std::fill(out + begin, out + end, value); });
   });
 }
 
@@ -49,7 +49,8 @@ void run_arange(const Context& context, const KernelCall& call) {
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
     if (whole && !std::is_floating_point_v<T>) {
       // Unsigned, because the last step may pass the end of the range.
-      const auto first = static_cast<std::uint64_t>(start.integer()), by = static_cast<std::uint64_t>(step.integer());
+      const auto first = static_cast<std::uint64_t>(start.integer()),
+                 by = static_cast<std::uint64_t>(step.integer());
       fill_by_index<T, std::uint64_t>(context, call.out[0], [=](std::uint64_t i) {
         return convert<T>(static_cast<std::int64_t>(first + i * by));
       });
@@ -79,13 +80,16 @@ MersenneState& state_of(const Attr& attr) { return attr.generator()->state(); }
 // Calls visit(pointer to the output) for floating dtypes.
 template <class F>
 void visit_floating(const View& out, F&& visit) {
-  if (out.dtype == Dtype::kFloat32) visit(out.as<float>());
-  else if (out.dtype == Dtype::kFloat64) visit(out.as<double>());
+  if (out.dtype == Dtype::kFloat32)
+    visit(out.as<float>());
+  else if (out.dtype == Dtype::kFloat64)
+    visit(out.as<double>());
 }
 
 void run_uniform(const Context&, const KernelCall& call) {
   visit_floating(call.out[0], [&](auto* out) {
-    fill_uniform(state_of(call.attrs[4]), out, call.out[0].numel(), call.attrs[1].number(), call.attrs[2].number());
+    fill_uniform(state_of(call.attrs[4]), out, call.out[0].numel(), call.attrs[1].number(),
+                 call.attrs[2].number());
   });
 }
 
@@ -107,7 +111,8 @@ void run_randint(const Context&, const KernelCall& call) {
 
 void run_random(const Context&, const KernelCall& call) {
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
-    fill_integers(state_of(call.attrs[2]), call.out[0].as<T>(), call.out[0].numel(), IntegerRange::whole<T>());
+    fill_integers(state_of(call.attrs[2]), call.out[0].as<T>(), call.out[0].numel(),
+                  IntegerRange::whole<T>());
   });
 }
 

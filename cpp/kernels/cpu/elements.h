@@ -1,4 +1,5 @@
-// Moving elements of 1, 4 or 8 bytes whatever they mean: between rows with strides, and filling with one value.
+// Moving elements of 1, 4 or 8 bytes whatever they mean: between rows with strides, and filling with one
+// value.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +13,12 @@ namespace unspool::kernels::cpu {
 template <class F>
 decltype(auto) visit_size(std::size_t size, F&& visit) {
   switch (size) {
-    case 1: return visit(std::uint8_t{});
-    case 4: return visit(std::uint32_t{});
-    default: return visit(std::uint64_t{});
+    case 1:
+      return visit(std::uint8_t{});
+    case 4:
+      return visit(std::uint32_t{});
+    default:
+      return visit(std::uint64_t{});
   }
 }
 
@@ -37,8 +41,8 @@ void copy_row(W* to, std::int64_t to_stride, const W* from, std::int64_t from_st
   }
 }
 
-inline void copy_row(std::size_t size, void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
-                     std::int64_t n) {
+inline void copy_row(std::size_t size, void* to, std::int64_t to_stride, const void* from,
+                     std::int64_t from_stride, std::int64_t n) {
   visit_size(size, [&](auto word) {
     using W = decltype(word);
     copy_row(static_cast<W*>(to), to_stride, static_cast<const W*>(from), from_stride, n);

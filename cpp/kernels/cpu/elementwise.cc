@@ -1,5 +1,6 @@
-// The driver of element-wise operations: finds a walk over all operands and hands the loops contiguous blocks, either
-// the operands' own memory or small packed copies. What an operation computes is not known here.
+// The driver of element-wise operations: finds a walk over all operands and hands the loops contiguous
+// blocks, either the operands' own memory or small packed copies. What an operation computes is not known
+// here.
 #include "kernels/cpu/elementwise.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ struct Operands {
   Loop loop;
   const double* attrs;
   int arity;
-  bool repeats;  // the loop takes single elements as they are
+  bool repeats;                    // the loop takes single elements as they are
   std::byte* data[kMaxArity + 1];  // the output last
   std::int64_t item[kMaxArity + 1];
   std::int64_t block;  // elements that fit a buffer
@@ -52,7 +53,8 @@ void run_flat(const Context& context, const Operands& o, std::int64_t n, unsigne
       if (single >> k & 1) fill(buffers[k].bytes, o.data[k], o.item[k], block);
     }
     for (std::int64_t at = begin; at < end; at += block) {
-      for (int k = 0; k < o.arity; ++k) in[k] = single >> k & 1 ? buffers[k].bytes : o.data[k] + at * o.item[k];
+      for (int k = 0; k < o.arity; ++k)
+        in[k] = single >> k & 1 ? buffers[k].bytes : o.data[k] + at * o.item[k];
       o.loop(o.data[o.arity] + at * o.item[o.arity], in, 0, std::min(block, end - at), o.attrs);
     }
   });
@@ -98,7 +100,8 @@ void pack(W* to, const W* from, Cursor cursor, int j, std::int64_t n) {
   }
 }
 
-// Walks any layout. A block stays within a row when rows are long, so that rows of unit stride are used in place.
+// Walks any layout. A block stays within a row when rows are long, so that rows of unit stride are used in
+// place.
 class StridedRun {
  public:
   StridedRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint) {
@@ -138,8 +141,10 @@ class StridedRun {
         o_.loop(address(last, at, cursor), in, repeated, n, o_.attrs);
       }
       at += n;
-      if (by_rows_) cursor.advance(n);
-      else skip(cursor, n);
+      if (by_rows_)
+        cursor.advance(n);
+      else
+        skip(cursor, n);
     }
   }
 
@@ -178,8 +183,8 @@ class StridedRun {
     const std::int64_t item = o_.item[o_.arity];
     for (std::int64_t done = 0; done < n;) {
       const std::int64_t part = std::min(n - done, cursor.left_in_row());
-      copy_row(static_cast<std::size_t>(item), o_.data[o_.arity] + cursor.offset[0] * item, joint_.row_stride(0),
-               buffer + done * item, 1, part);
+      copy_row(static_cast<std::size_t>(item), o_.data[o_.arity] + cursor.offset[0] * item,
+               joint_.row_stride(0), buffer + done * item, 1, part);
       cursor.advance(part);
       done += part;
     }
@@ -208,8 +213,8 @@ class StridedRun {
   bool uses_buffers_ = false;
 };
 
-// Walks tiles of the last two dimensions, for operands that are transposed there: those are transposed into a buffer,
-// the others used or packed row by row.
+// Walks tiles of the last two dimensions, for operands that are transposed there: those are transposed into a
+// buffer, the others used or packed row by row.
 class TiledRun {
  public:
   static constexpr std::int64_t kRows = 16;
@@ -273,7 +278,8 @@ class TiledRun {
           step[k] = width_ * o_.item[k];
         }
       }
-      std::byte* out = o_.data[o_.arity] + (plane.offset[0] + first * joint_.strides[0][r] + column) * o_.item[o_.arity];
+      std::byte* out =
+          o_.data[o_.arity] + (plane.offset[0] + first * joint_.strides[0][r] + column) * o_.item[o_.arity];
       for (std::int64_t i = 0; i < height; ++i) {
         const void* in[kMaxArity];
         for (int k = 0; k < o_.arity; ++k) in[k] = row[k] + i * step[k];
@@ -282,7 +288,8 @@ class TiledRun {
     }
   }
 
-  void pack_tile(int k, std::byte* buffer, const std::byte* from, std::int64_t height, std::int64_t width) const {
+  void pack_tile(int k, std::byte* buffer, const std::byte* from, std::int64_t height,
+                 std::int64_t width) const {
     visit_size(static_cast<std::size_t>(o_.item[k]), [&](auto word) {
       using W = decltype(word);
       auto* to = reinterpret_cast<W*>(buffer);
@@ -291,7 +298,8 @@ class TiledRun {
       if (down == 1) {
         transpose(to, width_, source, along, height, width);
       } else {
-        for (std::int64_t i = 0; i < height; ++i) copy_row(to + i * width_, 1, source + i * down, along, width);
+        for (std::int64_t i = 0; i < height; ++i)
+          copy_row(to + i * width_, 1, source + i * down, along, width);
       }
     });
   }
@@ -340,8 +348,10 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
     o.item[k] = static_cast<std::int64_t>(size_of(view.dtype));
     const std::int64_t count = view.numel();
     if (count == n && view.contiguous) continue;
-    if (count == 1) single |= 1u << k;
-    else flat = false;
+    if (count == 1)
+      single |= 1u << k;
+    else
+      flat = false;
   }
   o.data[o.arity] = bytes_of(out);
   o.item[o.arity] = static_cast<std::int64_t>(size_of(out.dtype));
@@ -352,8 +362,10 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   for (const ops::Attr& attr : call.attrs) attrs[attr_count++] = attr.number();
   o.attrs = attrs;
 
-  if (flat) run_flat(context, o, n, single);
-  else run_strided(context, o, call, n);
+  if (flat)
+    run_flat(context, o, n, single);
+  else
+    run_strided(context, o, call, n);
 }
 
 }  // namespace unspool::kernels::cpu

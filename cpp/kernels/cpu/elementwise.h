@@ -1,6 +1,6 @@
-// How element-wise operations run: one contiguous loop per operation and dtype, made from the operation's body, and
-// one driver that walks any layout in blocks, copying strided or broadcast operands through small buffers. The same
-// loops will serve fused tiles.
+// How element-wise operations run: one contiguous loop per operation and dtype, made from the operation's
+// body, and one driver that walks any layout in blocks, copying strided or broadcast operands through small
+// buffers. The same loops will serve fused tiles.
 #pragma once
 
 #include <array>
@@ -19,9 +19,11 @@ namespace unspool::kernels::cpu {
 
 inline constexpr int kMaxArity = 3;
 
-// out[i] = body(in[0][i], .., attrs) for i < n; all contiguous. Inputs may coincide with the output. Where bit k of
-// `repeated` is set, in[k] is one element that stands for all; only loops of floating dtypes take that.
-using Loop = void (*)(void* out, const void* const* in, unsigned repeated, std::int64_t n, const double* attrs);
+// out[i] = body(in[0][i], .., attrs) for i < n; all contiguous. Inputs may coincide with the output. Where
+// bit k of `repeated` is set, in[k] is one element that stands for all; only loops of floating dtypes take
+// that.
+using Loop = void (*)(void* out, const void* const* in, unsigned repeated, std::int64_t n,
+                      const double* attrs);
 
 // The loops of one operation by computing dtype; null where it is not defined.
 struct LoopSet {
@@ -59,8 +61,10 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
     return apply(load, std::make_index_sequence<kArity>{}, std::make_index_sequence<kAttrs>{});
   };
   using R = decltype(compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-    if constexpr (kMasked && I == 0) return P() == P();
-    else return P();
+    if constexpr (kMasked && I == 0)
+      return P() == P();
+    else
+      return P();
   }));
   using Out = std::conditional_t<std::is_same_v<R, P>, T, bool>;
   auto* out = static_cast<Out*>(out_bytes);
@@ -68,11 +72,15 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
   if constexpr (kLanes == 1) {
     for (std::int64_t i = 0; i < n; ++i) {
       const R result = compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-        if constexpr (kMasked && I == 0) return static_cast<const bool*>(in[0])[i];
-        else return P::load(static_cast<const T*>(in[I]) + i);
+        if constexpr (kMasked && I == 0)
+          return static_cast<const bool*>(in[0])[i];
+        else
+          return P::load(static_cast<const T*>(in[I]) + i);
       });
-      if constexpr (std::is_same_v<R, P>) result.store(out + i);
-      else out[i] = result;
+      if constexpr (std::is_same_v<R, P>)
+        result.store(out + i);
+      else
+        out[i] = result;
     }
   } else {
     // A repeated operand is read from a packet of copies that the loop never leaves.
@@ -93,8 +101,10 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
     std::int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
       const R result = compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-        if constexpr (kMasked && I == 0) return Mask<T>::load(reinterpret_cast<const bool*>(at[0]));
-        else return P::load(reinterpret_cast<const T*>(at[I]));
+        if constexpr (kMasked && I == 0)
+          return Mask<T>::load(reinterpret_cast<const bool*>(at[0]));
+        else
+          return P::load(reinterpret_cast<const T*>(at[I]));
       });
       result.store(out + i);
       for (std::size_t k = 0; k < kArity; ++k) at[k] += step[k];
@@ -103,8 +113,10 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
       // The tail goes through the same arithmetic, in partly filled packets.
       const int rest = static_cast<int>(n - i);
       const R result = compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-        if constexpr (kMasked && I == 0) return Mask<T>::load_partial(reinterpret_cast<const bool*>(at[0]), rest);
-        else return P::load_partial(reinterpret_cast<const T*>(at[I]), rest);
+        if constexpr (kMasked && I == 0)
+          return Mask<T>::load_partial(reinterpret_cast<const bool*>(at[0]), rest);
+        else
+          return P::load_partial(reinterpret_cast<const T*>(at[I]), rest);
       });
       result.store_partial(out + i, rest);
     }
@@ -113,21 +125,25 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
 
 template <class Op, class T>
 constexpr Loop loop_for() {
-  if constexpr ((Op::record.dtypes & ops::bit(dtype_of<T>())) != 0) return loop_of<Op, T>;
-  else return nullptr;
+  if constexpr ((Op::record.dtypes & ops::bit(dtype_of<T>())) != 0)
+    return loop_of<Op, T>;
+  else
+    return nullptr;
 }
 
 template <class Op>
-inline constexpr LoopSet kLoops = {{loop_for<Op, bool>(), loop_for<Op, std::uint8_t>(), loop_for<Op, std::int32_t>(),
-                                    loop_for<Op, std::int64_t>(), loop_for<Op, float>(), loop_for<Op, double>()},
-                                   count_tensor_args(Op::record),
-                                   Op::record.result == ops::Result::kBool,
-                                   Op::record.first_is_mask};
+inline constexpr LoopSet kLoops = {
+    {loop_for<Op, bool>(), loop_for<Op, std::uint8_t>(), loop_for<Op, std::int32_t>(),
+     loop_for<Op, std::int64_t>(), loop_for<Op, float>(), loop_for<Op, double>()},
+    count_tensor_args(Op::record),
+    Op::record.result == ops::Result::kBool,
+    Op::record.first_is_mask};
 
 template <class Op>
 constexpr Kernel elementwise_kernel() {
   return {Op::record.name.data(),
-          [](const Context& context, const KernelCall& call) { run_elementwise(context, call, kLoops<Op>); }, nullptr};
+          [](const Context& context, const KernelCall& call) { run_elementwise(context, call, kLoops<Op>); },
+          nullptr};
 }
 
 template <class List>

@@ -1,4 +1,5 @@
-// Largest and smallest elements along a dimension and where they are: the first of equal elements, NaN before all.
+// Largest and smallest elements along a dimension and where they are: the first of equal elements, NaN before
+// all.
 #include <array>
 #include <limits>
 
@@ -24,8 +25,10 @@ bool is_better(T x, T best) {
 
 template <class T, bool kMax>
 Packet<T> better_of(Packet<T> a, Packet<T> b) {
-  if constexpr (kMax) return max(a, b);
-  else return min(a, b);
+  if constexpr (kMax)
+    return max(a, b);
+  else
+    return min(a, b);
 }
 
 template <class T>
@@ -126,7 +129,8 @@ void run_extremum(const Context& context, const KernelCall& call) {
   });
 }
 
-constexpr std::array<Kernel, 2> kKernels = {{{"max_dim", run_extremum<true>}, {"min_dim", run_extremum<false>}}};
+constexpr std::array<Kernel, 2> kKernels = {
+    {{"max_dim", run_extremum<true>}, {"min_dim", run_extremum<false>}}};
 
 }  // namespace
 

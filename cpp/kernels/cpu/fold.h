@@ -1,6 +1,7 @@
-// Folds: any reduction that maps each element and combines the results two by two. The order is fixed by the shape:
-// blocks along the reduced elements, inside a block a few interleaved chains, and blocks combined pairwise, so that
-// rounding errors grow like the logarithm of the count. Which folds exist is not known here.
+// Folds: any reduction that maps each element and combines the results two by two. The order is fixed by the
+// shape: blocks along the reduced elements, inside a block a few interleaved chains, and blocks combined
+// pairwise, so that rounding errors grow like the logarithm of the count. Which folds exist is not known
+// here.
 //
 // A Step has: identity(), map(x, parameter), combine(a, b), finish(total), all on Packet<T>.
 #pragma once
@@ -37,22 +38,26 @@ Vec<T> keep_first(Vec<T> mapped, Vec<T> identity, std::int64_t n) {
 template <int kShift, class T>
 Vec<T> rotate_lanes(Vec<T> a) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return Vec<T>(typename Vec<T>::Reg(
-        __builtin_shufflevector(a.v, a.v, static_cast<int>((I + kShift) % static_cast<int>(sizeof...(I)))...)));
+    return Vec<T>(typename Vec<T>::Reg(__builtin_shufflevector(
+        a.v, a.v, static_cast<int>((I + kShift) % static_cast<int>(sizeof...(I)))...)));
   }(std::make_index_sequence<static_cast<std::size_t>(Vec<T>::kLanes)>{});
 }
 
 template <int kHalf, class T, class Step>
 T halve_lanes(const Step& step, Vec<T> a) {
-  if constexpr (kHalf == 0) return a[0];
-  else return halve_lanes<kHalf / 2>(step, step.combine(a, rotate_lanes<kHalf>(a)));
+  if constexpr (kHalf == 0)
+    return a[0];
+  else
+    return halve_lanes<kHalf / 2>(step, step.combine(a, rotate_lanes<kHalf>(a)));
 }
 
 // All lanes into one: the upper half onto the lower half, again and again.
 template <class P, class Step>
 auto combine_lanes(const Step& step, P a) {
-  if constexpr (P::kLanes == 1) return a.value;
-  else return halve_lanes<P::kLanes / 2>(step, a);
+  if constexpr (P::kLanes == 1)
+    return a.value;
+  else
+    return halve_lanes<P::kLanes / 2>(step, a);
 }
 
 // Partial results of a sequence, combined pairwise as they arrive (like carries of a binary counter).
@@ -126,9 +131,8 @@ P fold_chains(const Step& step, std::int64_t n, const Map& map) {
 template <class T, class Step>
 Packet<T> fold_block(const Step& step, const T* x, std::int64_t n, Packet<T> parameter) {
   using P = Packet<T>;
-  return fold_chains<P>(step, n, [&](std::int64_t i, auto lanes) {
-    return step.map(load_lanes<P>(x + i, lanes), parameter);
-  });
+  return fold_chains<P>(
+      step, n, [&](std::int64_t i, auto lanes) { return step.map(load_lanes<P>(x + i, lanes), parameter); });
 }
 
 // The blocks [first, last) of a run of n elements that begins at `begin`.
@@ -146,8 +150,8 @@ Packet<T> fold_blocks(const Step& step, const Reader<T>& reader, std::int64_t be
   return partial.total(step);
 }
 
-// The same for the outputs [begin, end) of a strided input: a few outputs at once, so that an input whose memory runs
-// across them is read in order.
+// The same for the outputs [begin, end) of a strided input: a few outputs at once, so that an input whose
+// memory runs across them is read in order.
 template <class T, class Step>
 void fold_groups(const Step& step, const Folding& f, const Reader<T>& reader, const T* parameters, T* out,
                  std::int64_t begin, std::int64_t end) {
@@ -194,7 +198,8 @@ void fold_runs(const Context& context, const Step& step, const Folding& f, const
     const std::int64_t segments = divide_up(blocks, length);
     const P parameter(parameters ? parameters[0] : T(0));
     context.parallel(segments, [&](std::int64_t s) {
-      partial[s] = fold_blocks<T>(step, reader, 0, f.inner, s * length, std::min(blocks, (s + 1) * length), parameter);
+      partial[s] =
+          fold_blocks<T>(step, reader, 0, f.inner, s * length, std::min(blocks, (s + 1) * length), parameter);
     });
     Pairwise<P> total;
     for (std::int64_t s = 0; s < segments; ++s) total.push(step, partial[s]);
@@ -233,8 +238,8 @@ void fold_runs(const Context& context, const Step& step, const Folding& f, const
 
 // `rows` runs of `width` elements onto `sums`, kVectors packets of columns at a time.
 template <int kVectors, class T, class Step>
-void fold_strip(const Step& step, const T* const* rows, std::int64_t count, std::int64_t column, const T* parameters,
-                T* sums) {
+void fold_strip(const Step& step, const T* const* rows, std::int64_t count, std::int64_t column,
+                const T* parameters, T* sums) {
   using P = Packet<T>;
   constexpr int kLanes = P::kLanes;
   P total[kVectors], parameter[kVectors];
@@ -252,8 +257,8 @@ void fold_strip(const Step& step, const T* const* rows, std::int64_t count, std:
 }
 
 template <class T, class Step>
-void fold_rows(const Step& step, const T* const* rows, std::int64_t count, std::int64_t width, const T* parameters,
-               T* sums) {
+void fold_rows(const Step& step, const T* const* rows, std::int64_t count, std::int64_t width,
+               const T* parameters, T* sums) {
   using P = Packet<T>;
   constexpr int kLanes = P::kLanes;
   std::int64_t c = 0;
@@ -283,8 +288,8 @@ void combine_panels(const Step& step, const T* a, T* b, std::int64_t width) {
 
 // Folds the row blocks [first, last) of one panel of outputs onto `out`.
 template <class T, class Step>
-void fold_panel(const Step& step, const Folding& f, const Reader<T>& reader, std::int64_t base, std::int64_t width,
-                std::int64_t first, std::int64_t last, const T* parameters, T* out) {
+void fold_panel(const Step& step, const Folding& f, const Reader<T>& reader, std::int64_t base,
+                std::int64_t width, std::int64_t first, std::int64_t last, const T* parameters, T* out) {
   const std::int64_t rows = f.reduced.count();
   const std::int64_t pack = reader.is_flat() ? 0 : width;
   // Narrow enough when packed, because only then it is used.
@@ -349,7 +354,8 @@ void fold_columns(const Context& context, const Step& step, const Folding& f, co
 
 // out[o] = finish(combine over the elements x of output o of map(x, parameters[o])).
 template <class T, class Step>
-void fold(const Context& context, const Step& step, const Folding& f, const View& input, const T* parameters, T* out) {
+void fold(const Context& context, const Step& step, const Folding& f, const View& input, const T* parameters,
+          T* out) {
   using P = Packet<T>;
   if (f.outputs == 0) return;
   if (f.count == 0) {
@@ -357,8 +363,10 @@ void fold(const Context& context, const Step& step, const Folding& f, const View
     for (std::int64_t o = 0; o < f.outputs; ++o) out[o] = combine_lanes(step, empty);
   } else {
     const Reader<T> reader(input);
-    if (f.inner_is_reduced) fold_runs(context, step, f, reader, parameters, out);
-    else fold_columns(context, step, f, reader, parameters, out);
+    if (f.inner_is_reduced)
+      fold_runs(context, step, f, reader, parameters, out);
+    else
+      fold_columns(context, step, f, reader, parameters, out);
   }
   if constexpr (Step::kFinishes) {
     over_ranges(context, f.outputs, kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -1,5 +1,6 @@
-// The shape of a reduction: which runs of elements, in row-major order, belong to which output. Follows from the sizes
-// and the reduced dimensions alone, so that the order of summation does not depend on the memory layout.
+// The shape of a reduction: which runs of elements, in row-major order, belong to which output. Follows from
+// the sizes and the reduced dimensions alone, so that the order of summation does not depend on the memory
+// layout.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ struct Steps {
   }
 };
 
-// The innermost run is either reduced (each output folds `reduced.count()` runs of `inner` elements) or kept (each
-// run holds one element for each of `inner` neighbouring outputs).
+// The innermost run is either reduced (each output folds `reduced.count()` runs of `inner` elements) or kept
+// (each run holds one element for each of `inner` neighbouring outputs).
 struct Folding {
   Steps kept, reduced;  // without the innermost run
   bool inner_is_reduced = false;

@@ -1,5 +1,5 @@
-// Picking elements and slices by index, and the transposes of that: gather, scatter_onto, index_select and its
-// backward. Additions to one place happen in the order of the index, whatever the number of threads.
+// Picking elements and slices by index, and the transposes of that: gather, scatter_onto, index_select and
+// its backward. Additions to one place happen in the order of the index, whatever the number of threads.
 #include <array>
 #include <cstring>
 
@@ -64,8 +64,8 @@ void run_gather(const Context& context, const KernelCall& call) {
   });
 }
 
-// index and source are row-major. Elements that differ outside of `dim` never meet, so ranges of the dimensions before
-// it can run in parallel.
+// index and source are row-major. Elements that differ outside of `dim` never meet, so ranges of the
+// dimensions before it can run in parallel.
 void run_scatter_onto(const Context& context, const KernelCall& call) {
   const View &index = call.in[0], &source = call.in[1], &out = call.out[0];
   clear(context, out);
@@ -92,8 +92,10 @@ void run_scatter_onto(const Context& context, const KernelCall& call) {
         for (std::int64_t i = 0; i < row; ++i) {
           T& place = to[i * s2 + at[i * s0] * base.step];
           const Sum sum = Sum(place) + Sum(from[i * s1]);
-          if constexpr (std::is_floating_point_v<T>) place = sum;
-          else place = sum.value;
+          if constexpr (std::is_floating_point_v<T>)
+            place = sum;
+          else
+            place = sum.value;
         }
         cursor.advance(row);
         begin += row;
@@ -106,8 +108,10 @@ void run_scatter_onto(const Context& context, const KernelCall& call) {
 template <class F>
 void visit_index(const View& index, F&& visit) {
   const std::int64_t stride = index.ndim == 0 ? 0 : index.strides[0];
-  if (index.dtype == Dtype::kInt64) visit(index.as<const std::int64_t>(), stride);
-  else visit(index.as<const std::int32_t>(), stride);
+  if (index.dtype == Dtype::kInt64)
+    visit(index.as<const std::int64_t>(), stride);
+  else
+    visit(index.as<const std::int32_t>(), stride);
 }
 
 bool valid_1d(const KernelCall& call, const View& index, std::int64_t limit) {
@@ -142,32 +146,35 @@ void run_index_select(const Context& context, const KernelCall& call) {
   const std::int64_t from_step = input.ndim > 0 ? input.strides[dim] : 0;
   const std::int64_t slice_size = slice.numel(), row = slice.row();
   visit_index(index, [&](const auto* at, std::int64_t stride) {
-    over_ranges(context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
-      Cursor place(outer, begin / picks);
-      std::int64_t k = begin % picks;
-      for (; begin < end; ++begin) {
-        std::byte* to = bytes_of(out) + (place.offset[0] + k * to_step) * item;
-        const std::byte* from = bytes_of(input) + (place.offset[1] + at[k * stride] * from_step) * item;
-        if (row == slice_size) {
-          copy_row(static_cast<std::size_t>(item), to, slice.row_stride(0), from, slice.row_stride(1), row);
-        } else {
-          Cursor cursor(slice, 0);
-          for (std::int64_t done = 0; done < slice_size; done += row) {
-            copy_row(static_cast<std::size_t>(item), to + cursor.offset[0] * item, slice.row_stride(0),
-                     from + cursor.offset[1] * item, slice.row_stride(1), row);
-            cursor.advance(row);
+    over_ranges(
+        context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
+          Cursor place(outer, begin / picks);
+          std::int64_t k = begin % picks;
+          for (; begin < end; ++begin) {
+            std::byte* to = bytes_of(out) + (place.offset[0] + k * to_step) * item;
+            const std::byte* from = bytes_of(input) + (place.offset[1] + at[k * stride] * from_step) * item;
+            if (row == slice_size) {
+              copy_row(static_cast<std::size_t>(item), to, slice.row_stride(0), from, slice.row_stride(1),
+                       row);
+            } else {
+              Cursor cursor(slice, 0);
+              for (std::int64_t done = 0; done < slice_size; done += row) {
+                copy_row(static_cast<std::size_t>(item), to + cursor.offset[0] * item, slice.row_stride(0),
+                         from + cursor.offset[1] * item, slice.row_stride(1), row);
+                cursor.advance(row);
+              }
+            }
+            if (++k == picks) {
+              k = 0;
+              place.advance(1);
+            }
           }
-        }
-        if (++k == picks) {
-          k = 0;
-          place.advance(1);
-        }
-      }
-    });
+        });
   });
 }
 
-// source is row-major. Threads share the columns inside of `dim` and the dimensions before it, never the index.
+// source is row-major. Threads share the columns inside of `dim` and the dimensions before it, never the
+// index.
 void run_index_select_backward(const Context& context, const KernelCall& call) {
   constexpr std::int64_t kPanel = 256;
   const View &index = call.in[0], &source = call.in[1], &out = call.out[0];
@@ -188,8 +195,10 @@ void run_index_select_backward(const Context& context, const KernelCall& call) {
           for (std::int64_t k = 0; k < picks; ++k, from += a.inner) {
             T* row = to + at[k * stride] * a.inner;
             for (std::int64_t c = 0; c < width; ++c) {
-              if constexpr (std::is_floating_point_v<T>) row[c] += from[c];
-              else row[c] = (Lane<T>(row[c]) + Lane<T>(from[c])).value;
+              if constexpr (std::is_floating_point_v<T>)
+                row[c] += from[c];
+              else
+                row[c] = (Lane<T>(row[c]) + Lane<T>(from[c])).value;
             }
           }
         }

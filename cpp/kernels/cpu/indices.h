@@ -17,7 +17,8 @@ bool indices_are_valid(const KernelCall& call, const View& index, std::int64_t l
   const std::int64_t n = index.numel();
   T buffer[kBlock];
   const auto is_bad = [&](T i) {
-    const bool outside = static_cast<std::uint64_t>(static_cast<std::int64_t>(i)) >= static_cast<std::uint64_t>(limit);
+    const bool outside =
+        static_cast<std::uint64_t>(static_cast<std::int64_t>(i)) >= static_cast<std::uint64_t>(limit);
     return outside && !(ignored && static_cast<std::int64_t>(i) == *ignored);
   };
   for (std::int64_t start = 0; start < n; start += kBlock) {

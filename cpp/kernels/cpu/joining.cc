@@ -1,5 +1,5 @@
-// Kernels that place whole tensors inside another: concatenation, the transposes of slices and diagonals, reversal,
-// triangles. Each is a copy into a view.
+// Kernels that place whole tensors inside another: concatenation, the transposes of slices and diagonals,
+// reversal, triangles. Each is a copy into a view.
 #include <array>
 #include <cstring>
 
@@ -82,7 +82,8 @@ void run_diagonal_backward(const Context& context, const KernelCall& call) {
   clear(context, out);
   if (grad.numel() == 0) return;
   const std::int64_t offset = call.attrs[1].integer();
-  const int row = place_of(call.attrs[2].integer(), out.ndim), column = place_of(call.attrs[3].integer(), out.ndim);
+  const int row = place_of(call.attrs[2].integer(), out.ndim),
+            column = place_of(call.attrs[3].integer(), out.ndim);
   Window part(out);
   part.move(offset >= 0 ? offset * out.strides[column] : -offset * out.strides[row]);
   part.remove(std::max(row, column));

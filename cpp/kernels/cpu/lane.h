@@ -1,5 +1,6 @@
-// Integers and bool as one-lane values with the same vocabulary that Vec has for floating types, so that one body per
-// operation serves every dtype. Arithmetic wraps as two's complement; on bool, sums are "or" and products "and".
+// Integers and bool as one-lane values with the same vocabulary that Vec has for floating types, so that one
+// body per operation serves every dtype. Arithmetic wraps as two's complement; on bool, sums are "or" and
+// products "and".
 #pragma once
 
 #include <cstdint>
@@ -26,17 +27,22 @@ struct Lane {
   void store(T* p) const { *p = value; }
 
   friend Lane operator+(Lane a, Lane b) {
-    if constexpr (std::is_same_v<T, bool>) return a.value || b.value;
-    else return static_cast<T>(static_cast<Unsigned>(a.value) + static_cast<Unsigned>(b.value));
+    if constexpr (std::is_same_v<T, bool>)
+      return a.value || b.value;
+    else
+      return static_cast<T>(static_cast<Unsigned>(a.value) + static_cast<Unsigned>(b.value));
   }
   friend Lane operator-(Lane a, Lane b) {
-    if constexpr (std::is_same_v<T, bool>) return a.value != b.value;
-    else return static_cast<T>(static_cast<Unsigned>(a.value) - static_cast<Unsigned>(b.value));
+    if constexpr (std::is_same_v<T, bool>)
+      return a.value != b.value;
+    else
+      return static_cast<T>(static_cast<Unsigned>(a.value) - static_cast<Unsigned>(b.value));
   }
   friend Lane operator*(Lane a, Lane b) {
     if constexpr (std::is_same_v<T, bool>) return a.value && b.value;
     // Through 64 bits: a product of two promoted small integers could overflow int.
-    else return static_cast<T>(static_cast<std::uint64_t>(a.value) * static_cast<std::uint64_t>(b.value));
+    else
+      return static_cast<T>(static_cast<std::uint64_t>(a.value) * static_cast<std::uint64_t>(b.value));
   }
   friend Lane operator/(Lane a, Lane b) { return trunc_div(a, b); }
   Lane operator-() const { return Lane(0) - *this; }
@@ -91,8 +97,10 @@ struct Lane {
   friend Lane bit_or(Lane a, Lane b) { return static_cast<T>(a.value | b.value); }
   friend Lane bit_xor(Lane a, Lane b) { return static_cast<T>(a.value ^ b.value); }
   friend Lane bit_not(Lane a) {
-    if constexpr (std::is_same_v<T, bool>) return !a.value;
-    else return static_cast<T>(~a.value);
+    if constexpr (std::is_same_v<T, bool>)
+      return !a.value;
+    else
+      return static_cast<T>(~a.value);
   }
 };
 

@@ -1,5 +1,5 @@
-// Geometry of several views that are walked together: aligned to one shape, dimensions merged where all layouts allow
-// it, and a cursor over the result. No data is touched here.
+// Geometry of several views that are walked together: aligned to one shape, dimensions merged where all
+// layouts allow it, and a cursor over the result. No data is touched here.
 #pragma once
 
 #include <cstdint>

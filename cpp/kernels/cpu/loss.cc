@@ -1,4 +1,5 @@
-// Kernels of the losses: the element-wise cores of ops/loss.h, and the negative log likelihood with its cotangent.
+// Kernels of the losses: the element-wise cores of ops/loss.h, and the negative log likelihood with its
+// cotangent.
 #include "ops/loss.h"
 
 #include <array>
@@ -41,7 +42,8 @@ T weight_of(const T* weights, std::int64_t target) {
 }
 
 template <class T>
-void nll(const Context& context, const KernelCall& call, const Classes& c, std::int64_t ignored, std::string_view how) {
+void nll(const Context& context, const KernelCall& call, const Classes& c, std::int64_t ignored,
+         std::string_view how) {
   const T* x = call.in[0].as<const T>();
   const auto* target = call.in[1].as<const std::int64_t>();
   const T* weights = call.has(2) ? call.in[2].as<const T>() : nullptr;
@@ -79,8 +81,10 @@ void run_nll(const Context& context, const KernelCall& call) {
   const std::string_view how = call.attrs[0].text();
   const std::int64_t ignored = call.attrs[1].integer();
   if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
-  if (call.out[0].dtype == Dtype::kFloat32) nll<float>(context, call, c, ignored, how);
-  else nll<double>(context, call, c, ignored, how);
+  if (call.out[0].dtype == Dtype::kFloat32)
+    nll<float>(context, call, c, ignored, how);
+  else
+    nll<double>(context, call, c, ignored, how);
 }
 
 template <class T>
@@ -114,8 +118,10 @@ void run_nll_backward(const Context& context, const KernelCall& call) {
   const std::string_view how = call.attrs[1].text();
   const std::int64_t ignored = call.attrs[2].integer();
   if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
-  if (out.dtype == Dtype::kFloat32) nll_backward<float>(context, call, c, ignored, how);
-  else nll_backward<double>(context, call, c, ignored, how);
+  if (out.dtype == Dtype::kFloat32)
+    nll_backward<float>(context, call, c, ignored, how);
+  else
+    nll_backward<double>(context, call, c, ignored, how);
 }
 
 constexpr std::array<Kernel, 2> kKernels = {

@@ -1,5 +1,5 @@
-// Kernels of the matrix products: views become the operands of gemm.h. Small dtypes, which gemm does not have, run as
-// plain loops.
+// Kernels of the matrix products: views become the operands of gemm.h. Small dtypes, which gemm does not
+// have, run as plain loops.
 #include <algorithm>
 #include <array>
 #include <type_traits>
@@ -37,9 +37,12 @@ void plain_product(const Context& context, const Gemm<T>& g) {
 
 template <class T>
 void product(const Context& context, const Gemm<T>& g) {
-  if constexpr (kIsFloat<T>) gemm(context, g);
-  else if constexpr (sizeof(T) >= 4) integer_gemm(context, g);
-  else plain_product(context, g);
+  if constexpr (kIsFloat<T>)
+    gemm(context, g);
+  else if constexpr (sizeof(T) >= 4)
+    integer_gemm(context, g);
+  else
+    plain_product(context, g);
 }
 
 // The matrices in the last two dimensions.
@@ -68,9 +71,8 @@ std::size_t float_scratch(Dtype dtype, F&& visit) {
 }
 
 void run_mm(const Context& context, const KernelCall& call) {
-  visit_dtype(call.out[0].dtype, [&]<class T>(T) {
-    product(context, gemm_of<T>(call.in[0], call.in[1], call.out[0]));
-  });
+  visit_dtype(call.out[0].dtype,
+              [&]<class T>(T) { product(context, gemm_of<T>(call.in[0], call.in[1], call.out[0])); });
 }
 
 std::size_t mm_scratch(const KernelCall& call, int threads) {
@@ -116,8 +118,10 @@ struct Rows {
     for (int d = last - 1; d >= 0; --d) {
       count *= x.sizes[d];
       if (x.sizes[d] == 1) continue;
-      if (first) row_stride = x.strides[d];
-      else needs_copy |= x.strides[d] != next;
+      if (first)
+        row_stride = x.strides[d];
+      else
+        needs_copy |= x.strides[d] != next;
       first = false;
       next = x.strides[d] * x.sizes[d];
     }
@@ -179,8 +183,10 @@ void run_linear(const Context& context, const KernelCall& call) {
     for (std::int64_t i = 0; i < g.m; ++i) {
       T* row = g.c + i * g.c_row;
       for (std::int64_t j = 0; j < g.n; ++j) {
-        if constexpr (kIsFloat<T>) row[j] += values[j * call.in[2].strides[0]];
-        else row[j] = (Lane<T>(row[j]) + Lane<T>(values[j * call.in[2].strides[0]])).value;
+        if constexpr (kIsFloat<T>)
+          row[j] += values[j * call.in[2].strides[0]];
+        else
+          row[j] = (Lane<T>(row[j]) + Lane<T>(values[j * call.in[2].strides[0]])).value;
       }
     }
   });

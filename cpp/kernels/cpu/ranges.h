@@ -1,5 +1,5 @@
-// Splitting a count of independent items into ranges that run in parallel. The ranges follow from the count and the
-// grain alone.
+// Splitting a count of independent items into ranges that run in parallel. The ranges follow from the count
+// and the grain alone.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,8 @@ constexpr std::int64_t grain_of(std::int64_t elements_per_item) {
   return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, elements_per_item));
 }
 
-// run(begin, end) over ranges of `grain` items; only for work whose result does not depend on where ranges end.
+// run(begin, end) over ranges of `grain` items; only for work whose result does not depend on where ranges
+// end.
 template <class F>
 void over_ranges(const Context& context, std::int64_t n, std::int64_t grain, const F& run) {
   if (n <= 0) return;
@@ -26,9 +27,8 @@ void over_ranges(const Context& context, std::int64_t n, std::int64_t grain, con
     run(std::int64_t{0}, n);
     return;
   }
-  context.parallel(divide_up(n, grain), [&](std::int64_t chunk) {
-    run(chunk * grain, std::min(n, (chunk + 1) * grain));
-  });
+  context.parallel(divide_up(n, grain),
+                   [&](std::int64_t chunk) { run(chunk * grain, std::min(n, (chunk + 1) * grain)); });
 }
 
 }  // namespace unspool::kernels::cpu

@@ -13,7 +13,8 @@ namespace unspool::kernels::cpu {
 template <class T>
 class Reader {
  public:
-  explicit Reader(const View& view) : data_(view.as<const T>()), flat_(view.contiguous), joint_(view.sizes, 0) {
+  explicit Reader(const View& view)
+      : data_(view.as<const T>()), flat_(view.contiguous), joint_(view.sizes, 0) {
     if (flat_) return;
     joint_ = Joint(view);
     joint_.merge();
@@ -29,8 +30,8 @@ class Reader {
     return flat_ ? data_ + begin : read_strided(begin, n, buffer);
   }
 
-  // `count` ranges of n elements, `distance` apart in row-major order; `buffer` has room for all of them. Where the
-  // memory runs across the ranges, they are transposed together.
+  // `count` ranges of n elements, `distance` apart in row-major order; `buffer` has room for all of them.
+  // Where the memory runs across the ranges, they are transposed together.
   void read_rows(std::int64_t begin, std::int64_t distance, std::int64_t count, std::int64_t n, T* buffer,
                  const T** rows) const {
     if (!flat_ && is_transposed_ && distance == joint_.row()) {
@@ -46,11 +47,12 @@ class Reader {
   }
 
  private:
-  static void transpose_elements(T* to, std::int64_t to_step, const T* from, std::int64_t from_step, std::int64_t rows,
-                                 std::int64_t columns) {
+  static void transpose_elements(T* to, std::int64_t to_step, const T* from, std::int64_t from_step,
+                                 std::int64_t rows, std::int64_t columns) {
     visit_size(sizeof(T), [&](auto word) {
       using W = decltype(word);
-      transpose(reinterpret_cast<W*>(to), to_step, reinterpret_cast<const W*>(from), from_step, rows, columns);
+      transpose(reinterpret_cast<W*>(to), to_step, reinterpret_cast<const W*>(from), from_step, rows,
+                columns);
     });
   }
 

@@ -1,5 +1,5 @@
-// Kernels of the folds in ops/reduction.h and of the other reductions to one value: Euclidean norm, logarithm of a sum
-// of exponentials, variance and mean.
+// Kernels of the folds in ops/reduction.h and of the other reductions to one value: Euclidean norm, logarithm
+// of a sum of exponentials, variance and mean.
 #include "ops/reduction.h"
 
 #include <array>
@@ -18,10 +18,14 @@ struct FoldStep : SumStep<T> {
     using Limits = std::numeric_limits<T>;
     constexpr bool kFloat = std::is_floating_point_v<T>;
     switch (Op::start) {
-      case ops::Start::kZero: return P(T(0));
-      case ops::Start::kOne: return P(T(1));
-      case ops::Start::kLowest: return P(kFloat ? static_cast<T>(-Limits::infinity()) : Limits::lowest());
-      default: return P(kFloat ? Limits::infinity() : Limits::max());
+      case ops::Start::kZero:
+        return P(T(0));
+      case ops::Start::kOne:
+        return P(T(1));
+      case ops::Start::kLowest:
+        return P(kFloat ? static_cast<T>(-Limits::infinity()) : Limits::lowest());
+      default:
+        return P(kFloat ? Limits::infinity() : Limits::max());
     }
   }
   static P combine(P a, P b) {
@@ -74,8 +78,10 @@ struct ExpStep : SumStep<T> {
 // Calls visit(T{}) for floating dtypes only.
 template <class F>
 void visit_float(Dtype dtype, F&& visit) {
-  if (dtype == Dtype::kFloat32) visit(float{});
-  else visit(double{});
+  if (dtype == Dtype::kFloat32)
+    visit(float{});
+  else
+    visit(double{});
 }
 
 template <class Op>

@@ -1,4 +1,5 @@
-// Running sums along a dimension of row-major tensors. Floating sums run in double, so that long ones stay accurate.
+// Running sums along a dimension of row-major tensors. Floating sums run in double, so that long ones stay
+// accurate.
 #include <array>
 
 #include "kernels/cpu/along.h"
@@ -16,8 +17,10 @@ using Running = std::conditional_t<std::is_floating_point_v<T>, double, Lane<T>>
 
 template <class T>
 T value_of(Running<T> sum) {
-  if constexpr (std::is_floating_point_v<T>) return static_cast<T>(sum);
-  else return sum.value;
+  if constexpr (std::is_floating_point_v<T>)
+    return static_cast<T>(sum);
+  else
+    return sum.value;
 }
 
 // Four rows at a time, because one chain of additions waits for itself.

@@ -1,5 +1,5 @@
-// softmax, log_softmax and their cotangents along one dimension of row-major tensors: along rows where that dimension
-// is the last, and otherwise over neighbouring columns at once.
+// softmax, log_softmax and their cotangents along one dimension of row-major tensors: along rows where that
+// dimension is the last, and otherwise over neighbouring columns at once.
 #include <array>
 #include <limits>
 
@@ -24,15 +24,14 @@ Vec<T> fold_row(const Step& step, std::int64_t n, const Map& map) {
   if (n <= kFoldBlock) return P(combine_lanes(step, fold_chains<P>(step, n, map)));
   Pairwise<P> partial;
   for (std::int64_t start = 0; start < n; start += kFoldBlock) {
-    partial.push(step, fold_chains<P>(step, std::min(kFoldBlock, n - start), [&](std::int64_t i, auto lanes) {
-      return map(start + i, lanes);
-    }));
+    partial.push(step, fold_chains<P>(step, std::min(kFoldBlock, n - start),
+                                      [&](std::int64_t i, auto lanes) { return map(start + i, lanes); }));
   }
   return P(combine_lanes(step, partial.total(step)));
 }
 
-// Each operation in two forms: `row` for n consecutive elements, `columns` for kCount packets of columns whose elements
-// are `step` apart.
+// Each operation in two forms: `row` for n consecutive elements, `columns` for kCount packets of columns
+// whose elements are `step` apart.
 
 // visit(v, place, x) for packet v of each of n rows.
 template <int kCount, class T, class Lanes, class F>
@@ -49,7 +48,8 @@ template <class T>
 struct Softmax {
   using P = Vec<T>;
   static void row(const T* x, const T*, T* out, std::int64_t n) {
-    const P highest = fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
+    const P highest =
+        fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
     const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
       const P e = exp(load_lanes<P>(x + i, lanes) - highest);
       store_lanes<P>(out + i, e, lanes);
@@ -64,16 +64,16 @@ struct Softmax {
   static void columns(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
     P highest[kCount], total[kCount];
     for (int v = 0; v < kCount; ++v) highest[v] = MaxStep<T>::identity(), total[v] = P(T(0));
-    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
+    each_column<kCount>(x, n, step, lanes,
+                        [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
     each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t at, P here) {
       const P e = exp(here - highest[v]);
       store_lanes<P>(out + at, e, lanes);
       total[v] = total[v] + e;
     });
     for (int v = 0; v < kCount; ++v) total[v] = P(T(1)) / total[v];
-    each_column<kCount>(static_cast<const T*>(out), n, step, lanes, [&](int v, std::int64_t at, P e) {
-      store_lanes<P>(out + at, e * total[v], lanes);
-    });
+    each_column<kCount>(static_cast<const T*>(out), n, step, lanes,
+                        [&](int v, std::int64_t at, P e) { store_lanes<P>(out + at, e * total[v], lanes); });
   }
 };
 
@@ -81,7 +81,8 @@ template <class T>
 struct LogSoftmax {
   using P = Vec<T>;
   static void row(const T* x, const T*, T* out, std::int64_t n) {
-    const P highest = fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
+    const P highest =
+        fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
     const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
       return exp(load_lanes<P>(x + i, lanes) - highest);
     });
@@ -94,10 +95,10 @@ struct LogSoftmax {
   static void columns(const T* x, const T*, T* out, std::int64_t n, std::int64_t step, Lanes lanes) {
     P highest[kCount], total[kCount];
     for (int v = 0; v < kCount; ++v) highest[v] = MaxStep<T>::identity(), total[v] = P(T(0));
-    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
-    each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t, P here) {
-      total[v] = total[v] + exp(here - highest[v]);
-    });
+    each_column<kCount>(x, n, step, lanes,
+                        [&](int v, std::int64_t, P here) { highest[v] = max(highest[v], here); });
+    each_column<kCount>(x, n, step, lanes,
+                        [&](int v, std::int64_t, P here) { total[v] = total[v] + exp(here - highest[v]); });
     for (int v = 0; v < kCount; ++v) total[v] = log(total[v]);
     each_column<kCount>(x, n, step, lanes, [&](int v, std::int64_t at, P here) {
       store_lanes<P>(out + at, here - highest[v] - total[v], lanes);
@@ -135,7 +136,8 @@ template <class T>
 struct LogSoftmaxBackward {
   using P = Vec<T>;
   static void row(const T* g, const T* y, T* out, std::int64_t n) {
-    const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(g + i, lanes); });
+    const P total =
+        fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(g + i, lanes); });
     each_packet<P>(n, [&](std::int64_t i, auto lanes) {
       store_lanes<P>(out + i, load_lanes<P>(g + i, lanes) - exp(load_lanes<P>(y + i, lanes)) * total, lanes);
     });
@@ -153,14 +155,16 @@ struct LogSoftmaxBackward {
 
 constexpr std::int64_t kShortRow = 32;
 
-// As many rows of at most kShortRow elements as a packet has lanes, as columns: one packet per place in the row.
+// As many rows of at most kShortRow elements as a packet has lanes, as columns: one packet per place in the
+// row.
 template <template <class> class Op, class T>
 void run_short_rows(const T* x, const T* y, T* out, std::int64_t n, std::int64_t rows) {
   using P = Vec<T>;
   constexpr std::int64_t kLanes = P::kLanes;
   using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   // A second one for y where it is another tensor; lanes without a row hold zeros.
-  alignas(64) W x_columns[kShortRow * kLanes] = {}, y_columns[kShortRow * kLanes], out_columns[kShortRow * kLanes];
+  alignas(64) W x_columns[kShortRow * kLanes] = {}, y_columns[kShortRow * kLanes],
+                                      out_columns[kShortRow * kLanes];
   if (rows < kLanes) std::fill_n(y_columns, n * kLanes, W(0));
   const auto words = [](auto* p) { return reinterpret_cast<const W*>(p); };
   transpose(x_columns, kLanes, words(x), n, n, rows);
@@ -180,12 +184,14 @@ void run_along(const Context& context, const KernelCall& call, const View* saved
   const T* y = saved ? saved->as<const T>() : x;
   T* out = call.out[0].as<T>();
   if (a.inner == 1 && a.n <= kShortRow) {
-    over_ranges(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin * P::kLanes; r < std::min(end * P::kLanes, a.outer); r += P::kLanes) {
-        const std::int64_t rows = std::min<std::int64_t>(P::kLanes, a.outer - r);
-        run_short_rows<Op>(x + r * a.n, y + r * a.n, out + r * a.n, a.n, rows);
-      }
-    });
+    over_ranges(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes),
+                [&](std::int64_t begin, std::int64_t end) {
+                  for (std::int64_t r = begin * P::kLanes; r < std::min(end * P::kLanes, a.outer);
+                       r += P::kLanes) {
+                    const std::int64_t rows = std::min<std::int64_t>(P::kLanes, a.outer - r);
+                    run_short_rows<Op>(x + r * a.n, y + r * a.n, out + r * a.n, a.n, rows);
+                  }
+                });
     return;
   }
   if (a.inner == 1) {
@@ -197,21 +203,23 @@ void run_along(const Context& context, const KernelCall& call, const View* saved
   constexpr int kCount = 4;
   constexpr std::int64_t kStrip = kCount * P::kLanes;
   const std::int64_t strips = divide_up(a.inner, kStrip);
-  over_ranges(context, a.outer * strips, grain_of(4 * a.n * kStrip), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t unit = begin; unit < end; ++unit) {
-      std::int64_t column = unit % strips * kStrip, at = unit / strips * a.n * a.inner + column;
-      if (column + kStrip <= a.inner) {
-        Op<T>::template columns<kCount>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
-        continue;
-      }
-      for (; column + P::kLanes <= a.inner; column += P::kLanes, at += P::kLanes) {
-        Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
-      }
-      if (column < a.inner) {
-        Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, static_cast<int>(a.inner - column));
-      }
-    }
-  });
+  over_ranges(context, a.outer * strips, grain_of(4 * a.n * kStrip),
+              [&](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t unit = begin; unit < end; ++unit) {
+                  std::int64_t column = unit % strips * kStrip, at = unit / strips * a.n * a.inner + column;
+                  if (column + kStrip <= a.inner) {
+                    Op<T>::template columns<kCount>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+                    continue;
+                  }
+                  for (; column + P::kLanes <= a.inner; column += P::kLanes, at += P::kLanes) {
+                    Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+                  }
+                  if (column < a.inner) {
+                    Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner,
+                                               static_cast<int>(a.inner - column));
+                  }
+                }
+              });
 }
 
 // Arguments: input, or grad and saved; the dimension is the first attribute.
@@ -219,8 +227,10 @@ template <template <class> class Op, bool kBackward>
 void run_softmax(const Context& context, const KernelCall& call) {
   const View* saved = kBackward ? &call.in[1] : nullptr;
   const std::int64_t dim = call.attrs[0].integer();
-  if (call.out[0].dtype == Dtype::kFloat32) run_along<Op, float>(context, call, saved, dim);
-  else run_along<Op, double>(context, call, saved, dim);
+  if (call.out[0].dtype == Dtype::kFloat32)
+    run_along<Op, float>(context, call, saved, dim);
+  else
+    run_along<Op, double>(context, call, saved, dim);
 }
 
 constexpr std::array<Kernel, 4> kKernels = {{

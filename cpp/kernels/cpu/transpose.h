@@ -31,9 +31,10 @@ void store_row(W* to, R row) {
   std::memcpy(to, &row, sizeof(row));
 }
 
-// to[r * to_step + c] = from[c * from_step + r] for one block. The 16-byte halves of rows i and i + half are joined
-// while loading, so that all shuffles stay within 16 bytes.
-inline void block(std::uint32_t* to, std::int64_t to_step, const std::uint32_t* from, std::int64_t from_step) {
+// to[r * to_step + c] = from[c * from_step + r] for one block. The 16-byte halves of rows i and i + half are
+// joined while loading, so that all shuffles stay within 16 bytes.
+inline void block(std::uint32_t* to, std::int64_t to_step, const std::uint32_t* from,
+                  std::int64_t from_step) {
   using R = Lanes<std::uint32_t, 8>::Type;
   for (int side = 0; side < 2; ++side) {
     R m[4];
@@ -53,7 +54,8 @@ inline void block(std::uint32_t* to, std::int64_t to_step, const std::uint32_t* 
   }
 }
 
-inline void block(std::uint64_t* to, std::int64_t to_step, const std::uint64_t* from, std::int64_t from_step) {
+inline void block(std::uint64_t* to, std::int64_t to_step, const std::uint64_t* from,
+                  std::int64_t from_step) {
   using R = Lanes<std::uint64_t, 4>::Type;
   for (int side = 0; side < 2; ++side) {
     const std::uint64_t* at = from + 2 * side;
@@ -69,7 +71,8 @@ inline void block(std::uint64_t* to, std::int64_t to_step, const std::uint64_t* 
 template <bool kUpper, class R, std::size_t... I>
 R interleave(R a, R b, std::index_sequence<I...>) {
   constexpr int kCount = static_cast<int>(sizeof...(I));
-  return __builtin_shufflevector(a, b, static_cast<int>(I / 2 + (I % 2) * kCount + (kUpper ? kCount / 2 : 0))...);
+  return __builtin_shufflevector(a, b,
+                                 static_cast<int>(I / 2 + (I % 2) * kCount + (kUpper ? kCount / 2 : 0))...);
 }
 
 // Rounds of interleaving row i with row i + half; 16 bytes are one register everywhere.

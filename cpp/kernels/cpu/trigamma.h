@@ -14,7 +14,8 @@ inline double trigamma_positive(double x) {
   for (; x < 12; x += 1) sum += 1 / (x * x);
   const double z = 1 / (x * x);
   const double series =
-      1.0 / 6 + z * (-1.0 / 30 + z * (1.0 / 42 + z * (-1.0 / 30 + z * (5.0 / 66 + z * (-691.0 / 2730 + z * (7.0 / 6))))));
+      1.0 / 6 + z * (-1.0 / 30 +
+                     z * (1.0 / 42 + z * (-1.0 / 30 + z * (5.0 / 66 + z * (-691.0 / 2730 + z * (7.0 / 6))))));
   return sum + (1 + (0.5 + z * x * series) / x) / x;
 }
 
@@ -30,7 +31,8 @@ inline double trigamma_scalar(double x) {
 
 template <class T>
 [[gnu::noinline]] Vec<T> trigamma(Vec<T> x) {
-  for (int i = 0; i < Vec<T>::kLanes; ++i) x.v[i] = static_cast<T>(trigamma_scalar(static_cast<double>(x[i])));
+  for (int i = 0; i < Vec<T>::kLanes; ++i)
+    x.v[i] = static_cast<T>(trigamma_scalar(static_cast<double>(x[i])));
   return x;
 }
 

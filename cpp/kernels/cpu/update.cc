@@ -1,6 +1,6 @@
-// Kernels of the optimizer updates: the rule of one element from ops/update.h, run in place over groups of contiguous
-// tensors (parameter, gradient, states). Work is split over the concatenation of all groups, so that many small
-// tensors cost one chunk.
+// Kernels of the optimizer updates: the rule of one element from ops/update.h, run in place over groups of
+// contiguous tensors (parameter, gradient, states). Work is split over the concatenation of all groups, so
+// that many small tensors cost one chunk.
 #include "ops/update.h"
 
 #include <array>
@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::int64_t kUpdateGrain = 65536;
 
-// The rule on elements [0, n) of one group. The parameter and the states are written back, the gradient is not.
+// The rule on elements [0, n) of one group. The parameter and the states are written back, the gradient is
+// not.
 template <class Op, class T>
 void update_range(T* const* tensors, std::int64_t n, const Vec<T>* hyper) {
   using P = Vec<T>;
@@ -59,8 +60,10 @@ void update_groups(const Context& context, const KernelCall& call) {
 template <class Op>
 void run_update(const Context& context, const KernelCall& call) {
   if (call.in.empty()) return;
-  if (call.in[0].dtype == Dtype::kFloat32) update_groups<Op, float>(context, call);
-  else update_groups<Op, double>(context, call);
+  if (call.in[0].dtype == Dtype::kFloat32)
+    update_groups<Op, float>(context, call);
+  else
+    update_groups<Op, double>(context, call);
 }
 
 template <class... Ops>

@@ -67,7 +67,9 @@ def grad(
     if not only_inputs:
         raise ValueError("grad: only_inputs=False is not supported; use backward() to reach all leaves")
     if is_grads_batched:
-        raise NotImplementedError("grad: is_grads_batched=True is not supported; call grad once per cotangent")
+        raise NotImplementedError(
+            "grad: is_grads_batched=True is not supported; call grad once per cotangent"
+        )
     if allow_unused is None:
         allow_unused = materialize_grads
     result: tuple[Tensor, ...] = _core._grad(

@@ -16,7 +16,8 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._to_save: tuple[Tensor | None, ...] = ()
-        # Each with its version and, for an output, its number: outputs are kept without history, which would be a cycle.
+        # Each with its version and, for an output, its number: outputs are kept without history, which
+        # would be a cycle.
         self._saved: list[tuple[Tensor | None, int, int | None]] | None = None
         self._node: Node | None = None  # while backward runs
         self._non_differentiable: set[int] = set()
@@ -49,7 +50,9 @@ class FunctionCtx:
     def _save(self, outputs: tuple[Any, ...]) -> None:
         self._saved = []
         for tensor in self._to_save:
-            number = next((i for i, output in enumerate(outputs) if output is tensor and tensor is not None), None)
+            number = next(
+                (i for i, output in enumerate(outputs) if output is tensor and tensor is not None), None
+            )
             kept = tensor if tensor is None or number is None else tensor.detach()
             self._saved.append((kept, 0 if tensor is None else tensor._version, number))
         self._to_save = ()
@@ -66,14 +69,15 @@ class FunctionCtx:
         """
         if self._saved is None:
             raise RuntimeError(
-                "saved_tensors: the graph was already freed; call backward(retain_graph=True) to unwind it twice"
+                "saved_tensors: the graph was already freed; call backward(retain_graph=True) to unwind it "
+                "twice"
             )
         tensors: list[Tensor | None] = []
         for position, (tensor, version, output) in enumerate(self._saved):
             if tensor is not None and tensor._version != version:
                 raise RuntimeError(
-                    f"saved_tensors: tensor {position} saved by {type(self).__name__} was changed in place since "
-                    f"(version {tensor._version}, saved at version {version}); clone() it first"
+                    f"saved_tensors: tensor {position} saved by {type(self).__name__} was changed in place "
+                    f"since (version {tensor._version}, saved at version {version}); clone() it first"
                 )
             if tensor is not None and output is not None and self._node is not None:
                 tensor = _core._result_of(self._node, output, tensor)
@@ -90,9 +94,10 @@ def _takes_ctx(function: type[Function]) -> bool:
 class Function(FunctionCtx):
     """Base of user-defined operations.
 
-    Subclasses define ``forward(ctx, *args)`` (or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``) and
-    ``backward(ctx, *grad_outputs)``, which returns one gradient per argument of forward, None where there is none.
-    They are called by ``apply``. Gradients of any order work when ``backward`` is made of operations.
+    Subclasses define ``forward(ctx, *args)`` (or ``forward(*args)`` with
+    ``setup_context(ctx, inputs, output)``) and ``backward(ctx, *grad_outputs)``, which returns one
+    gradient per argument of forward, None where there is none. They are called by ``apply``. Gradients of
+    any order work when ``backward`` is made of operations.
     """
 
     @staticmethod
@@ -149,7 +154,9 @@ class Function(FunctionCtx):
         return tuple(results)
 
 
-def _call_backward(cls: type[Function], ctx: Any, count: int, node: Node, *cotangents: Tensor | None) -> list[Any]:
+def _call_backward(
+    cls: type[Function], ctx: Any, count: int, node: Node, *cotangents: Tensor | None
+) -> list[Any]:
     """Run a Function's backward on the tape's cotangents and check what it returns."""
     ctx._node = node
     try:
@@ -160,7 +167,9 @@ def _call_backward(cls: type[Function], ctx: Any, count: int, node: Node, *cotan
     if len(grads) > count and all(grad is None for grad in grads[count:]):
         grads = grads[:count]
     if len(grads) != count:
-        raise RuntimeError(f"{cls.__name__}.backward: returned {len(grads)} gradients for {count} inputs of forward")
+        raise RuntimeError(
+            f"{cls.__name__}.backward: returned {len(grads)} gradients for {count} inputs of forward"
+        )
     return grads
 
 
@@ -186,11 +195,13 @@ class _DifferentiatedTwice(Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, *args: Any) -> Tensor:
         """Give the value itself."""
+        del ctx, args
         return value.detach()
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Refuse."""
+        del ctx, grad_outputs
         raise RuntimeError(
             "once_differentiable: this Function's backward was declared to be differentiable only once; "
             "write it with operations and remove the decorator for higher derivatives"

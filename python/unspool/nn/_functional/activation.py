@@ -154,7 +154,8 @@ def gumbel_softmax(
     if not hard:
         return soft
     winner = soft.argmax(dim, keepdim=True)
-    one_hot: Tensor = unspool.zeros_like(logits).scatter_(dim, winner, 1.0)
+    categories = unspool.arange(logits.shape[dim]).reshape([-1] + [1] * (logits.ndim - 1 - dim % logits.ndim))
+    one_hot = (categories == winner).to(logits.dtype)
     return one_hot - soft.detach() + soft
 
 

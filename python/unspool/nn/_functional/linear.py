@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unspool
 from unspool._core import Tensor
-from unspool.nn._functional.common import ops
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -22,8 +21,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     Raises:
         RuntimeError: shapes that do not go together.
     """
-    if hasattr(ops, "bilinear"):
-        return ops.bilinear(input1, input2, weight, bias)
     fits = (
         weight.dim() == 3
         and input1.dim() == input2.dim() >= 1

@@ -204,8 +204,8 @@ class Module(StatefulModule):
         return self._apply(lambda tensor: unspool.empty_like(tensor, device=device), recurse)
 
     def share_memory(self) -> Self:
-        """Moves the tensors to memory shared between processes."""
-        return self._apply(lambda tensor: tensor.share_memory_())
+        """Raises: tensors in memory shared between processes are not supported."""
+        raise NotImplementedError("share_memory: memory shared between processes is not supported")
 
     # -- printing --------------------------------------------------------------------------------------
 
