@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,15 +42,15 @@ def save(obj: Mapping[str, Tensor], f: str | os.PathLike[str]) -> None:
                 f"save: {name!r} is a {type(value).__name__}; safetensors files hold tensors only"
             )
         arrays[name] = np.ascontiguousarray(value.detach().numpy()).reshape(value.shape)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(serialize(arrays))
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
