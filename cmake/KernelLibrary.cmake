@@ -73,9 +73,12 @@ function(unspool_kernel_flags target level)
   endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
   target_include_directories(${target} SYSTEM PRIVATE "${UNSPOOL_EIGEN_DIR}")
+  # Under sanitizers the level of the whole build stays: -O3 on top of their checks compiles for minutes per file.
+  if(NOT UNSPOOL_SANITIZE)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O3>)
+  endif()
   target_compile_options(
-    ${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O3> -march=${level} -ffp-contract=off -fno-math-errno
-                      -fno-trapping-math ${gnu_flags})
+    ${target} PRIVATE -march=${level} -ffp-contract=off -fno-math-errno -fno-trapping-math ${gnu_flags})
   target_link_libraries(${target} PRIVATE unspool_flags Threads::Threads)
 endfunction()
 
