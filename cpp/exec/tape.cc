@@ -22,11 +22,52 @@ using ops::Reads;
 
 // A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry,
 // and keeping the tensor itself would be a cycle.
-struct Saved {
-  Operand value;
-  Ref<Storage> storage;
-  std::uint32_t version = 0;
+class Saved {
+ public:
+  Saved() noexcept : value_() {}
+  ~Saved() { clear(); }
+  Saved(const Saved&) = delete;
+  Saved& operator=(const Saved&) = delete;
+
+  void keep(const Operand& value) {
+    value_ = value;
+    if (value.is_tensor()) version_ = value.impl().storage->version();
+  }
+  void keep(const Ref<Storage>& storage) {
+    value_.~Operand();
+    ::new (&plain_) Ref<Storage>(storage);
+    is_plain_ = true;
+    version_ = storage->version();
+  }
+  void clear() noexcept {
+    if (is_plain_) {
+      plain_.~Ref<Storage>();
+      ::new (&value_) Operand();
+      is_plain_ = false;
+    } else {
+      value_ = Operand();
+    }
+  }
+
+  bool is_plain() const { return is_plain_; }
+  const Operand& value() const { return value_; }
+  const Ref<Storage>& plain() const { return plain_; }
+  // Whose version counts; null for numbers and absent operands.
+  const Storage* storage() const {
+    if (is_plain_) return plain_.get();
+    return value_.is_tensor() ? value_.impl().storage.get() : nullptr;
+  }
+  std::uint32_t version() const { return version_; }
+
+ private:
+  union {
+    Operand value_;
+    Ref<Storage> plain_;
+  };
+  std::uint32_t version_ = 0;
+  bool is_plain_ = false;
 };
+static_assert(sizeof(Saved) == 24);
 
 struct OutputMeta {
   std::uint32_t first_size;  // into the node's list of sizes
@@ -122,7 +163,6 @@ class OpNode final : public Node {
   const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
   const std::int64_t* all_sizes() const { return at<std::int64_t>(layout().sizes); }
 
-  void save(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
 
   const ops::Op& op_;
@@ -157,7 +197,7 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
       node->save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
     } else if (static_cast<std::size_t>(bit) < call.in.size()) {
       const bool is_old = bit == 0 && overwritten;
-      node->save(*place, is_old ? Operand(overwritten) : call.in[static_cast<std::size_t>(bit)]);
+      place->keep(is_old ? Operand(overwritten) : call.in[static_cast<std::size_t>(bit)]);
     }
   }
   for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
@@ -174,24 +214,18 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
   return node;
 }
 
-void OpNode::save(Saved& place, const Operand& value) {
-  place.value = value;
-  if (value.is_tensor()) place.version = value.impl().storage->version();
-}
-
 void OpNode::save_output(Saved& place, const Tensor& value) {
-  place.version = value->storage->version();
   const bool is_plain = value.is_contiguous() && value->offset == 0;
   if (is_plain)
-    place.storage = value->storage;
+    place.keep(value->storage);
   else
-    place.value = value.alias();
+    place.keep(Operand(value.alias()));
 }
 
 void OpNode::release() {
   if (reads_ == 0) return;
   Saved* saved = at<Saved>(layout().saved);
-  for (std::size_t i = 0; i < saved_count(); ++i) saved[i] = Saved{};
+  for (std::size_t i = 0; i < saved_count(); ++i) saved[i].clear();
   released = true;
 }
 
@@ -208,10 +242,7 @@ std::size_t OpNode::saved_bytes() const {
   std::size_t total = 0;
   const Saved* saved = at<Saved>(layout().saved);
   for (std::size_t i = 0; i < saved_count(); ++i) {
-    if (saved[i].storage)
-      total += saved[i].storage->bytes();
-    else if (saved[i].value.is_tensor())
-      total += saved[i].value.impl().storage->bytes();
+    if (saved[i].storage()) total += saved[i].storage()->bytes();
   }
   return total;
 }
@@ -235,16 +266,16 @@ class TapeVjp final : public ops::Vjp {
     return cotangent;
   }
   bool has_g(int i) const override { return static_cast<bool>(cotangents_[static_cast<std::size_t>(i)]); }
-  Operand in(int i) override { return checked(i, "input " + std::to_string(i)).value; }
+  Operand in(int i) override { return checked(i).value(); }
   Tensor out(int i) override {
-    const Saved& saved = checked(kOutputBit + i, "its output");
+    const Saved& saved = checked(kOutputBit + i);
     Tensor value;
-    if (saved.storage) {
+    if (saved.is_plain()) {
       const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
       value = Tensor(Ref<TensorImpl>(
-          new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.storage, 0)));
+          new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.plain(), 0)));
     } else {
-      value = saved.value.tensor().alias();
+      value = saved.value().tensor().alias();
     }
     // For higher derivatives the output is again this node's result.
     if (ops::thread_state().grad_enabled && is_floating(value.dtype())) {
@@ -270,16 +301,18 @@ class TapeVjp final : public ops::Vjp {
     return spec_;
   }
 
-  const Saved& checked(int bit, const std::string& what) {
-    if (!node_.reads(bit)) fail(node_.name(), ": its rule reads ", what, " without having declared it");
+  static std::string what(int bit) {
+    return bit >= kOutputBit ? "its output" : "input " + std::to_string(bit);
+  }
+
+  const Saved& checked(int bit) {
+    if (!node_.reads(bit)) fail(node_.name(), ": its rule reads ", what(bit), " without having declared it");
     const Saved& saved = node_.saved(bit);
-    const Storage* storage = saved.storage             ? saved.storage.get()
-                             : saved.value.is_tensor() ? saved.value.impl().storage.get()
-                                                       : nullptr;
-    if (storage && storage->version() != saved.version) {
-      fail("backward: ", node_.name(), in_module(node_), " saved ", what, " for its gradient, but ",
+    const Storage* storage = saved.storage();
+    if (storage && storage->version() != saved.version()) {
+      fail("backward: ", node_.name(), in_module(node_), " saved ", what(bit), " for its gradient, but ",
            storage->writer() ? storage->writer() : "an in-place operation",
-           " has since overwritten it (version ", storage->version(), ", saved at version ", saved.version,
+           " has since overwritten it (version ", storage->version(), ", saved at version ", saved.version(),
            "); use the operation that returns a new tensor, or clone() first");
     }
     return saved;
