@@ -11,7 +11,10 @@ namespace unspool::kernels::cpu {
 // Upwards by recurrence, then the asymptotic series (Abramowitz and Stegun 6.4.12).
 inline double trigamma_positive(double x) {
   double sum = 0;
-  for (; x < 12; x += 1) sum += 1 / (x * x);
+  while (x < 12) {
+    sum += 1 / (x * x);
+    x += 1;
+  }
   const double z = 1 / (x * x);
   const double series =
       1.0 / 6 + z * (-1.0 / 30 +

@@ -212,7 +212,7 @@ inline Vec<T> sigmoid_any(Vec<T> x) {
   using F = Format<T>;
   const auto [r, biased] = reduce_exp(clamp_for(-x, C::kExpm1Min, -C::kExpMin), 2 * F::kBias);
   const V tail = fma(r * r, polynomial(r, C::kExpm1), r);
-  constexpr auto kTwoBiases = static_cast<typename V::UintLane>(2 * F::kBias);
+  constexpr auto kTwoBiases = typename V::UintLane{2} * static_cast<typename V::UintLane>(F::kBias);
   const auto half = biased >> 1;
   const V upper = V::from_bits((biased - half) << F::kMantissaBits);      // 2^(n - n / 2)
   const V lower = V::from_bits((kTwoBiases - half) << F::kMantissaBits);  // 2^(-n / 2)
