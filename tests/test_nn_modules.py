@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 import unspool as us
-from reference.nn import CASES, Case
+from reference import nn as plain
+from reference import padding
+from reference.nn import Case
 from unspool import nn
 from unspool.nn import functional as F
 
+CASES = [*plain.CASES, *padding.CASES]
 TOLERANCE = {"float32": 3e-5, "float64": 1e-10}
 # Modules that are checked elsewhere: containers, random ones, and those that take functions.
 ELSEWHERE = {

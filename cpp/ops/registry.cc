@@ -10,6 +10,7 @@
 #include "ops/joining.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
+#include "ops/padding.h"
 #include "ops/pointwise.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
@@ -44,7 +45,7 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps>();
+              CreationOps, UpdateOps, PaddingOps>();
   return all;
 }
 

@@ -7,7 +7,7 @@ is either a second row of an operation or a name in a namespace.
 
 from __future__ import annotations
 
-from . import activations, arithmetic, indexing, linalg, losses, reductions, shape, transcendental
+from . import activations, arithmetic, indexing, linalg, losses, padding, reductions, shape, transcendental
 from .rows import Row, table
 
 ROWS: dict[str, Row] = table(
@@ -19,6 +19,7 @@ ROWS: dict[str, Row] = table(
     *shape.ROWS.values(),
     *indexing.ROWS.values(),
     *losses.ROWS.values(),
+    *padding.ROWS.values(),
 )
 
 __all__ = ["ROWS", "Row"]

@@ -25,5 +25,6 @@ std::span<const Kernel> indexing_kernels();
 std::span<const Kernel> joining_kernels();
 std::span<const Kernel> creation_kernels();
 std::span<const Kernel> update_kernels();
+std::span<const Kernel> padding_kernels();
 
 }  // namespace unspool::kernels::cpu

@@ -32,7 +32,8 @@ struct AllKernels {
          {arithmetic_kernels(), pointwise_kernels(), comparison_kernels(), bitwise_kernels(),
           selection_kernels(), activation_kernels(), loss_core_kernels(), nll_kernels(), copy_kernels(),
           reduction_kernels(), indexed_extremum_kernels(), scan_kernels(), softmax_kernels(),
-          matmul_kernels(), indexing_kernels(), joining_kernels(), creation_kernels(), update_kernels()}) {
+          matmul_kernels(), indexing_kernels(), joining_kernels(), creation_kernels(), update_kernels(),
+          padding_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }

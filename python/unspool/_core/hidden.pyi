@@ -152,6 +152,24 @@ def normal_of(
 ) -> Tensor:
     """Independent normal numbers."""
 
+def pad_with_itself(input: Tensor, pad: SupportsIndex | Sequence[SupportsIndex], mode: str) -> Tensor:
+    """Continues a tensor beyond its edges by its own elements: mode is 'reflect', 'replicate' or 'circular'."""
+
+@overload
+def pad_with_itself_backward(
+    grad: Tensor,
+    pad: SupportsIndex | Sequence[SupportsIndex],
+    mode: str,
+    size: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """The transpose of pad_with_itself."""
+
+@overload
+def pad_with_itself_backward(
+    grad: Tensor, pad: SupportsIndex | Sequence[SupportsIndex], mode: str, *size: SupportsIndex
+) -> Tensor:
+    """The transpose of pad_with_itself."""
+
 def power(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Power with a general exponent."""
 

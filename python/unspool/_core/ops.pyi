@@ -214,6 +214,11 @@ def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
 def concatenate(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Alias of cat."""
 
+def constant_pad_nd(
+    input: Tensor, pad: SupportsIndex | Sequence[SupportsIndex], value: float = 0.0
+) -> Tensor:
+    """Puts a border of one value around the last dimensions, or cuts elements off where a pad is negative."""
+
 def copysign(input: Tensor | float, other: Tensor | float) -> Tensor:
     """The input's magnitude with the other's sign bit."""
 

@@ -69,6 +69,7 @@ glu = _core.functional.glu
 hardshrink = _core.functional.hardshrink
 huber_loss = _core.functional.huber_loss
 linear = _core.functional.linear
+pad = _core.functional.pad
 logsigmoid = _core.functional.logsigmoid
 prelu = _core.functional.prelu
 softplus = _core.functional.softplus
@@ -115,6 +116,7 @@ __all__ = [
     "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
+    "pad",
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",
