@@ -17,10 +17,13 @@ std::optional<Dtype> dtype_of_array(const py::dtype& dtype) {
     case 'b':
       return Dtype::kBool;
     case 'f':
+      if (dtype.itemsize() == 2) return Dtype::kFloat16;
       if (dtype.itemsize() == 4) return Dtype::kFloat32;
       if (dtype.itemsize() == 8) return Dtype::kFloat64;
       return std::nullopt;
     case 'i':
+      if (dtype.itemsize() == 1) return Dtype::kInt8;
+      if (dtype.itemsize() == 2) return Dtype::kInt16;
       if (dtype.itemsize() == 4) return Dtype::kInt32;
       if (dtype.itemsize() == 8) return Dtype::kInt64;
       return std::nullopt;
@@ -32,7 +35,10 @@ std::optional<Dtype> dtype_of_array(const py::dtype& dtype) {
 }
 
 py::dtype array_dtype(Dtype dtype) {
-  return visit_dtype(dtype, []<class T>(T) { return py::dtype::of<T>(); });
+  if (dtype == Dtype::kBFloat16) {
+    fail(ErrorKind::kType, "NumPy has no bfloat16; convert with float() first");
+  }
+  return py::dtype(std::string(name(dtype)));
 }
 
 void drop_object(void* owner) {
@@ -114,7 +120,7 @@ struct DlManagedVersioned {
 
 constexpr std::int32_t kDlCpu = 1;
 constexpr std::uint64_t kDlReadOnly = 1;
-enum DlCode : std::uint8_t { kDlInt = 0, kDlUInt = 1, kDlFloat = 2, kDlBool = 6 };
+enum DlCode : std::uint8_t { kDlInt = 0, kDlUInt = 1, kDlFloat = 2, kDlBfloat = 4, kDlBool = 6 };
 
 struct Exported {
   Tensor tensor;
@@ -127,10 +133,11 @@ DlTensor describe(const Tensor& tensor) {
   dl.data = tensor.data();
   dl.device = {kDlCpu, 0};
   dl.ndim = tensor.ndim();
-  const DlCode code = tensor.dtype() == Dtype::kBool    ? kDlBool
-                      : is_floating(tensor.dtype())     ? kDlFloat
-                      : tensor.dtype() == Dtype::kUInt8 ? kDlUInt
-                                                        : kDlInt;
+  const DlCode code = tensor.dtype() == Dtype::kBool       ? kDlBool
+                      : tensor.dtype() == Dtype::kBFloat16 ? kDlBfloat
+                      : is_floating(tensor.dtype())        ? kDlFloat
+                      : tensor.dtype() == Dtype::kUInt8    ? kDlUInt
+                                                           : kDlInt;
   dl.dtype = {code, static_cast<std::uint8_t>(8 * size_of(tensor.dtype())), 1};
   dl.shape = tensor->sizes.data();
   dl.strides = tensor->strides.data();
@@ -172,6 +179,10 @@ py::capsule export_dlpack(const Tensor& tensor, py::handle max_version, py::hand
 Dtype dtype_of_dlpack(const DlTensor& dl) {
   if (dl.dtype.lanes == 1) {
     const int bits = dl.dtype.bits;
+    if (dl.dtype.code == kDlBfloat && bits == 16) return Dtype::kBFloat16;
+    if (dl.dtype.code == kDlFloat && bits == 16) return Dtype::kFloat16;
+    if (dl.dtype.code == kDlInt && bits == 8) return Dtype::kInt8;
+    if (dl.dtype.code == kDlInt && bits == 16) return Dtype::kInt16;
     if (dl.dtype.code == kDlFloat && bits == 32) return Dtype::kFloat32;
     if (dl.dtype.code == kDlFloat && bits == 64) return Dtype::kFloat64;
     if (dl.dtype.code == kDlInt && bits == 64) return Dtype::kInt64;
@@ -236,7 +247,8 @@ Tensor share_array(py::handle object) {
   const auto dtype = dtype_of_array(array.dtype());
   if (!dtype || !array.dtype().attr("isnative").cast<bool>()) {
     fail(ErrorKind::kType, "from_numpy: arrays of ", py::str(array.dtype()).cast<std::string>(),
-         " are not supported; convert with astype() to bool, uint8, int32, int64, float32 or float64");
+         " are not supported; convert with astype() to bool, uint8, int8, int16, int32, int64, float16, "
+         "float32 or float64");
   }
   const auto item = static_cast<py::ssize_t>(size_of(*dtype));
   Dims sizes, strides;

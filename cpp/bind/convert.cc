@@ -6,6 +6,7 @@
 
 #include "bind/errors.h"
 #include "bind/tensor_object.h"
+#include "ops/api.h"
 
 namespace unspool::bind {
 
@@ -239,6 +240,7 @@ PyObject* item_of(const Tensor& tensor) {
     fail("item: only a tensor of one element has a single value, this one has shape ",
          to_string(tensor.sizes()));
   }
+  if (is_narrow(tensor.dtype())) return item_of(ops::to(tensor, carrier(tensor.dtype())));
   return visit_dtype(tensor.dtype(), [&]<class T>(T) -> PyObject* {
     const T value = *static_cast<const T*>(tensor.data());
     if constexpr (std::is_same_v<T, bool>)

@@ -70,6 +70,14 @@ void walk(PyObject* object, std::size_t depth, Survey& survey) {
   for (Py_ssize_t i = 0; i < count; ++i) walk(PySequence_Fast_GET_ITEM(object, i), depth + 1, survey);
 }
 
+// Whether the integer dtype has the value.
+bool holds(Dtype dtype, std::int64_t value) {
+  if (dtype == Dtype::kUInt8) return value >= 0 && value <= 255;
+  const auto bits = static_cast<int>(8 * size_of(dtype));
+  return bits == 64 || (value >= -(std::int64_t{1} << (bits - 1)) && value < std::int64_t{1} << (bits - 1));
+}
+
+// Writes the elements, in the carrier of `dtype`.
 void fill(PyObject* object, Dtype dtype, std::byte*& place) {
   if (is_sequence(object)) {
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
@@ -79,7 +87,7 @@ void fill(PyObject* object, Dtype dtype, std::byte*& place) {
   Owned item;
   if (is_tensor(object)) item = Owned(checked(item_of(tensor_of(object))));
   const auto number = *number_operand(item ? item.get() : object);
-  visit_dtype(dtype, [&]<class T>(T) {
+  visit_dtype(carrier(dtype), [&]<class T>(T) {
     T value;
     if (number.kind() == ops::Operand::Kind::kFloat) {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
@@ -90,10 +98,9 @@ void fill(PyObject* object, Dtype dtype, std::byte*& place) {
       value = static_cast<T>(number.number());
     } else {
       value = static_cast<T>(number.integer());
-      if constexpr (std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::uint8_t>) {
-        if (static_cast<std::int64_t>(value) != number.integer()) {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        if (!holds(dtype, number.integer()))
           fail("tensor(): ", number.integer(), " does not fit into ", name(dtype));
-        }
       }
     }
     std::memcpy(place, &value, sizeof(T));
@@ -125,9 +132,13 @@ Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
   if (!dtype && survey.tensors) {
     type = survey.category > category(*survey.tensors) ? type : *survey.tensors;
   }
-  Tensor result = Tensor::empty(survey.sizes, type);
+  Tensor result = Tensor::empty(survey.sizes, carrier(type));
   auto* place = static_cast<std::byte*>(result.data());
   fill(data, type, place);
+  if (is_narrow(type)) {
+    const ops::GradMode no_grad(false);
+    result = ops::to(result, type);
+  }
   return result;
 }
 
@@ -386,6 +397,7 @@ void bind_creation(py::module_& core) {
   core.def("get_default_dtype", &default_dtype, "The floating dtype that factories give when none is named.");
   core.def("set_default_dtype", &set_default, py::arg("d"),
            "Sets the floating dtype that factories give by default.");
+  core.def("_promote_types", promote, py::arg("type1"), py::arg("type2"));
   core.def("_result_type", [](py::handle a, py::handle b) {
     const ops::Operand operands[2] = {
         is_tensor(a.ptr()) ? ops::Operand(tensor_of(a.ptr())) : need_number(a, "result_type", "tensor1"),

@@ -1,4 +1,4 @@
-// The Python type unspool.dtype: six singletons.
+// The Python type unspool.dtype: one singleton per element type.
 #include <Python.h>
 
 #include <string>
@@ -39,7 +39,8 @@ PyObject* module_name(PyObject*, void*) { return PyUnicode_FromString("unspool")
 void add_dtype_type(PyObject* module) {
   static PyGetSetDef properties[] = {
       {"itemsize", item_size, nullptr, "Bytes per element.", nullptr},
-      {"is_floating_point", floating, nullptr, "Whether this is float32 or float64.", nullptr},
+      {"is_floating_point", floating, nullptr, "Whether this is float16, bfloat16, float32 or float64.",
+       nullptr},
       {"is_complex", complex, nullptr, "False: complex numbers are not supported.", nullptr},
       {"is_signed", is_signed, nullptr, "Whether negative values exist.", nullptr},
       {"__name__", text_name, nullptr, nullptr, nullptr},

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "exec/kernel_map.h"
+#include "exec/narrow.h"
 #include "exec/tape.h"
 #include "ops/api.h"
 #include "ops/elementwise.h"
@@ -49,6 +50,7 @@ class Launch {
       ops::infer_elementwise(inference_);
     else
       record.infer(inference_);
+    inference_.compute = carrier(inference_.compute);
     cast_inputs();
   }
 
@@ -62,13 +64,15 @@ class Launch {
   }
 
   void run(std::span<const Tensor> out) {
+    if (is_narrow_cast(call_)) return run_narrow_cast(call_.tensor(0), out[0]);
     SmallVector<View, 4> in_views;
     SmallVector<Number, 4> numbers(call_.in.size());
     Operands row_major;  // keeps copies alive while the kernel runs
     for (std::size_t i = 0; i < call_.in.size(); ++i)
       in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
     View out_views[3];
-    for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = out[i].view();
+    Tensor wide[3];
+    for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = target_of(out[i], wide[i]).view();
     const std::span<const View> outs(out_views, outputs());
     if (takes_generator(call_.op.record)) {
       SmallVector<Attr, 6> attrs(call_.attrs.begin(), call_.attrs.end());
@@ -76,6 +80,9 @@ class Launch {
       run_kernel(call_.op, in_views, outs, attrs);
     } else {
       run_kernel(call_.op, in_views, outs, call_.attrs);
+    }
+    for (std::size_t i = 0; i < outputs(); ++i) {
+      if (wide[i]) run_narrow_cast(wide[i], out[i]);
     }
   }
 
@@ -88,6 +95,13 @@ class Launch {
       cast_[i] = ops::to(call_.in[i].tensor(), inference_.compute);
     }
     if (!cast_.empty()) call_.in = cast_;
+  }
+
+  // What the kernel writes in place of `out`, where an attribute asks for a dtype that it does not compute
+  // in.
+  const Tensor& target_of(const Tensor& out, Tensor& wide) const {
+    if (!is_narrow(out.dtype()) || moves_only(call_.op)) return out;
+    return wide = Tensor::empty(out.sizes(), carrier(out.dtype()));
   }
 
   View view_of(const Operand& operand, Number& number, Operands& row_major) {
@@ -123,7 +137,14 @@ Tensor make_view(const Call& call) {
 void run_update(const Call& call) {
   SmallVector<View, 16> views;
   views.reserve(call.in.size());
-  for (const Operand& operand : call.in) views.push_back(operand.impl().view());
+  for (const Operand& operand : call.in) {
+    if (is_narrow(operand.impl().dtype)) {
+      fail(ErrorKind::kNotImplemented, call.op.record.public_name(), ": ", name(operand.impl().dtype),
+           " parameters are not updated; keep the parameters in float32 and compute in ",
+           name(operand.impl().dtype));
+    }
+    views.push_back(operand.impl().view());
+  }
   run_kernel(call.op, views, {}, call.attrs);
   const auto arity = static_cast<std::size_t>(call.op.record.arity);
   for (std::size_t i = 0; i < call.in.size(); ++i) {
@@ -199,6 +220,13 @@ void copy_into(const Tensor& target, const Tensor& source) {
   ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, target);
 }
 
+// Copies between dtypes of which one is kept in memory only are converted before they are written.
+bool needs_cast(const Call& call, const Tensor& target) {
+  if (&call.op != &ops::op_of<ops::CopyInto>) return false;
+  const Dtype source = call.in[1].impl().dtype;
+  return source != target.dtype() && (is_narrow(source) || is_narrow(target.dtype()));
+}
+
 }  // namespace
 
 void Eager::emit(const Call& call, std::span<Tensor> out) {
@@ -216,6 +244,7 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
     default:
       break;
   }
+  if (is_carried(call)) return emit_carried(call, out);
   Launch launch(call);
   launch.allocate(out);
   launch.run(out);
@@ -224,10 +253,11 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
 
 void Eager::emit_into(const Call& call, const Tensor& target) {
   const ops::Record& record = call.op.record;
+  if (needs_cast(call, target)) return copy_into(target, ops::to(call.tensor(1), target.dtype()));
   const bool recording = needs_record(call.op, call.in);
   check_target(call, target, recording);
   const bool has_kernel = record.kind == ops::Kind::kElementwise || record.kind == ops::Kind::kKernel;
-  if (has_kernel && record.outputs.size() == 1) {
+  if (has_kernel && record.outputs.size() == 1 && !is_carried(call)) {
     Launch launch(call);
     check_result(call, target, launch.spec(0).sizes, launch.spec(0).dtype);
     if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {

@@ -55,8 +55,8 @@ std::string Call::describe() const {
 }
 
 Dtype result_type(std::span<const Operand> operands) {
-  // The strongest dtype of each rank: numbers, 0-d tensors, tensors with dimensions.
-  int best[3] = {-1, -1, -1};
+  // The promoted dtype of each rank: numbers, 0-d tensors, tensors with dimensions.
+  std::optional<Dtype> best[3];
   for (const Operand& operand : operands) {
     if (operand.is_none()) continue;
     const int rank = operand.is_number() ? 0 : operand.ndim() == 0 ? 1 : 2;
@@ -68,16 +68,13 @@ Dtype result_type(std::span<const Operand> operands) {
               : operand.category() == Category::kInteger ? Dtype::kInt64
                                                          : Dtype::kBool;
     }
-    best[rank] = std::max(best[rank], static_cast<int>(dtype));
+    best[rank] = best[rank] ? promote(*best[rank], dtype) : dtype;
   }
-  int result = best[2];
+  std::optional<Dtype> result = best[2];
   for (int rank : {1, 0}) {
-    if (best[rank] < 0) continue;
-    if (result < 0 || category(static_cast<Dtype>(best[rank])) > category(static_cast<Dtype>(result))) {
-      result = best[rank];
-    }
+    if (best[rank] && (!result || category(*best[rank]) > category(*result))) result = best[rank];
   }
-  return result < 0 ? Dtype::kFloat32 : static_cast<Dtype>(result);
+  return result.value_or(Dtype::kFloat32);
 }
 
 }  // namespace unspool::ops

@@ -37,7 +37,7 @@ enum class Result : std::uint8_t {
   kBool,      // computes in the promoted dtype, gives bool
 };
 
-using DtypeSet = std::uint8_t;
+using DtypeSet = std::uint16_t;
 constexpr DtypeSet bit(Dtype dtype) { return static_cast<DtypeSet>(1u << static_cast<unsigned>(dtype)); }
 inline constexpr DtypeSet kFloats = bit(Dtype::kFloat32) | bit(Dtype::kFloat64);
 inline constexpr DtypeSet kIntegers = bit(Dtype::kUInt8) | bit(Dtype::kInt32) | bit(Dtype::kInt64);

@@ -9,8 +9,22 @@
 
 namespace unspool {
 
-enum class Dtype : std::uint8_t { kBool, kUInt8, kInt32, kInt64, kFloat32, kFloat64 };
-inline constexpr int kDtypeCount = 6;
+// Kernels compute in the first six; the others are kept in memory only, and are computed with in their
+// carrier: int32 for the small integers, float32 for the half-precision floats.
+enum class Dtype : std::uint8_t {
+  kBool,
+  kUInt8,
+  kInt32,
+  kInt64,
+  kFloat32,
+  kFloat64,
+  kInt8,
+  kInt16,
+  kFloat16,
+  kBFloat16
+};
+inline constexpr int kDtypeCount = 10;
+inline constexpr int kComputeDtypeCount = 6;
 
 // Bool < integer < floating: a Python scalar changes a tensor's dtype only when its category is higher.
 enum class Category : std::uint8_t { kBool, kInteger, kFloating };
@@ -19,12 +33,15 @@ struct DtypeInfo {
   std::string_view name;
   std::uint8_t size;
   Category category;
+  std::uint8_t rank;  // in promotion
 };
 
 inline constexpr DtypeInfo kDtypeInfo[kDtypeCount] = {
-    {"bool", 1, Category::kBool},        {"uint8", 1, Category::kInteger},
-    {"int32", 4, Category::kInteger},    {"int64", 8, Category::kInteger},
-    {"float32", 4, Category::kFloating}, {"float64", 8, Category::kFloating},
+    {"bool", 1, Category::kBool, 0},        {"uint8", 1, Category::kInteger, 1},
+    {"int32", 4, Category::kInteger, 4},    {"int64", 8, Category::kInteger, 5},
+    {"float32", 4, Category::kFloating, 8}, {"float64", 8, Category::kFloating, 9},
+    {"int8", 1, Category::kInteger, 2},     {"int16", 2, Category::kInteger, 3},
+    {"float16", 2, Category::kFloating, 6}, {"bfloat16", 2, Category::kFloating, 7},
 };
 
 constexpr const DtypeInfo& info(Dtype dtype) { return kDtypeInfo[static_cast<int>(dtype)]; }
@@ -33,9 +50,21 @@ constexpr std::size_t size_of(Dtype dtype) { return info(dtype).size; }
 constexpr Category category(Dtype dtype) { return info(dtype).category; }
 constexpr bool is_floating(Dtype dtype) { return category(dtype) == Category::kFloating; }
 
-// The smallest listed type that holds both: the enumerators stand in promotion order, and no pair of the six
-// needs a third type.
-constexpr Dtype promote(Dtype a, Dtype b) { return a < b ? b : a; }
+// Whether the dtype is kept in memory only.
+constexpr bool is_narrow(Dtype dtype) { return static_cast<int>(dtype) >= kComputeDtypeCount; }
+// What is computed with in its place.
+constexpr Dtype carrier(Dtype dtype) {
+  if (!is_narrow(dtype)) return dtype;
+  return is_floating(dtype) ? Dtype::kFloat32 : Dtype::kInt32;
+}
+
+// The smallest dtype that holds both: the one of higher rank, save for two pairs that need a third.
+constexpr Dtype promote(Dtype a, Dtype b) {
+  const auto are = [&](Dtype x, Dtype y) { return (a == x && b == y) || (a == y && b == x); };
+  if (are(Dtype::kUInt8, Dtype::kInt8)) return Dtype::kInt16;
+  if (are(Dtype::kFloat16, Dtype::kBFloat16)) return Dtype::kFloat32;
+  return info(a).rank < info(b).rank ? b : a;
+}
 
 template <class T>
 constexpr Dtype dtype_of() {
@@ -55,7 +84,7 @@ constexpr Dtype dtype_of() {
   }
 }
 
-// Calls `visit(T{})` with the C++ type of `dtype`.
+// Calls `visit(T{})` with the C++ type of `dtype`, one that kernels compute in.
 template <class F>
 constexpr decltype(auto) visit_dtype(Dtype dtype, F&& visit) {
   switch (dtype) {

@@ -13,6 +13,7 @@ from unspool._core import (
     arange,
     as_tensor,
     asarray,
+    bfloat16,
     bool,
     default_generator,
     device,
@@ -21,6 +22,7 @@ from unspool._core import (
     empty_cache,
     empty_like,
     eye,
+    float16,
     float32,
     float64,
     from_dlpack,
@@ -31,6 +33,8 @@ from unspool._core import (
     get_num_threads,
     get_rng_state,
     initial_seed,
+    int8,
+    int16,
     int32,
     int64,
     is_grad_enabled,
@@ -80,8 +84,10 @@ from unspool.serialization import load, save  # noqa: E402
 
 float = float32
 double = float64
+half = float16
 long = int64
 int = int32
+short = int16
 
 __version__: str = _core.__version__
 
@@ -94,6 +100,7 @@ __all__ = [
     "as_tensor",
     "asarray",
     "autograd",
+    "bfloat16",
     "bool",
     "broadcast_shapes",
     "broadcast_tensors",
@@ -111,6 +118,7 @@ __all__ = [
     "eye",
     "finfo",
     "float",
+    "float16",
     "float32",
     "float64",
     "from_dlpack",
@@ -120,11 +128,14 @@ __all__ = [
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
+    "half",
     "iinfo",
     "inf",
     "inference_mode",
     "initial_seed",
     "int",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "is_complex",
@@ -165,6 +176,7 @@ __all__ = [
     "set_grad_enabled",
     "set_num_threads",
     "set_rng_state",
+    "short",
     "show_config",
     "tensor",
     "tensordot",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor, dtype
 
-# In promotion order: of two dtypes the later holds both.
-_ORDER = [_core.bool, _core.uint8, _core.int32, _core.int64, _core.float32, _core.float64]
-_RANKS = {each: rank for rank, each in enumerate(_ORDER)}
-
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """Give the smallest dtype that holds the values of both."""
-    return _ORDER[max(_RANKS[type1], _RANKS[type2])]
+    result: dtype = _core._promote_types(type1, type2)
+    return result
 
 
 def _category(of: dtype) -> int:
@@ -33,7 +32,7 @@ def result_type(tensor1: Tensor | float, tensor2: Tensor | float) -> dtype:
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the dtype is float32 or float64."""
+    """Whether the dtype is float16, bfloat16, float32 or float64."""
     return input.dtype.is_floating_point
 
 
@@ -49,12 +48,20 @@ class finfo:
         self.dtype = type if type is not None else _core.get_default_dtype()
         if not self.dtype.is_floating_point:
             raise TypeError(f"finfo: {self.dtype} is not a floating dtype; use iinfo")
-        limits = np.finfo(self.dtype.__name__)
+        if self.dtype is _core.bfloat16:
+            self.bits, self.resolution = 16, 0.01
+            self.eps, self.tiny = 2.0**-7, 2.0**-126
+            self.max = (2.0 - self.eps) * 2.0**127
+        else:
+            self._read(np.finfo(self.dtype.__name__))
+        self.min = -self.max
+        self.smallest_normal = self.tiny
+
+    def _read(self, limits: np.finfo[Any]) -> None:
         self.bits = int(limits.bits)
         self.eps = float(limits.eps)
         self.max = float(limits.max)
-        self.min = float(limits.min)
-        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.tiny = float(limits.tiny)
         self.resolution = float(limits.resolution)
 
     def __repr__(self) -> str:
@@ -73,3 +80,9 @@ class iinfo:
 
     def __repr__(self) -> str:
         return f"iinfo(dtype={self.dtype.__name__}, max={self.max}, min={self.min})"
+
+
+def as_array(tensor: Tensor) -> Any:
+    """Give the values as a NumPy array; bfloat16, which NumPy lacks, as float32."""
+    values = tensor.detach()
+    return (values.float() if values.dtype is _core.bfloat16 else values).numpy()

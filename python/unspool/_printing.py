@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from unspool import _core
 from unspool._core import Tensor
+from unspool._dtypes import as_array
 
 _EDGE = 3  # elements shown at each end of a shortened dimension
 _THRESHOLD = 1000  # tensors with more elements are shortened
@@ -70,7 +71,7 @@ def _rows(array: npt.NDArray[np.generic], numbers: _Numbers, indent: int, shorte
 
 def format_tensor(tensor: Tensor, prefix: str = "tensor(") -> str:
     """Give the text of a tensor: its elements, and what cannot be seen from them (dtype, shape, history)."""
-    values = tensor.detach().numpy()
+    values = as_array(tensor)
     shorten = values.size > _THRESHOLD
     if values.size == 0:
         body = "[]"

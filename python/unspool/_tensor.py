@@ -10,6 +10,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor, device, dtype, ops
+from unspool._dtypes import as_array
 from unspool._functions import equal
 from unspool._handle import RemovableHandle
 from unspool._printing import format_tensor
@@ -87,7 +88,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 def tolist(self: Tensor) -> Any:
     """Give the elements as nested Python lists, a number for a 0-d tensor."""
-    return self.detach().numpy().tolist()
+    return as_array(self).tolist()
 
 
 def backward(
@@ -219,6 +220,10 @@ _TYPE_NAMES = {
     _core.int64: "unspool.LongTensor",
     _core.int32: "unspool.IntTensor",
     _core.uint8: "unspool.ByteTensor",
+    _core.int8: "unspool.CharTensor",
+    _core.int16: "unspool.ShortTensor",
+    _core.float16: "unspool.HalfTensor",
+    _core.bfloat16: "unspool.BFloat16Tensor",
     _core.bool: "unspool.BoolTensor",
 }
 
@@ -232,6 +237,10 @@ def attach_methods() -> None:
         "long": _cast_method(_core.int64),
         "int": _cast_method(_core.int32),
         "byte": _cast_method(_core.uint8),
+        "char": _cast_method(_core.int8),
+        "short": _cast_method(_core.int16),
+        "half": _cast_method(_core.float16),
+        "bfloat16": _cast_method(_core.bfloat16),
         "bool": _cast_method(_core.bool),
         "cpu": cpu,
         "cuda": cuda,

@@ -5,6 +5,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "tensor/half.h"
+
 #if defined(__x86_64__)
 #include <emmintrin.h>
 #endif
@@ -15,7 +17,13 @@ namespace unspool::kernels::cpu {
 // number), and for uint8 the low byte of the int64.
 template <class To, class From>
 To convert(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
+    return to_float(x);
+  } else if constexpr (std::is_same_v<To, Half>) {
+    return to_half(x);
+  } else if constexpr (std::is_same_v<To, BFloat16>) {
+    return to_bfloat16(x);
+  } else if constexpr (std::is_same_v<To, bool>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     using Wide = std::conditional_t<sizeof(To) == 4, std::int32_t, std::int64_t>;

@@ -120,6 +120,28 @@ void move(const Context& context, Joint& joint, void* to, const void* from) {
     move_rows(context, joint, target, source);
 }
 
+// Between a dtype that is kept in memory only and its carrier.
+template <class Narrow, class Wide>
+void move_narrow(const Context& context, const Joint& joint, const View& to, const View& from) {
+  if (is_narrow(to.dtype))
+    move_rows(context, joint, to.as<Narrow>(), from.as<const Wide>());
+  else
+    move_rows(context, joint, to.as<Wide>(), from.as<const Narrow>());
+}
+
+void move_narrow(const Context& context, const Joint& joint, const View& to, const View& from) {
+  switch (is_narrow(to.dtype) ? to.dtype : from.dtype) {
+    case Dtype::kInt8:
+      return move_narrow<std::int8_t, std::int32_t>(context, joint, to, from);
+    case Dtype::kInt16:
+      return move_narrow<std::int16_t, std::int32_t>(context, joint, to, from);
+    case Dtype::kFloat16:
+      return move_narrow<Half, float>(context, joint, to, from);
+    default:
+      return move_narrow<BFloat16, float>(context, joint, to, from);
+  }
+}
+
 void copy_bytes(const Context& context, std::byte* to, const std::byte* from, std::int64_t n) {
   over_ranges(context, n, 8 * kGrain, [&](std::int64_t begin, std::int64_t end) {
     std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
@@ -152,6 +174,7 @@ void copy_view(const Context& context, const View& to, const View& from) {
                [&](auto word) { move<decltype(word), decltype(word)>(context, joint, to.data, from.data); });
     return;
   }
+  if (is_narrow(to.dtype) || is_narrow(from.dtype)) return move_narrow(context, joint, to, from);
   visit_dtype(to.dtype, [&]<class To>(To) {
     visit_dtype(from.dtype, [&]<class From>(From) {
       if constexpr (!std::is_same_v<To, From>) move<To, From>(context, joint, to.data, from.data);

@@ -15,6 +15,8 @@ decltype(auto) visit_size(std::size_t size, F&& visit) {
   switch (size) {
     case 1:
       return visit(std::uint8_t{});
+    case 2:
+      return visit(std::uint16_t{});
     case 4:
       return visit(std::uint32_t{});
     default:

@@ -10,7 +10,7 @@ namespace unspool::kernels::cpu {
 
 // As many elements as one block has rows and columns.
 template <class W>
-inline constexpr int kTransposeBlock = sizeof(W) == 1 ? 16 : 32 / static_cast<int>(sizeof(W));
+inline constexpr int kTransposeBlock = (sizeof(W) <= 2 ? 16 : 32) / static_cast<int>(sizeof(W));
 
 namespace transposing {
 
@@ -76,9 +76,11 @@ R interleave(R a, R b, std::index_sequence<I...>) {
 }
 
 // Rounds of interleaving row i with row i + half; 16 bytes are one register everywhere.
-inline void block(std::uint8_t* to, std::int64_t to_step, const std::uint8_t* from, std::int64_t from_step) {
-  constexpr int kSize = kTransposeBlock<std::uint8_t>;
-  using R = Lanes<std::uint8_t, kSize>::Type;
+template <class W>
+  requires(sizeof(W) <= 2)
+void block(W* to, std::int64_t to_step, const W* from, std::int64_t from_step) {
+  constexpr int kSize = kTransposeBlock<W>;
+  using R = typename Lanes<W, kSize>::Type;
   constexpr auto kAll = std::make_index_sequence<kSize>{};
   R rows[kSize];
   for (int i = 0; i < kSize; ++i) std::memcpy(&rows[i], from + i * from_step, sizeof(R));
