@@ -34,7 +34,7 @@ from reference import ROWS, Row, promotion
 from reference.rows import Sample
 
 # Rows whose operation is a short Python composition of registered ones.
-COMPOSITE: frozenset[str] = frozenset({"tensordot"})
+COMPOSITE: frozenset[str] = frozenset({"tensordot", "embedding_bag", "one_hot"})
 
 # Which dot product a GEMM uses depends on how its operands are laid out: equal bits are promised per
 # layout only.

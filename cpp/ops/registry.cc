@@ -7,6 +7,7 @@
 #include "ops/arithmetic.h"
 #include "ops/comparison.h"
 #include "ops/creation.h"
+#include "ops/embedding.h"
 #include "ops/joining.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
@@ -45,7 +46,7 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps>();
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps>();
   return all;
 }
 

@@ -7,7 +7,18 @@ is either a second row of an operation or a name in a namespace.
 
 from __future__ import annotations
 
-from . import activations, arithmetic, indexing, linalg, losses, padding, reductions, shape, transcendental
+from . import (
+    activations,
+    arithmetic,
+    embedding,
+    indexing,
+    linalg,
+    losses,
+    padding,
+    reductions,
+    shape,
+    transcendental,
+)
 from .rows import Row, table
 
 ROWS: dict[str, Row] = table(
@@ -18,6 +29,7 @@ ROWS: dict[str, Row] = table(
     *linalg.ROWS.values(),
     *shape.ROWS.values(),
     *indexing.ROWS.values(),
+    *embedding.ROWS.values(),
     *losses.ROWS.values(),
     *padding.ROWS.values(),
 )

@@ -112,6 +112,10 @@ class _CentralMomentResult(NamedTuple):
     var: Tensor
     mean: Tensor
 
+class _EmbeddingBagMaxResult(NamedTuple):
+    output: Tensor
+    chosen: Tensor
+
 class _MaxDimResult(NamedTuple):
     values: Tensor
     indices: Tensor

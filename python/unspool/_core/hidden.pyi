@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import SupportsIndex, overload
 
-from unspool._core import Generator, Tensor, _CentralMomentResult, _DtypeLike, _NllLossForwardResult
+from unspool._core import (
+    Generator,
+    Tensor,
+    _CentralMomentResult,
+    _DtypeLike,
+    _EmbeddingBagMaxResult,
+    _NllLossForwardResult,
+)
 
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """An arithmetic progression."""
@@ -63,6 +70,56 @@ def elu_family(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scal
 
 def elu_family_(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     """Exponential linear units with all three parameters."""
+
+def embedding_bag_dot(
+    grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, padding_idx: SupportsIndex
+) -> Tensor:
+    """Cotangent of the scales of embedding_bag_sum."""
+
+def embedding_bag_max(
+    weight: Tensor, indices: Tensor, offsets: Tensor, padding_idx: SupportsIndex
+) -> _EmbeddingBagMaxResult:
+    """Column-wise maxima of table rows, one row per bag; 0 where a bag is empty."""
+
+def embedding_bag_mean_scales(
+    indices: Tensor, offsets: Tensor, padding_idx: SupportsIndex, dtype: _DtypeLike | None = None
+) -> Tensor:
+    """The scales with which embedding_bag_sum gives means."""
+
+def embedding_bag_scatter(
+    grad: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale: Tensor,
+    num_weights: SupportsIndex,
+    padding_idx: SupportsIndex,
+) -> Tensor:
+    """Cotangent of the table of embedding_bag_sum."""
+
+def embedding_bag_sum(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale: Tensor,
+    padding_idx: SupportsIndex,
+    scale_grad_by_freq: bool,
+) -> Tensor:
+    """Weighted sums of table rows, one per bag."""
+
+def embedding_dense_backward(
+    grad: Tensor,
+    indices: Tensor,
+    num_weights: SupportsIndex,
+    padding_idx: SupportsIndex = -1,
+    scale_grad_by_freq: bool = False,
+) -> Tensor:
+    """Cotangent of the table of an embedding, rows added in the order of the indices."""
+
+def embedding_renorm(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float = 2.0) -> Tensor:
+    """Shortens the rows that indices name to a norm of at most max_norm."""
+
+def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float = 2.0) -> Tensor:
+    """Shortens the rows that indices name to a norm of at most max_norm."""
 
 def exponential_of(
     size: SupportsIndex | Sequence[SupportsIndex],

@@ -277,6 +277,15 @@ def einsum(equation: str, operands: Sequence[Tensor]) -> Tensor:
 def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Sums of products over named indices, e.g. 'bij,bjk->bik'; repeated indices take diagonals, '...' stands for broadcast dimensions. Operands are contracted from left to right."""
 
+def embedding(
+    weight: Tensor,
+    indices: Tensor,
+    padding_idx: SupportsIndex = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of weight (V, D) by index (int64 or int32, any shape); gives (*indices.shape, D). The row padding_idx gets no gradient; with scale_grad_by_freq a row's gradient is divided by the number of times it was picked."""
+
 def eq(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Equality, element by element; gives bool."""
 

@@ -39,6 +39,7 @@ from unspool.nn._functional.activation import (
 )
 from unspool.nn._functional.distance import normalize, pairwise_distance
 from unspool.nn._functional.dropout import dropout
+from unspool.nn._functional.embedding import embedding, embedding_bag, one_hot
 from unspool.nn._functional.linear import bilinear
 from unspool.nn._functional.loss import (
     binary_cross_entropy,
@@ -91,6 +92,8 @@ __all__ = [
     "dropout",
     "elu",
     "elu_",
+    "embedding",
+    "embedding_bag",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -116,6 +119,7 @@ __all__ = [
     "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",

@@ -14,6 +14,17 @@ ops = _core.functional
 REDUCTIONS = ("none", "mean", "sum")
 
 
+def require_tensors(name: str, **arguments: object) -> None:
+    """Checks what a function in Python is given before it uses it.
+
+    Raises:
+        TypeError: an argument is not a Tensor.
+    """
+    for argument, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name}: argument '{argument}' must be a Tensor, not {type(value).__name__}")
+
+
 def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
     """Overwrites ``input`` by ``function(input, *args)`` and returns it.
 

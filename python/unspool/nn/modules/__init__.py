@@ -51,6 +51,10 @@ from unspool.nn.modules.elementwise import (
     Product,
     Sum,
 )
+from unspool.nn.modules.embedding import (
+    Embedding,
+    EmbeddingBag,
+)
 from unspool.nn.modules.flatten import (
     Flatten,
     Unflatten,
@@ -122,6 +126,8 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Elementwise",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianNLLLoss",
     "Hardshrink",
