@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 
 from unspool import _core
 from unspool._config import show_config
@@ -74,6 +75,7 @@ from unspool._functions import (
     numel,
     tensordot,
 )
+from unspool._lazy import submodules
 from unspool._tensor import attach_methods
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
@@ -81,6 +83,11 @@ attach_methods()
 
 from unspool import autograd, linalg, nn, optim, random  # noqa: E402
 from unspool.serialization import load, save  # noqa: E402
+
+if TYPE_CHECKING:
+    from unspool import utils
+else:
+    __getattr__ = submodules(__name__, ["utils"])
 
 float = float32
 double = float64
@@ -181,6 +188,7 @@ __all__ = [
     "tensor",
     "tensordot",
     "uint8",
+    "utils",
     "zeros",
     "zeros_like",
 ]
