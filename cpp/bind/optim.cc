@@ -257,10 +257,10 @@ double GroupStep::advance(PyObject* entry) {
     object = find(entry, keys().step);
   }
   const Tensor& counter = tensor_of(object);
-  if (counter.numel() != 1 || !counter->storage->writable()) {
+  if (counter.numel() != 1 || !counter->storage->writable() || is_narrow(counter.dtype())) {
     fail(ErrorKind::kValue,
-         "optim.step: state 'step' must be a writable tensor of one element, not one of shape ",
-         to_string(counter.sizes()));
+         "optim.step: state 'step' must be a writable tensor of one element, float32 if possible, not ",
+         name(counter.dtype()), " of shape ", to_string(counter.sizes()));
   }
   const double before = read_counter(counter);
   counters_.emplace_back(Owned(Py_NewRef(object)), before);
