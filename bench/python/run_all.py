@@ -19,6 +19,7 @@ SUITES = {
     "overhead": "Overhead of one operation",
     "steps": "Whole training steps",
     "kernels": "Large operations",
+    "normalization": "Normalization layers",
     "accuracy": "Accuracy of functions in float32",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",

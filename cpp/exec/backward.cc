@@ -34,6 +34,9 @@ class Engine {
 
  private:
   void collect(std::span<const Tensor> outputs);
+  bool is_border(const Node* node) const;
+  // How many edges of the node are followed.
+  std::uint32_t edges_of(const Node* node) const { return is_border(node) ? 0 : node->input_count(); }
   void link();
   void mark_needed();
   void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
@@ -70,6 +73,12 @@ Engine::Engine(std::span<const Tensor> outputs, std::span<const Tensor> cotangen
   seed(outputs, cotangents);
 }
 
+bool Engine::is_border(const Node* node) const {
+  if (!how_.stops_at_inputs) return false;
+  return std::any_of(how_.inputs.begin(), how_.inputs.end(),
+                     [&](const Tensor& input) { return edge_of(input.impl()).get() == node; });
+}
+
 void Engine::collect(std::span<const Tensor> outputs) {
   std::vector<Node*> waiting;
   const auto reach = [&](Node* node) {
@@ -82,7 +91,7 @@ void Engine::collect(std::span<const Tensor> outputs) {
     Node* node = waiting.back();
     waiting.pop_back();
     nodes_.push_back(node);
-    for (std::uint32_t e = 0; e < node->input_count(); ++e) reach(node->edge(e).get());
+    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) reach(node->edge(e).get());
   }
   const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
   if (!std::is_sorted(nodes_.begin(), nodes_.end(), later))
@@ -99,7 +108,7 @@ void Engine::link() {
     first_edge_.push_back(static_cast<std::uint32_t>(targets_.size()));
     first_slot_.push_back(slots);
     slots += node->output_count();
-    for (std::uint32_t e = 0; e < node->input_count(); ++e) {
+    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) {
       Node* target = node->edge(e).get();
       targets_.push_back(target ? static_cast<std::int32_t>(target->index) : kNowhere);
       if (target && target->is_leaf()) ++pending_[target->index];

@@ -15,6 +15,8 @@ struct Unwinding {
   std::span<const Tensor> inputs{};
   // With inputs: add to their .grad instead of returning.
   bool accumulate = false;
+  // With inputs: what they were computed from is not even looked at.
+  bool stops_at_inputs = false;
 };
 
 // Unwinds from `outputs` with the given cotangents (undefined means 1, allowed for single elements). Returns

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "exec/backward.h"
 #include "exec/kernel_map.h"
 #include "exec/narrow.h"
 #include "exec/tape.h"
@@ -277,6 +278,12 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
   emit(call, {out, static_cast<std::size_t>(record.outputs.size())});
   check_result(call, target, out[0].sizes(), out[0].dtype());
   copy_into(target, out[0]);
+}
+
+std::vector<Tensor> Eager::derive(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+                                  std::span<const Tensor> inputs) {
+  return unwind(outputs, cotangents,
+                {.retain_graph = true, .create_graph = true, .inputs = inputs, .stops_at_inputs = true});
 }
 
 void start(const kernels::Table& table) {

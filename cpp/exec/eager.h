@@ -10,6 +10,8 @@ class Eager final : public ops::Emitter {
  public:
   void emit(const ops::Call& call, std::span<Tensor> out) override;
   void emit_into(const ops::Call& call, const Tensor& target) override;
+  std::vector<Tensor> derive(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+                             std::span<const Tensor> inputs) override;
 };
 
 // Connects the operations to the kernels of a table and makes eager execution the default. Raises when an

@@ -20,6 +20,11 @@ ThreadState& thread_state() noexcept { return state; }
 
 Emitter& emitter() { return state.emitter ? *state.emitter : *default_emitter; }
 
+std::vector<Tensor> Emitter::derive(std::span<const Tensor>, std::span<const Tensor>,
+                                    std::span<const Tensor>) {
+  fail(ErrorKind::kNotImplemented, "derive: this emitter keeps no tape");
+}
+
 void set_default_emitter(Emitter* emitter) { default_emitter = emitter; }
 
 const Scope* Scope::child(const Scope* parent, std::string_view name) {

@@ -2,9 +2,11 @@
 // thread's Emitter. Eager execution, tracing and verification are Emitters.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ops/call.h"
 #include "ops/record.h"
@@ -18,6 +20,10 @@ class Emitter {
   virtual void emit(const Call& call, std::span<Tensor> out) = 0;
   // The same, with the result written into `target`, an existing tensor (name_ and out= forms).
   virtual void emit_into(const Call& call, const Tensor& target) = 0;
+  // The cotangents of `inputs`, from which `outputs` were computed, recorded so that they can be
+  // differentiated again. Looks at nothing that the inputs themselves were computed from.
+  virtual std::vector<Tensor> derive(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
+                                     std::span<const Tensor> inputs);
 };
 
 // A module that is running: the path from the root is read by following `parent`. Lives as long as the
@@ -63,6 +69,15 @@ inline Tensor call_op(const Op& op, std::span<const Operand> operands, std::span
   emitter().emit({op, operands, attrs},
                  std::span<Tensor>(out, static_cast<std::size_t>(op.record.outputs.size())));
   return std::move(out[0]);
+}
+
+// All outputs of the operation declared by T.
+template <class T>
+std::array<Tensor, static_cast<std::size_t>(T::record.outputs.size())> call_all(
+    std::initializer_list<Operand> operands, std::initializer_list<Attr> attrs = {}) {
+  std::array<Tensor, static_cast<std::size_t>(T::record.outputs.size())> out;
+  emitter().emit({op_of<T>, {operands.begin(), operands.size()}, {attrs.begin(), attrs.size()}}, out);
+  return out;
 }
 
 template <class T>

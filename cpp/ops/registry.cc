@@ -11,6 +11,7 @@
 #include "ops/joining.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
+#include "ops/normalization.h"
 #include "ops/padding.h"
 #include "ops/pointwise.h"
 #include "ops/reduction.h"
@@ -46,7 +47,7 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps>();
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps>();
   return all;
 }
 

@@ -275,8 +275,19 @@ struct AdadeltaUpdate {
   }
 };
 
+struct RunningAverageUpdate {
+  static constexpr int arity = 2;
+  static constexpr Record record = update(arity, "running_average_update", "p += momentum * (scale * g - p)",
+                                          "Moves running statistics p towards those of a batch, g.",
+                                          {tensors("groups"), real("momentum"), real("scale")});
+  template <class P>
+  static void body(P& p, P g, P momentum, P scale) {
+    p = mix(p, scale * g, momentum);
+  }
+};
+
 using UpdateOps = OpList<SgdUpdate, SgdMomentumUpdate, AdamUpdate, AdamAmsgradUpdate, AdamWUpdate,
                          AdamWAmsgradUpdate, RmspropUpdate, RmspropMomentumUpdate, RmspropCenteredUpdate,
-                         RmspropCenteredMomentumUpdate, AdagradUpdate, AdadeltaUpdate>;
+                         RmspropCenteredMomentumUpdate, AdagradUpdate, AdadeltaUpdate, RunningAverageUpdate>;
 
 }  // namespace unspool::ops

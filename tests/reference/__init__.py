@@ -14,6 +14,7 @@ from . import (
     indexing,
     linalg,
     losses,
+    normalization,
     padding,
     reductions,
     shape,
@@ -32,6 +33,7 @@ ROWS: dict[str, Row] = table(
     *embedding.ROWS.values(),
     *losses.ROWS.values(),
     *padding.ROWS.values(),
+    *normalization.ROWS.values(),
 )
 
 __all__ = ["ROWS", "Row"]

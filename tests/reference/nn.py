@@ -28,6 +28,7 @@ from .losses import (
     smooth_l1,
     with_logits,
 )
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from .transcendental import sigmoid
 
 Array = npt.NDArray[Any]
@@ -224,6 +225,75 @@ def _layers() -> list[Case]:
     ]
 
 
+def local_response(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    """Krizhevsky et al. 2012, section 3.3, the window reaching size // 2 channels down."""
+    channels = x.shape[1]
+    total = np.zeros_like(x)
+    for c in range(channels):
+        low = max(0, c - size // 2)
+        total[:, c] = (x[:, low : c - size // 2 + size] ** 2).sum(axis=1)
+    return np.asarray(x / (k + alpha / size * total) ** beta)
+
+
+def _batches(x: Array, weight: Array | None = None, bias: Array | None = None) -> Array:
+    return batch_norm(x, None, None, weight, bias, True)
+
+
+def _instances(x: Array, weight: Array | None = None, bias: Array | None = None) -> Array:
+    return instance_norm(x, None, None, weight, bias)
+
+
+def _normalizations() -> list[Case]:
+    shapes = {"1d": (4, 3, 5), "2d": (3, 3, 2, 4), "3d": (2, 3, 2, 2, 3)}
+    cases = [Case(f"BatchNorm{d}", _batches, normal(s), {"num_features": 3}) for d, s in shapes.items()]
+    cases += [Case(f"InstanceNorm{d}", _instances, normal(s), {"num_features": 3}) for d, s in shapes.items()]
+    return [
+        *cases,
+        Case("BatchNorm1d", _batches, normal((6, 3)), {"num_features": 3, "affine": False}),
+        Case("BatchNorm1d", _batches, normal((6, 3)), {"num_features": 3, "bias": False, "momentum": None}),
+        Case("SyncBatchNorm", _batches, normal((6, 3)), {"num_features": 3}),
+        Case("InstanceNorm1d", lambda x: _instances(x[None])[0], normal((3, 5)), {"num_features": 3}),
+        Case("InstanceNorm2d", _instances, normal((2, 3, 2, 4)), {"num_features": 3, "affine": True}),
+        Case("LayerNorm", lambda x, w, b: layer_norm(x, (5,), w, b), normal((4, 5)), {"normalized_shape": 5}),
+        Case(
+            "LayerNorm",
+            lambda x, w: layer_norm(x, (3, 5), w, None, 0.1),
+            normal((4, 3, 5)),
+            {"normalized_shape": (3, 5), "bias": False, "eps": 0.1},
+        ),
+        Case(
+            "GroupNorm",
+            lambda x, w, b: group_norm(x, 2, w, b),
+            normal((3, 4, 5)),
+            {"num_groups": 2, "num_channels": 4},
+        ),
+        Case(
+            "GroupNorm",
+            lambda x: group_norm(x, 4),
+            normal((3, 4, 5)),
+            {"num_groups": 4, "num_channels": 4, "affine": False},
+        ),
+        Case(
+            "RMSNorm",
+            lambda x, w: rms_norm(x, (5,), w, 0.1),
+            normal((4, 5)),
+            {"normalized_shape": 5, "eps": 0.1},
+        ),
+        Case(
+            "LocalResponseNorm",
+            lambda x: local_response(x, 3, 0.1, 0.75, 1.0),
+            normal((2, 5, 3)),
+            {"size": 3, "alpha": 0.1},
+        ),
+        Case(
+            "LocalResponseNorm",
+            lambda x: local_response(x, 4, 1e-4, 0.5, 2.0),
+            normal((2, 5, 3, 2)),
+            {"size": 4, "beta": 0.5, "k": 2.0},
+        ),
+    ]
+
+
 def _reduced(
     module: str, values: Callable[..., Array], inputs: Inputs, grad: tuple[int, ...] = (0,), **options: Any
 ) -> list[Case]:
@@ -347,4 +417,4 @@ def _losses() -> list[Case]:
     return cases
 
 
-CASES: list[Case] = [*_activations(), *_layers(), *_losses()]
+CASES: list[Case] = [*_activations(), *_layers(), *_normalizations(), *_losses()]

@@ -127,6 +127,19 @@ P fold_chains(const Step& step, std::int64_t n, const Map& map) {
   return step.combine(step.combine(a, b), step.combine(c, d));
 }
 
+// The fold of map(i, lanes) over n elements, in blocks; the total in every lane.
+template <class T, class Step, class Map>
+Vec<T> fold_row(const Step& step, std::int64_t n, const Map& map) {
+  using P = Vec<T>;
+  if (n <= kFoldBlock) return P(combine_lanes(step, fold_chains<P>(step, n, map)));
+  Pairwise<P> partial;
+  for (std::int64_t start = 0; start < n; start += kFoldBlock) {
+    partial.push(step, fold_chains<P>(step, std::min(kFoldBlock, n - start),
+                                      [&](std::int64_t i, auto lanes) { return map(start + i, lanes); }));
+  }
+  return P(combine_lanes(step, partial.total(step)));
+}
+
 // One block of at most kFoldBlock consecutive elements.
 template <class T, class Step>
 Packet<T> fold_block(const Step& step, const T* x, std::int64_t n, Packet<T> parameter) {

@@ -5,6 +5,18 @@ from typing import SupportsIndex
 
 from unspool._core import Tensor, _DtypeLike
 
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Batch normalization of (N, C, ...) (Ioffe and Szegedy 2015). In training the batch's statistics are used, and the running ones, where given, moved towards them by momentum; otherwise the running ones are used."""
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -57,6 +69,16 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
 def glu(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     """Gated linear unit (Dauphin et al. 2016): the first half along dim, gated by the second."""
 
+def group_norm(
+    input: Tensor,
+    num_groups: SupportsIndex,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Group normalization of (N, C, ...): statistics over C / num_groups channels of one sample (Wu and He 2018); weight and bias (C,). cudnn_enabled is ignored."""
+
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Sets small values to 0."""
 
@@ -91,11 +113,33 @@ def huber_loss(
 ) -> Tensor:
     """Quadratic near 0 and linear beyond delta (Huber 1964), optionally weighted."""
 
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Instance normalization of (N, C, ...) (Ulyanov et al. 2016). Running statistics, where given, are used without use_input_stats and updated with it."""
+
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence; input holds log probabilities, target probabilities (or their logarithms with log_target). reduction 'batchmean' is the mathematical one."""
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Mean (or sum, or none) of absolute errors, optionally weighted."""
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: SupportsIndex | Sequence[SupportsIndex],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+    cudnn_enable: bool = True,
+) -> Tensor:
+    """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Leaky rectified linear unit."""
@@ -180,6 +224,14 @@ def relu6(input: Tensor) -> Tensor:
 
 def relu6_(input: Tensor) -> Tensor:
     """Rectified linear unit held below 6."""
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: SupportsIndex | Sequence[SupportsIndex],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Root-mean-square normalization over the last dimensions (Zhang and Sennrich 2019); eps None is the dtype's machine epsilon."""
 
 def selu(input: Tensor) -> Tensor:
     """Scaled exponential linear unit (Klambauer et al. 2017), alpha = 1.6732632, scale = 1.0507010."""

@@ -128,6 +128,19 @@ def baddbmm(
 ) -> Tensor:
     """Batched product added to a broadcast third."""
 
+def batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Batch normalization of (N, C, ...) (Ioffe and Szegedy 2015). In training the batch's statistics are used, and the running ones, where given, moved towards them by momentum; otherwise the running ones are used."""
+
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Coin throws with the probability given by each element, or by p for all."""
 
@@ -384,6 +397,16 @@ def ge(input: Tensor | float, other: Tensor | float) -> Tensor:
 def ge_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Greater or equal, element by element; gives bool."""
 
+def group_norm(
+    input: Tensor,
+    num_groups: SupportsIndex,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Group normalization of (N, C, ...): statistics over C / num_groups channels of one sample (Wu and He 2018); weight and bias (C,). cudnn_enabled is ignored."""
+
 def gt(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Greater than, element by element; gives bool."""
 
@@ -405,6 +428,19 @@ def hypot_(input: Tensor | float, other: Tensor | float) -> Tensor:
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
     """Copies the slices that a 1-d integer index names along a dimension."""
 
+def instance_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Instance normalization of (N, C, ...) (Ulyanov et al. 2016). Running statistics, where given, are used without use_input_stats and updated with it."""
+
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
@@ -418,6 +454,16 @@ def isinf(input: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """Not a number; gives bool."""
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: SupportsIndex | Sequence[SupportsIndex],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+    cudnn_enable: bool = True,
+) -> Tensor:
+    """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
 
 def le(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Less or equal, element by element; gives bool."""
@@ -690,6 +736,14 @@ def reshape(input: Tensor, shape: SupportsIndex | Sequence[SupportsIndex]) -> Te
 @overload
 def reshape(input: Tensor, *shape: SupportsIndex) -> Tensor:
     """The same elements under new sizes: a view where the layout allows it, else a copy. One size may be -1."""
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: SupportsIndex | Sequence[SupportsIndex],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Root-mean-square normalization over the last dimensions (Zhang and Sennrich 2019); eps None is the dtype's machine epsilon."""
 
 def round(input: Tensor, *, decimals: SupportsIndex = 0) -> Tensor:
     """The nearest number with the given count of decimals, ties to even."""

@@ -62,17 +62,23 @@ from unspool.nn._functional.loss_composed import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from unspool.nn._functional.normalization import local_response_norm
 
+batch_norm = _core.functional.batch_norm
 cosine_similarity = _core.functional.cosine_similarity
 gaussian_nll_loss = _core.functional.gaussian_nll_loss
 gelu = _core.functional.gelu
 glu = _core.functional.glu
+group_norm = _core.functional.group_norm
 hardshrink = _core.functional.hardshrink
 huber_loss = _core.functional.huber_loss
+instance_norm = _core.functional.instance_norm
+layer_norm = _core.functional.layer_norm
 linear = _core.functional.linear
 pad = _core.functional.pad
 logsigmoid = _core.functional.logsigmoid
 prelu = _core.functional.prelu
+rms_norm = _core.functional.rms_norm
 softplus = _core.functional.softplus
 softshrink = _core.functional.softshrink
 softsign = _core.functional.softsign
@@ -81,6 +87,7 @@ sigmoid = _core.functional.sigmoid
 tanh = _core.ops.tanh
 
 __all__ = [
+    "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -97,6 +104,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
@@ -105,11 +113,14 @@ __all__ = [
     "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
@@ -127,6 +138,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
     "selu",

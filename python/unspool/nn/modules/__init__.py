@@ -32,6 +32,12 @@ from unspool.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from unspool.nn.modules.batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    SyncBatchNorm,
+)
 from unspool.nn.modules.container import (
     ModuleDict,
     ModuleList,
@@ -58,6 +64,11 @@ from unspool.nn.modules.embedding import (
 from unspool.nn.modules.flatten import (
     Flatten,
     Unflatten,
+)
+from unspool.nn.modules.instancenorm import (
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
 )
 from unspool.nn.modules.linear import (
     Bilinear,
@@ -88,6 +99,12 @@ from unspool.nn.modules.loss import (
 from unspool.nn.modules.module import (
     Module,
 )
+from unspool.nn.modules.normalization import (
+    GroupNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from unspool.nn.modules.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -114,6 +131,9 @@ __all__ = [
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Bilinear",
     "CircularPad1d",
     "CircularPad2d",
@@ -130,6 +150,7 @@ __all__ = [
     "EmbeddingBag",
     "Flatten",
     "GaussianNLLLoss",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -137,10 +158,15 @@ __all__ = [
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -158,6 +184,7 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "Product",
+    "RMSNorm",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -179,6 +206,7 @@ __all__ = [
     "Softshrink",
     "Softsign",
     "Sum",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",
