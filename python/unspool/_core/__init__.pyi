@@ -112,6 +112,16 @@ class _CentralMomentResult(NamedTuple):
     var: Tensor
     mean: Tensor
 
+class _ChannelNormResult(NamedTuple):
+    output: Tensor
+    mean: Tensor
+    var: Tensor
+
+class _ChannelNormBackwardResult(NamedTuple):
+    input: Tensor
+    weight: Tensor
+    bias: Tensor
+
 class _EmbeddingBagMaxResult(NamedTuple):
     output: Tensor
     chosen: Tensor
@@ -127,6 +137,16 @@ class _MinDimResult(NamedTuple):
 class _NllLossForwardResult(NamedTuple):
     output: Tensor
     total_weight: Tensor
+
+class _RowNormResult(NamedTuple):
+    output: Tensor
+    mean: Tensor
+    rstd: Tensor
+
+class _RowNormBackwardResult(NamedTuple):
+    input: Tensor
+    weight: Tensor
+    bias: Tensor
 
 class _StdMeanResult(NamedTuple):
     std: Tensor

@@ -7,9 +7,13 @@ from unspool._core import (
     Generator,
     Tensor,
     _CentralMomentResult,
+    _ChannelNormBackwardResult,
+    _ChannelNormResult,
     _DtypeLike,
     _EmbeddingBagMaxResult,
     _NllLossForwardResult,
+    _RowNormBackwardResult,
+    _RowNormResult,
 )
 
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
@@ -45,6 +49,29 @@ def central_moment(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None, keepdim: bool, correction: float
 ) -> _CentralMomentResult:
     """Variance and mean over the given dimensions, in two passes."""
+
+def channel_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    var: Tensor | None,
+    training: bool,
+    eps: float,
+) -> _ChannelNormResult:
+    """Normalizes channels over all samples and positions."""
+
+def channel_norm_backward(
+    grad: Tensor,
+    input: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    training: bool,
+    eps: float,
+    wants_input: bool,
+) -> _ChannelNormBackwardResult:
+    """Cotangents of channel_norm; the input's comes out empty where it is not asked for."""
 
 @overload
 def concat_at(
@@ -268,6 +295,33 @@ def round_half_even(input: Tensor) -> Tensor:
 
 def round_half_even_(input: Tensor) -> Tensor:
     """The nearest integer, ties to even."""
+
+def row_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    channels: SupportsIndex,
+    groups: SupportsIndex,
+    inner: SupportsIndex,
+    centered: bool,
+    eps: float,
+) -> _RowNormResult:
+    """Normalizes rows of consecutive elements; weight and bias are per channel."""
+
+def row_norm_backward(
+    grad: Tensor,
+    input: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    rstd: Tensor,
+    channels: SupportsIndex,
+    groups: SupportsIndex,
+    inner: SupportsIndex,
+    centered: bool,
+    wants_input: bool,
+    wants_affine: bool,
+) -> _RowNormBackwardResult:
+    """Cotangents of row_norm; those that are not asked for come out empty."""
 
 def scatter_onto(
     index: Tensor, source: Tensor, size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex
