@@ -84,6 +84,33 @@ py::array to_numpy(const Tensor& tensor, bool force) {
   return array;
 }
 
+// --- Plain memory, for files
+// ----------------------------------------------
+
+py::memoryview storage_memory(const Tensor& tensor) {
+  const Storage& storage = *tensor->storage;
+  return py::memoryview::from_memory(storage.data(), static_cast<py::ssize_t>(storage.bytes()),
+                                     !storage.writable());
+}
+
+// The memoryview keeps the memory in place as long as there is a tensor over it.
+Tensor over_memory(const py::memoryview& memory, std::int64_t offset, std::int64_t count, Dtype dtype) {
+  const Py_buffer& buffer = *PyMemoryView_GET_BUFFER(memory.ptr());
+  const auto item = static_cast<std::int64_t>(size_of(dtype));
+  if (buffer.itemsize != 1 || !PyBuffer_IsContiguous(&buffer, 'C')) {
+    fail(ErrorKind::kValue, "_over_memory: expected contiguous bytes");
+  }
+  if (offset < 0 || count < 0 || offset > buffer.len || count > (buffer.len - offset) / item) {
+    fail(ErrorKind::kValue, "_over_memory: ", count, " elements from byte ", offset, " on do not fit into ",
+         static_cast<std::int64_t>(buffer.len), " bytes");
+  }
+  std::byte* first = static_cast<std::byte*>(buffer.buf) + offset;
+  if (reinterpret_cast<std::uintptr_t>(first) % size_of(dtype)) {
+    fail(ErrorKind::kValue, "_over_memory: byte ", offset, " is not aligned to the elements");
+  }
+  return over(first, Dims{count}, Dims{1}, dtype, !buffer.readonly, memory.inc_ref().ptr(), drop_object);
+}
+
 // --- DLPack (version 0, and version 1 where the other side asks for it)
 // ----------------------------------------------
 
@@ -271,6 +298,9 @@ Tensor share_array(py::handle object) {
 }
 
 void bind_arrays(py::module_& core) {
+  core.def("_storage_memory", &storage_memory, py::arg("tensor"));
+  core.def("_over_memory", &over_memory, py::arg("memory"), py::arg("offset"), py::arg("count"),
+           py::arg("dtype"));
   core.def("from_numpy", &from_numpy, py::arg("ndarray"), "A tensor that shares the array's memory.");
   core.def("from_dlpack", &from_dlpack, py::arg("ext_tensor"),
            "A tensor that shares another library's memory, by DLPack.");
