@@ -226,21 +226,28 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   const bool integers = first.category() <= Category::kInteger && last.category() <= Category::kInteger &&
                         by.category() <= Category::kInteger;
   const Dtype dtype = options.dtype.value_or(integers ? Dtype::kInt64 : default_dtype());
-  const double a = first.number(), b = last.number(), s = by.number();
+  double a = first.number(), b = last.number(), s = by.number();
+  if (dtype == Dtype::kInt64) a = std::trunc(a), b = std::trunc(b), s = std::trunc(s);
   if (s == 0) fail("arange: step must not be 0");
   if (!std::isfinite(a) || !std::isfinite(b) || std::isnan(s))
     fail("arange: start ", a, " and end ", b, " must be finite");
   if ((s > 0) != (b > a) && a != b) fail("arange: step ", s, " does not lead from start ", a, " to end ", b);
   const double count = std::ceil((b - a) / s);
   if (count > 1e15) fail("arange: ", count, " elements are more than memory can hold");
-  const ops::Attr from = integers ? ops::Attr(first.integer()) : ops::Attr(a);
-  const ops::Attr stride = integers ? ops::Attr(by.integer()) : ops::Attr(s);
+  // Integer dtypes start at, and advance by, whole numbers.
+  const auto exactly = [&](const ops::Operand& number) {
+    if (number.kind() != ops::Operand::Kind::kFloat) return ops::Attr(number.integer());
+    return is_floating(dtype) ? ops::Attr(number.number()) : ops::Attr(std::trunc(number.number()));
+  };
+  const ops::Attr from = integers ? ops::Attr(first.integer()) : exactly(first);
+  const ops::Attr stride = integers ? ops::Attr(by.integer()) : exactly(by);
   return finish(ops::call<ops::Arange>({}, {from, stride, static_cast<std::int64_t>(count), dtype}), options);
 }
 
 Tensor linspace(double start, double end, std::int64_t steps, const py::kwargs& kwargs) {
   const TensorOptions options = read_options(kwargs, "linspace");
   if (steps < 0) fail("linspace: steps must not be negative, got ", steps);
+  if (options.dtype && !is_floating(*options.dtype)) start = std::trunc(start), end = std::trunc(end);
   return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}),
                 options);
 }

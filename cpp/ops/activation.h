@@ -282,11 +282,17 @@ struct Tanhshrink {
 struct Hardtanh {
   static constexpr Record record = with_args(
       {tensor(), real("min_val", -1), real("max_val", 1)},
-      activation("hardtanh", "min(max(input, min_val), max_val)", "The input held in an interval.",
-                 {in(0), [](Vjp& v) {
-                    return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")), v.g(),
-                                 0.0);
-                  }}));
+      checked(
+          [](Inference& c) {
+            if (c.number("min_val") > c.number("max_val"))
+              c.fail_as(ErrorKind::kValue, "min_val ", c.number("min_val"), " is greater than max_val ",
+                        c.number("max_val"));
+          },
+          activation("hardtanh", "min(max(input, min_val), max_val)", "The input held in an interval.",
+                     {in(0), [](Vjp& v) {
+                        return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")),
+                                     v.g(), 0.0);
+                      }})));
   template <class P>
   static P body(P x, P low, P high) {
     return min(max(x, low), high);
@@ -332,8 +338,13 @@ struct Hardshrink {
 struct Softshrink {
   static constexpr Record record = with_args(
       {tensor(), real("lambd", 0.5)},
-      activation("softshrink", "sign(input) * max(|input| - lambd, 0)", "Moves values towards 0 by lambd.",
-                 {in(0), [](Vjp& v) { return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0); }}));
+      checked(
+          [](Inference& c) {
+            if (!(c.number("lambd") >= 0)) c.fail("lambd must be at least 0, got ", c.number("lambd"));
+          },
+          activation(
+              "softshrink", "sign(input) * max(|input| - lambd, 0)", "Moves values towards 0 by lambd.",
+              {in(0), [](Vjp& v) { return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0); }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(x > lambd, x - lambd, select(x < -lambd, x + lambd, x * P(0)));

@@ -21,7 +21,7 @@ struct Add {
 
 struct Sub {
   static constexpr Record record =
-      with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
+      with_args({tensor("input"), operand("other"), keyword(real("alpha", 1))},
                 binary("sub", "input - alpha * other", "Difference. Not defined for bool: use logical_xor.",
                        {kNothing, [](Vjp& v) { return v.g(); }},
                        {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
@@ -33,7 +33,7 @@ struct Sub {
 
 struct Rsub {
   static constexpr Record record =
-      with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
+      with_args({tensor("input"), operand("other"), keyword(real("alpha", 1))},
                 binary("rsub", "other - alpha * input", "Reversed difference.",
                        {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }},
                        {kNothing, [](Vjp& v) { return v.g(); }}));
@@ -102,10 +102,10 @@ struct Div {
 };
 
 struct Remainder {
-  static constexpr Record record =
+  static constexpr Record record = of_operands(
       binary("remainder", "input - floor(input / other) * other",
              "Remainder with the divisor's sign, as Python's %.", {kNothing, [](Vjp& v) { return v.g(); }},
-             {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }});
+             {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }}));
   template <class P>
   static P body(P a, P b) {
     return floor_mod(a, b);
@@ -291,10 +291,10 @@ inline Tensor share(Vjp& v, const Tensor& wins) {
 }
 
 struct Maximum {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "maximum", "max(input, other)", "The larger of two; NaN where either is NaN.",
       {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }},
-      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
+      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return max(a, b);
@@ -302,10 +302,10 @@ struct Maximum {
 };
 
 struct Minimum {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "minimum", "min(input, other)", "The smaller of two; NaN where either is NaN.",
       {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }},
-      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype);
+      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return min(a, b);
@@ -313,12 +313,12 @@ struct Minimum {
 };
 
 struct Fmax {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "fmax", "max(input, other)", "The larger of two; where one is NaN, the other.",
       {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
       {in(0) | in(1),
        [](Vjp& v) { return v.g() * logical_not(logical_or(ge(v.in(0), v.in(1)), ne(v.in(1), v.in(1)))); }},
-      Result::kPromoted, kAnyDtype);
+      Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, max(a, b)));
@@ -326,12 +326,12 @@ struct Fmax {
 };
 
 struct Fmin {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "fmin", "min(input, other)", "The smaller of two; where one is NaN, the other.",
       {in(0) | in(1), [](Vjp& v) { return v.g() * logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1))); }},
       {in(0) | in(1),
        [](Vjp& v) { return v.g() * logical_not(logical_or(le(v.in(0), v.in(1)), ne(v.in(1), v.in(1)))); }},
-      Result::kPromoted, kAnyDtype);
+      Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return select(a != a, b, select(b != b, a, min(a, b)));

@@ -69,7 +69,7 @@ struct Ge {
 
 struct LogicalAnd {
   static constexpr Record record =
-      comparison("logical_and", "input and other", "Both are nonzero; gives bool.");
+      of_tensors(comparison("logical_and", "input and other", "Both are nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
     return (a != P(0)) & (b != P(0));
@@ -78,7 +78,7 @@ struct LogicalAnd {
 
 struct LogicalOr {
   static constexpr Record record =
-      comparison("logical_or", "input or other", "Either is nonzero; gives bool.");
+      of_tensors(comparison("logical_or", "input or other", "Either is nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
     return (a != P(0)) | (b != P(0));
@@ -87,7 +87,7 @@ struct LogicalOr {
 
 struct LogicalXor {
   static constexpr Record record =
-      comparison("logical_xor", "input xor other", "Exactly one is nonzero; gives bool.");
+      of_tensors(comparison("logical_xor", "input xor other", "Exactly one is nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
     return ((a != P(0)) & (b == P(0))) | ((a == P(0)) & (b != P(0)));
@@ -143,7 +143,7 @@ struct SignBit {
 };
 
 constexpr Record bitwise(Text name, Text formula, Text doc) {
-  return binary(name, formula, doc, kNoRule, kNoRule, Result::kPromoted, kIntegers | kBools);
+  return of_operands(binary(name, formula, doc, kNoRule, kNoRule, Result::kPromoted, kIntegers | kBools));
 }
 
 struct BitwiseAnd {
@@ -239,6 +239,11 @@ struct IsClose {
           "only when equal_nan is set.",
       .args = {tensor(), tensor("other"), real("rtol", 1e-5), real("atol", 1e-8), flag("equal_nan", false)},
       .compose = [](const Call& call, std::span<Tensor> out) {
+        for (const char* tolerance : {"rtol", "atol"}) {
+          if (!(call.number(tolerance) >= 0)) {
+            call.fail(tolerance, " must be greater than or equal to zero, got ", call.number(tolerance));
+          }
+        }
         // Whole numbers are compared in double precision; their differences could wrap.
         const bool exact = !is_floating(call[0].impl().dtype) && !is_floating(call[1].impl().dtype);
         const Tensor a = exact ? to(call.tensor(0), Dtype::kFloat64) : call.tensor(0);

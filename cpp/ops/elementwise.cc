@@ -42,6 +42,7 @@ const TensorImpl* first_tensor(const Inference& c, std::size_t first) {
 
 void infer_elementwise(Inference& c) {
   const Record& record = c.op.record;
+  if (record.infer) record.infer(c);
   const std::size_t first = record.first_is_mask ? 1 : 0;
   Dims sizes;
   Dtype compute;

@@ -25,11 +25,11 @@ constexpr Record unary(Text name, Text formula, Text doc, Rule rule, Result resu
   return record;
 }
 
-// f(input, other) in the promoted dtype.
+// f(input, other) in the promoted dtype; `other` may be a number.
 constexpr Record binary(Text name, Text formula, Text doc, Rule first, Rule second,
                         Result result = Result::kPromoted, DtypeSet dtypes = kNumbers) {
   Record record{.name = name, .kind = Kind::kElementwise, .formula = formula, .doc = doc};
-  record.args = {operand("input"), operand("other")};
+  record.args = {tensor("input"), operand("other")};
   record.result = result;
   record.dtypes = result == Result::kFloating ? kFloats : dtypes;
   record.has_in_place = result != Result::kBool;
@@ -46,6 +46,20 @@ constexpr Record backward_of(Text name, Text formula, Text doc, Rule grad, Rule 
   return record;
 }
 
+// Neither operand is a number.
+constexpr Record of_tensors(Record record) {
+  record.args = {tensor("input"), tensor("other")};
+  return record;
+}
+// Either operand may be a number.
+constexpr Record of_operands(Record record) {
+  record.args = {operand("input"), operand("other")};
+  return record;
+}
+constexpr Record checked(void (*check)(Inference&), Record record) {
+  record.infer = check;
+  return record;
+}
 constexpr Record at(int where, Record record) {
   record.where = where;
   return record;

@@ -134,10 +134,10 @@ Tensor add_product(const Call& c, int ndim) {
     c.fail("input ", to_string(c.sizes(0)), " does not broadcast to the product's shape ",
            to_string(product.sizes()));
   }
-  // Whole factors keep integer dtypes.
-  const auto factor = [](double value) {
-    const auto whole = static_cast<std::int64_t>(value);
-    return static_cast<double>(whole) == value ? Operand(whole) : Operand(value);
+  // Integer products take the whole part of the factors.
+  const bool exact = !is_floating(product.dtype());
+  const auto factor = [exact](double value) {
+    return exact ? Operand(static_cast<std::int64_t>(value)) : Operand(value);
   };
   const double alpha = c.number("alpha"), beta = c.number("beta");
   if (alpha != 1) product = product * factor(alpha);

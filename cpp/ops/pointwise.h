@@ -148,12 +148,12 @@ struct Atan {
 };
 
 struct Atan2 {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "atan2", "arctan(input / other)",
       "Angle of the point (other, input), in radians, over all four quadrants.",
       {in(0) | in(1), [](Vjp& v) { return v.g() * (v.in(1) / (square(v.in(0)) + square(v.in(1)))); }},
       {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / (square(v.in(0)) + square(v.in(1))))); }},
-      Result::kFloating);
+      Result::kFloating));
   template <class P>
   static P body(P y, P x) {
     return atan2(y, x);
@@ -325,10 +325,11 @@ struct Copysign {
 };
 
 struct Logaddexp {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_tensors(binary(
       "logaddexp", "ln(exp(input) + exp(other))", "Logarithm of a sum of exponentials, without overflow.",
       {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(0) - v.in(1)); }},
-      {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(1) - v.in(0)); }}, Result::kPromoted, kFloats);
+      {in(0) | in(1), [](Vjp& v) { return v.g() * sigmoid(v.in(1) - v.in(0)); }}, Result::kPromoted,
+      kFloats));
   template <class P>
   static P body(P a, P b) {
     const P high = max(a, b);
@@ -339,12 +340,12 @@ struct Logaddexp {
 };
 
 struct Xlogy {
-  static constexpr Record record =
+  static constexpr Record record = of_operands(
       binary("xlogy", "input * ln(other)",
              "Product with a logarithm, 0 where the input is 0 (NaN where the other is NaN).",
              {in(0) | in(1),
               [](Vjp& v) { return v.g() * where(eq(v.in(0), 0) & le(v.in(1), 0), 0.0, log(v.in(1))); }},
-             {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) / v.in(1); }}, Result::kFloating);
+             {in(0) | in(1), [](Vjp& v) { return v.g() * v.in(0) / v.in(1); }}, Result::kFloating));
   template <class P>
   static P body(P x, P y) {
     return select(y != y, y, select(x == P(0), P(0), x * log(y)));

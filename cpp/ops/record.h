@@ -114,7 +114,7 @@ struct Record {
   bool row_major = false;       // the kernel wants contiguous inputs
   bool first_is_mask = false;   // element-wise: input 0 is bool and stays so
   int arity = 0;                // updates: tensors per parameter; the second, the gradient, is only read
-  void (*infer)(Inference&) = nullptr;  // element-wise operations have theirs from the family
+  void (*infer)(Inference&) = nullptr;  // of element-wise operations: checks beyond the family's
   Geometry (*view)(const Call&) = nullptr;
   void (*compose)(const Call&, std::span<Tensor> out) = nullptr;
   void (*compose_many)(const Call&,

@@ -350,11 +350,31 @@ struct VarMean {
     return r;
   }();
 };
+struct VarMeanAll {
+  static constexpr Record record = [] {
+    Record r = variance_op("var_mean_unbiased", "var_mean", "variance and mean",
+                           "Variance, with or without Bessel's correction, and mean of all elements.", true,
+                           true, [](const Call& c, std::span<Tensor> out) { variance(c, out, false, true); });
+    r.where = kTop;
+    return r;
+  }();
+};
 struct StdMean {
   static constexpr Record record = [] {
     Record r = variance_op("std_mean", "std_mean", "standard deviation and mean",
                            "Standard deviation and mean, in one pass over the data.", false, true,
                            [](const Call& c, std::span<Tensor> out) { variance(c, out, true, true); });
+    r.where = kTop;
+    return r;
+  }();
+};
+
+struct StdMeanAll {
+  static constexpr Record record = [] {
+    Record r =
+        variance_op("std_mean_unbiased", "std_mean", "standard deviation and mean",
+                    "Standard deviation, with or without Bessel's correction, and mean of all elements.",
+                    true, true, [](const Call& c, std::span<Tensor> out) { variance(c, out, true, true); });
     r.where = kTop;
     return r;
   }();
@@ -452,8 +472,9 @@ struct CumsumOp {
 };
 
 using ReductionOps = OpList<SumOp, MeanOp, ProdOp, Amax, Amin>;  // folds
-using OtherReductions = OpList<Prod, MaxAll, MaxDim, MaxOther, MinAll, MinDim, MinOther, Argmax, Argmin,
-                               AnyOp, AllOp, CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean, StdMean,
-                               LogSumExp, Norm2, VectorNorm, Norm, NormText, CumsumOp>;
+using OtherReductions =
+    OpList<Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax, Argmin, AnyOp, AllOp,
+           CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean, VarMeanAll, StdMean, StdMeanAll,
+           LogSumExp, Norm2, VectorNorm, Norm, NormText, CumsumOp>;
 
 }  // namespace unspool::ops

@@ -59,10 +59,10 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
         raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
     if any(axis.ndim > 1 for axis in axes):
         raise RuntimeError(f"meshgrid: expects 0-d or 1-d tensors, got {[tuple(a.shape) for a in axes]}")
+    axes = [axis.reshape(-1) for axis in axes]
     swapped = indexing == "xy" and len(axes) > 1
     if swapped:
         axes[0], axes[1] = axes[1], axes[0]
-    axes = [axis.reshape(-1) for axis in axes]
     shape = [axis.numel() for axis in axes]
     grids = [
         axis.reshape([-1 if i == place else 1 for i in range(len(axes))]).expand(shape)

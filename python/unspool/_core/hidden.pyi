@@ -19,16 +19,16 @@ from unspool._core import (
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """An arithmetic progression."""
 
-def bce_core(input: Tensor | float, other: Tensor | float) -> Tensor:
+def bce_core(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of probabilities, logarithms held above -100."""
 
-def bce_core_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def bce_core_(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of probabilities, logarithms held above -100."""
 
-def bce_with_logits_core(input: Tensor | float, other: Tensor | float) -> Tensor:
+def bce_with_logits_core(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of logits, without overflow."""
 
-def bce_with_logits_core_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def bce_with_logits_core_(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of logits, without overflow."""
 
 def bernoulli_each(input: Tensor, generator: Generator | None = None) -> Tensor:
@@ -254,10 +254,10 @@ def pad_with_itself_backward(
 ) -> Tensor:
     """The transpose of pad_with_itself."""
 
-def power(input: Tensor | float, other: Tensor | float) -> Tensor:
+def power(input: Tensor, other: Tensor | float) -> Tensor:
     """Power with a general exponent."""
 
-def power_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def power_(input: Tensor, other: Tensor | float) -> Tensor:
     """Power with a general exponent."""
 
 def prod_dims(
@@ -360,10 +360,10 @@ def trigamma(input: Tensor) -> Tensor:
 def trigamma_(input: Tensor) -> Tensor:
     """Second logarithmic derivative of gamma."""
 
-def trunc_divide(input: Tensor | float, other: Tensor | float) -> Tensor:
+def trunc_divide(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient rounded towards zero."""
 
-def trunc_divide_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def trunc_divide_(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient rounded towards zero."""
 
 def uniform_of(
