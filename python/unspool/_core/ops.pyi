@@ -10,7 +10,9 @@ from unspool._core import (
     _MaxDimResult,
     _MinDimResult,
     _StdMeanResult,
+    _StdMeanUnbiasedResult,
     _VarMeanResult,
+    _VarMeanUnbiasedResult,
 )
 
 def abs(input: Tensor) -> Tensor:
@@ -111,10 +113,10 @@ def atan(input: Tensor) -> Tensor:
 def atan_(input: Tensor) -> Tensor:
     """Inverse tangent, in radians."""
 
-def atan2(input: Tensor | float, other: Tensor | float) -> Tensor:
+def atan2(input: Tensor, other: Tensor) -> Tensor:
     """Angle of the point (other, input), in radians, over all four quadrants."""
 
-def atan2_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def atan2_(input: Tensor, other: Tensor) -> Tensor:
     """Angle of the point (other, input), in radians, over all four quadrants."""
 
 def atanh(input: Tensor) -> Tensor:
@@ -232,10 +234,10 @@ def constant_pad_nd(
 ) -> Tensor:
     """Puts a border of one value around the last dimensions, or cuts elements off where a pad is negative."""
 
-def copysign(input: Tensor | float, other: Tensor | float) -> Tensor:
+def copysign(input: Tensor, other: Tensor | float) -> Tensor:
     """The input's magnitude with the other's sign bit."""
 
-def copysign_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def copysign_(input: Tensor, other: Tensor | float) -> Tensor:
     """The input's magnitude with the other's sign bit."""
 
 def cos(input: Tensor) -> Tensor:
@@ -299,10 +301,10 @@ def embedding(
 ) -> Tensor:
     """Rows of weight (V, D) by index (int64 or int32, any shape); gives (*indices.shape, D). The row padding_idx gets no gradient; with scale_grad_by_freq a row's gradient is divided by the number of times it was picked."""
 
-def eq(input: Tensor | float, other: Tensor | float) -> Tensor:
+def eq(input: Tensor, other: Tensor | float) -> Tensor:
     """Equality, element by element; gives bool."""
 
-def eq_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def eq_(input: Tensor, other: Tensor | float) -> Tensor:
     """Equality, element by element; gives bool."""
 
 def erf(input: Tensor) -> Tensor:
@@ -358,28 +360,28 @@ def floor(input: Tensor) -> Tensor:
 def floor_(input: Tensor) -> Tensor:
     """The largest integer not above the input."""
 
-def floor_divide(input: Tensor | float, other: Tensor | float) -> Tensor:
+def floor_divide(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient rounded towards minus infinity, as Python's //."""
 
-def floor_divide_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def floor_divide_(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient rounded towards minus infinity, as Python's //."""
 
-def fmax(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; where one is NaN, the other."""
 
-def fmax_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmax_(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; where one is NaN, the other."""
 
-def fmin(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two; where one is NaN, the other."""
 
-def fmin_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmin_(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two; where one is NaN, the other."""
 
-def fmod(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmod(input: Tensor, other: Tensor | float) -> Tensor:
     """Remainder with the dividend's sign, as C's fmod."""
 
-def fmod_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def fmod_(input: Tensor, other: Tensor | float) -> Tensor:
     """Remainder with the dividend's sign, as C's fmod."""
 
 def frac(input: Tensor) -> Tensor:
@@ -391,10 +393,10 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64."""
 
-def ge(input: Tensor | float, other: Tensor | float) -> Tensor:
+def ge(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater or equal, element by element; gives bool."""
 
-def ge_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def ge_(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater or equal, element by element; gives bool."""
 
 def group_norm(
@@ -407,10 +409,10 @@ def group_norm(
 ) -> Tensor:
     """Group normalization of (N, C, ...): statistics over C / num_groups channels of one sample (Wu and He 2018); weight and bias (C,). cudnn_enabled is ignored."""
 
-def gt(input: Tensor | float, other: Tensor | float) -> Tensor:
+def gt(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater than, element by element; gives bool."""
 
-def gt_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def gt_(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater than, element by element; gives bool."""
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -419,10 +421,10 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 def hardshrink_(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Sets small values to 0."""
 
-def hypot(input: Tensor | float, other: Tensor | float) -> Tensor:
+def hypot(input: Tensor, other: Tensor | float) -> Tensor:
     """Length of the hypotenuse."""
 
-def hypot_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def hypot_(input: Tensor, other: Tensor | float) -> Tensor:
     """Length of the hypotenuse."""
 
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
@@ -465,10 +467,10 @@ def layer_norm(
 ) -> Tensor:
     """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
 
-def le(input: Tensor | float, other: Tensor | float) -> Tensor:
+def le(input: Tensor, other: Tensor | float) -> Tensor:
     """Less or equal, element by element; gives bool."""
 
-def le_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def le_(input: Tensor, other: Tensor | float) -> Tensor:
     """Less or equal, element by element; gives bool."""
 
 def lerp(input: Tensor, end: Tensor | float, weight: Tensor | float) -> Tensor:
@@ -510,16 +512,16 @@ def log2_(input: Tensor) -> Tensor:
 def log_softmax(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
     """Logarithm of softmax along dim, without overflow."""
 
-def logaddexp(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Logarithm of a sum of exponentials, without overflow."""
 
-def logaddexp_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logaddexp_(input: Tensor, other: Tensor) -> Tensor:
     """Logarithm of a sum of exponentials, without overflow."""
 
-def logical_and(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Both are nonzero; gives bool."""
 
-def logical_and_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_and_(input: Tensor, other: Tensor) -> Tensor:
     """Both are nonzero; gives bool."""
 
 def logical_not(input: Tensor) -> Tensor:
@@ -528,16 +530,16 @@ def logical_not(input: Tensor) -> Tensor:
 def logical_not_(input: Tensor) -> Tensor:
     """The input is zero; gives bool."""
 
-def logical_or(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Either is nonzero; gives bool."""
 
-def logical_or_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_or_(input: Tensor, other: Tensor) -> Tensor:
     """Either is nonzero; gives bool."""
 
-def logical_xor(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Exactly one is nonzero; gives bool."""
 
-def logical_xor_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def logical_xor_(input: Tensor, other: Tensor) -> Tensor:
     """Exactly one is nonzero; gives bool."""
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
@@ -549,10 +551,10 @@ def logit_(input: Tensor, eps: float | None = None) -> Tensor:
 def logsumexp(input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex], keepdim: bool = False) -> Tensor:
     """Logarithm of a sum of exponentials, without overflow."""
 
-def lt(input: Tensor | float, other: Tensor | float) -> Tensor:
+def lt(input: Tensor, other: Tensor | float) -> Tensor:
     """Less than, element by element; gives bool."""
 
-def lt_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def lt_(input: Tensor, other: Tensor | float) -> Tensor:
     """Less than, element by element; gives bool."""
 
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
@@ -569,17 +571,17 @@ def max(input: Tensor) -> Tensor:
     """The largest element."""
 
 @overload
-def max(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MaxDimResult:
-    """Largest elements along a dimension and where they are."""
-
-@overload
 def max(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two tensors, element by element."""
 
-def maximum(input: Tensor | float, other: Tensor | float) -> Tensor:
+@overload
+def max(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MaxDimResult:
+    """Largest elements along a dimension and where they are."""
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; NaN where either is NaN."""
 
-def maximum_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def maximum_(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; NaN where either is NaN."""
 
 def mean(
@@ -596,17 +598,17 @@ def min(input: Tensor) -> Tensor:
     """The smallest element."""
 
 @overload
-def min(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MinDimResult:
-    """Smallest elements along a dimension and where they are."""
-
-@overload
 def min(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two tensors, element by element."""
 
-def minimum(input: Tensor | float, other: Tensor | float) -> Tensor:
+@overload
+def min(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MinDimResult:
+    """Smallest elements along a dimension and where they are."""
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two; NaN where either is NaN."""
 
-def minimum_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def minimum_(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two; NaN where either is NaN."""
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -626,10 +628,10 @@ def movedim(
 ) -> Tensor:
     """A view with the given dimensions moved to new places; the others keep their order."""
 
-def mul(input: Tensor | float, other: Tensor | float) -> Tensor:
+def mul(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
-def mul_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def mul_(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
@@ -648,10 +650,10 @@ def nan_to_num_(
 def narrow(input: Tensor, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
     """A view of a range along a dimension."""
 
-def ne(input: Tensor | float, other: Tensor | float) -> Tensor:
+def ne(input: Tensor, other: Tensor | float) -> Tensor:
     """Inequality, element by element; gives bool."""
 
-def ne_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def ne_(input: Tensor, other: Tensor | float) -> Tensor:
     """Inequality, element by element; gives bool."""
 
 def neg(input: Tensor) -> Tensor:
@@ -757,10 +759,10 @@ def rsqrt(input: Tensor) -> Tensor:
 def rsqrt_(input: Tensor) -> Tensor:
     """Reciprocal of the square root."""
 
-def rsub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+def rsub(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Reversed difference."""
 
-def rsub_(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+def rsub_(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Reversed difference."""
 
 def select(input: Tensor, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
@@ -847,6 +849,7 @@ def std(
 def std(input: Tensor, unbiased: bool) -> Tensor:
     """Standard deviation of all elements, with or without Bessel's correction."""
 
+@overload
 def std_mean(
     input: Tensor,
     dim: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -857,10 +860,14 @@ def std_mean(
 ) -> _StdMeanResult:
     """Standard deviation and mean, in one pass over the data."""
 
-def sub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+@overload
+def std_mean(input: Tensor, unbiased: bool) -> _StdMeanUnbiasedResult:
+    """Standard deviation, with or without Bessel's correction, and mean of all elements."""
+
+def sub(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Difference. Not defined for bool: use logical_xor."""
 
-def sub_(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+def sub_(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Difference. Not defined for bool: use logical_xor."""
 
 def sum(
@@ -911,10 +918,10 @@ def triu(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
 def triu_(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
     """Upper triangle of the last two dimensions."""
 
-def true_divide(input: Tensor | float, other: Tensor | float) -> Tensor:
+def true_divide(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient; integers become float32."""
 
-def true_divide_(input: Tensor | float, other: Tensor | float) -> Tensor:
+def true_divide_(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient; integers become float32."""
 
 def trunc(input: Tensor) -> Tensor:
@@ -952,6 +959,7 @@ def var(
 def var(input: Tensor, unbiased: bool) -> Tensor:
     """Variance of all elements, with or without Bessel's correction."""
 
+@overload
 def var_mean(
     input: Tensor,
     dim: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -961,6 +969,10 @@ def var_mean(
     correction: float | None = None,
 ) -> _VarMeanResult:
     """Variance and mean, in one pass over the data."""
+
+@overload
+def var_mean(input: Tensor, unbiased: bool) -> _VarMeanUnbiasedResult:
+    """Variance, with or without Bessel's correction, and mean of all elements."""
 
 def where(condition: Tensor, input: Tensor | float, other: Tensor | float) -> Tensor:
     """Elements of input where the condition holds, else of other."""
