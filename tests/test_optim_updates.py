@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import unspool as us
-from reference.optim import RULES
+from reference.optim import RULES, muon
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.1}),
@@ -32,6 +32,20 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"lr": 0.1, "maximize": True, "eps": 1e-3}),
     ("Adadelta", {}),
     ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.1}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.2, "betas": (0.8, 0.9), "maximize": True}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.2, "momentum_decay": 0.1, "maximize": True}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    ("Adamax", {"lr": 0.1}),
+    ("Adamax", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.2, "maximize": True}),
+    ("ASGD", {"lr": 0.1}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 2, "weight_decay": 0.1, "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.5, "etas": (0.4, 1.5), "step_sizes": (1e-2, 1.0), "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "eps": (1e-3, 1e-2), "d": 1.5, "weight_decay": 0.2, "maximize": True}),
 ]
 # float32 rounds in another order here than in the reference; the scales are those of values near 1.
 TOLERANCE = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-12}
@@ -108,6 +122,67 @@ def test_an_update_is_not_recorded_and_changes_the_tensor_in_place(name: str) ->
     assert parameter.is_leaf
     assert parameter.grad_fn is None
     assert alias.tolist() == parameter.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"lr": 0.1, "nesterov": False}, {"adjust_lr_fn": "match_rms_adamw"}])
+@pytest.mark.parametrize("shape", [(4, 4), (7, 3), (3, 17), (0, 3)])
+def test_muon_moves_singular_values(options: dict[str, Any], dtype: Any, shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(4)
+    start, centre = (random.standard_normal(shape).astype(dtype) for _ in range(2))
+    parameter = us.nn.Parameter(us.from_numpy(start.copy()))
+    optimizer = us.optim.Muon([parameter], **options)
+    expected = muon(start, lambda p: p - centre, **options)
+    for _ in range(4):
+        parameter.grad = parameter.detach() - us.from_numpy(centre)
+        optimizer.step()
+        # The iteration multiplies small singular values, and their rounding, by up to 3.4 five times.
+        tolerance = 2e-4 if dtype is np.float32 else 1e-11
+        np.testing.assert_allclose(parameter.detach().numpy(), next(expected), rtol=tolerance, atol=tolerance)
+
+
+def test_muon_refuses_what_is_no_matrix() -> None:
+    with pytest.raises(ValueError, match="only supports 2D parameters"):
+        us.optim.Muon([us.nn.Parameter(us.ones(3))])
+
+
+def test_sparse_adam_refuses_dense_gradients() -> None:
+    parameter = us.nn.Parameter(us.ones(3))
+    optimizer = us.optim.SparseAdam([parameter])
+    parameter.grad = us.ones(3)
+    with pytest.raises(RuntimeError, match="consider Adam"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("RAdam", ["exp_avg", "exp_avg_sq", "step"]),
+        ("NAdam", ["exp_avg", "exp_avg_sq", "mu_product", "step"]),
+        ("Adamax", ["exp_avg", "exp_inf", "step"]),
+        ("ASGD", ["ax", "eta", "mu", "step"]),
+        ("Rprop", ["prev", "step", "step_size"]),
+        ("Adafactor", ["col_var", "row_var", "step"]),
+        ("Muon", ["momentum_buffer"]),
+    ],
+)
+def test_a_run_that_is_resumed_from_its_state_has_the_same_bits(name: str, keys: list[str]) -> None:
+    gradients = [us.randn(3, 4) for _ in range(5)]
+    parameter = us.nn.Parameter(us.ones(3, 4))
+    optimizer = getattr(us.optim, name)([parameter], lr=0.1)
+    for step, gradient in enumerate(gradients):
+        if step == 3:
+            saved = optimizer.state_dict()
+            assert sorted(saved["state"][0]) == keys
+            other = us.nn.Parameter(parameter.detach().clone())
+            resumed = getattr(us.optim, name)([other])
+            resumed.load_state_dict(saved)
+        parameter.grad = gradient
+        optimizer.step()
+    for gradient in gradients[3:]:
+        other.grad = gradient
+        resumed.step()
+    assert parameter.tolist() == other.tolist()
 
 
 def test_groups_have_their_own_hyperparameters_which_may_change_between_steps() -> None:

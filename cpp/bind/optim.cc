@@ -36,6 +36,12 @@ struct Keys {
   PyObject* lr_decay = interned("lr_decay");
   PyObject* initial_accumulator_value = interned("initial_accumulator_value");
   PyObject* rho = interned("rho");
+  PyObject* decoupled_weight_decay = interned("decoupled_weight_decay");
+  PyObject* momentum_decay = interned("momentum_decay");
+  PyObject* lambd = interned("lambd");
+  PyObject* t0 = interned("t0");
+  PyObject* etas = interned("etas");
+  PyObject* step_sizes = interned("step_sizes");
 };
 
 const Keys& keys() {
@@ -78,7 +84,7 @@ class Hyperparameters {
     return value != 0;
   }
   std::pair<double, double> pair(PyObject* name) const {
-    const Owned items(PySequence_Fast((*this)[name], "optim.step: betas must be two numbers"));
+    const Owned items(PySequence_Fast((*this)[name], "optim.step: a pair must be two numbers"));
     checked(items.get());
     if (PySequence_Fast_GET_SIZE(items.get()) != 2) {
       fail(ErrorKind::kValue, "optim.step: '", text_of(name), "' must be two numbers, not ",
@@ -169,14 +175,70 @@ std::unique_ptr<optim::Rule> read_adadelta(const Hyperparameters& group) {
   return rule;
 }
 
+// What the relatives of Adam have in common.
+template <class R>
+std::unique_ptr<R> read_like_adam(const Hyperparameters& group) {
+  auto rule = std::make_unique<R>();
+  rule->lr = group.real(keys().lr);
+  std::tie(rule->beta1, rule->beta2) = group.pair(keys().betas);
+  rule->eps = group.real(keys().eps);
+  rule->weight_decay = group.real(keys().weight_decay);
+  rule->maximize = group.flag(keys().maximize);
+  return rule;
+}
+
+std::unique_ptr<optim::Rule> read_radam(const Hyperparameters& group) {
+  auto rule = read_like_adam<optim::Radam>(group);
+  rule->decoupled = group.flag(keys().decoupled_weight_decay);
+  return rule;
+}
+
+std::unique_ptr<optim::Rule> read_nadam(const Hyperparameters& group) {
+  auto rule = read_like_adam<optim::Nadam>(group);
+  rule->decoupled = group.flag(keys().decoupled_weight_decay);
+  rule->momentum_decay = group.real(keys().momentum_decay);
+  return rule;
+}
+
+std::unique_ptr<optim::Rule> read_adamax(const Hyperparameters& group) {
+  return read_like_adam<optim::Adamax>(group);
+}
+
+std::unique_ptr<optim::Rule> read_asgd(const Hyperparameters& group) {
+  auto rule = std::make_unique<optim::Asgd>();
+  rule->lr = group.real(keys().lr);
+  rule->lambd = group.real(keys().lambd);
+  rule->alpha = group.real(keys().alpha);
+  rule->t0 = group.real(keys().t0);
+  rule->weight_decay = group.real(keys().weight_decay);
+  rule->maximize = group.flag(keys().maximize);
+  return rule;
+}
+
+std::unique_ptr<optim::Rule> read_rprop(const Hyperparameters& group) {
+  auto rule = std::make_unique<optim::Rprop>();
+  rule->lr = group.real(keys().lr);
+  std::tie(rule->shrink, rule->grow) = group.pair(keys().etas);
+  std::tie(rule->low, rule->high) = group.pair(keys().step_sizes);
+  rule->maximize = group.flag(keys().maximize);
+  return rule;
+}
+
 struct NamedRule {
   const char* name;
   std::unique_ptr<optim::Rule> (*read)(const Hyperparameters&);
 };
 constexpr NamedRule kRules[] = {
-    {"sgd", read_sgd},         {"adam", read_adam},       {"adamw", read_adamw},
-    {"rmsprop", read_rmsprop}, {"adagrad", read_adagrad}, {"adadelta", read_adadelta},
+    {"sgd", read_sgd},         {"adam", read_adam},         {"adamw", read_adamw}, {"rmsprop", read_rmsprop},
+    {"adagrad", read_adagrad}, {"adadelta", read_adadelta}, {"radam", read_radam}, {"nadam", read_nadam},
+    {"adamax", read_adamax},   {"asgd", read_asgd},         {"rprop", read_rprop},
 };
+
+std::string known_rules() {
+  std::string names;
+  for (const NamedRule& rule : kRules) names += (names.empty() ? "" : ", ") + std::string(rule.name);
+  return names;
+}
 
 std::unique_ptr<optim::Rule> read_rule(PyObject* name, PyObject* group) {
   if (!PyUnicode_Check(name))
@@ -186,8 +248,7 @@ std::unique_ptr<optim::Rule> read_rule(PyObject* name, PyObject* group) {
   for (const NamedRule& rule : kRules) {
     if (PyUnicode_CompareWithASCIIString(name, rule.name) == 0) return rule.read(Hyperparameters(group));
   }
-  fail(ErrorKind::kValue, "optim.step: there is no rule '", text_of(name),
-       "'; known are sgd, adam, adamw, rmsprop, adagrad, adadelta");
+  fail(ErrorKind::kValue, "optim.step: there is no rule '", text_of(name), "'; known are ", known_rules());
 }
 
 // The parameter's entry in the optimizer's state, made on first use. Borrowed from the state.
@@ -268,11 +329,36 @@ double GroupStep::advance(PyObject* entry) {
   return before + 1;
 }
 
+// The numbers that the rule carries from step to step, moved on at once, as the step counter is.
+optim::Phase GroupStep::phase_of(PyObject* entry, double step) {
+  const optim::States kept = rule_->numbers();
+  double numbers[2] = {};
+  Tensor places[2];
+  for (int i = 0; i < kept.size(); ++i) {
+    PyObject* name = key_of(kept[i].name);
+    PyObject* value = find(entry, name);
+    if (!value || value == Py_None) {
+      store(entry, name, make_state({}, kept[i].initial, Dtype::kFloat32));
+      value = find(entry, name);
+    }
+    const Tensor& place = places[i] = need_tensor(value, name);
+    if (place.numel() != 1 || !place->storage->writable()) {
+      fail(ErrorKind::kValue, "optim.step: state '", kept[i].name,
+           "' must be a writable tensor of one element, not one of shape ", to_string(place.sizes()));
+    }
+    numbers[i] = read_counter(place);
+    counters_.emplace_back(Owned(Py_NewRef(value)), numbers[i]);
+  }
+  const optim::Phase phase = rule_->phase(step, numbers);
+  for (int i = 0; i < kept.size(); ++i) write_counter(places[i], numbers[i]);
+  return phase;
+}
+
 void GroupStep::add(PyObject* parameter, Tensor gradient) {
   const Tensor& tensor = tensor_of(parameter);
   // Rules that keep nothing leave no entry behind.
   const bool keeps_nothing = states_.size() == 0 && !rule_->counts_steps();
-  if (keeps_nothing) return update_.add(tensor, std::move(gradient), {}, 1);
+  if (keeps_nothing) return update_.add(tensor, std::move(gradient), {}, rule_->phase(1, {}));
 
   const Owned entry(Py_NewRef(entry_of(state_, parameter)));
   double step = rule_->counts_steps() ? advance(entry.get()) : 2;
@@ -288,7 +374,8 @@ void GroupStep::add(PyObject* parameter, Tensor gradient) {
     store(entry.get(), name, kept.back());
     if (!rule_->counts_steps()) step = 1;
   }
-  update_.add(tensor, std::move(gradient), std::move(kept), step);
+  const optim::Phase phase = phase_of(entry.get(), step);
+  update_.add(tensor, std::move(gradient), std::move(kept), phase);
 }
 
 void GroupStep::run() {
@@ -351,7 +438,7 @@ PyMethodDef functions[] = {
     {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(step)), METH_FASTCALL,
      "step(rule: str, group: dict, state: dict) -> None\n\n"
      "Updates the parameters of one group that have a gradient.\n\n"
-     "rule is sgd, adam, adamw, rmsprop, adagrad or adadelta; group holds \"params\" and the "
+     "rule is the name of an optimizer in lower case; group holds \"params\" and the "
      "hyperparameters, which are read at each call; state maps each parameter to the dict of its state, "
      "which is made where it is missing."},
     {nullptr, nullptr, 0, nullptr},

@@ -31,6 +31,7 @@ class GroupStep {
 
  private:
   double advance(PyObject* entry);
+  optim::Phase phase_of(PyObject* entry, double step);
 
   std::unique_ptr<optim::Rule> rule_;
   PyObject* state_;

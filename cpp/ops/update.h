@@ -286,8 +286,103 @@ struct RunningAverageUpdate {
   }
 };
 
+// --- Relatives of Adam, averaged descent and resilient propagation
+// ---------------------------------------------------
+
+struct RadamUpdate {
+  static constexpr int arity = 4;
+  static constexpr Record record = update(
+      arity, "radam_update",
+      "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
+      "p = keep * p - step_size * m / (sqrt(v) + eps if adaptive else 1)",
+      "Rectified Adam (Liu et al. 2020) at step t: adaptive is 1 once the variance is tractable, and 0 "
+      "before; step_size holds the rectification and both bias corrections; keep is 1 - lr * weight_decay "
+      "where the decay is decoupled.",
+      {tensors("groups"), real("direction"), real("weight_decay"), real("keep"), real("mean_rate"),
+       real("beta2"), real("square_rate"), real("eps"), real("adaptive"), real("step_size")});
+  template <class P>
+  static void body(P& p, P g, P& m, P& v, P direction, P weight_decay, P keep, P mean_rate, P beta2,
+                   P square_rate, P eps, P adaptive, P step_size) {
+    update_moments(penalised(g, p, direction, weight_decay), m, v, mean_rate, beta2, square_rate);
+    p = keep * p - step_size * m / select(adaptive == P(0), P(1), sqrt(v) + eps);
+  }
+};
+
+struct NadamUpdate {
+  static constexpr int arity = 4;
+  static constexpr Record record = update(
+      arity, "nadam_update",
+      "d = direction * g + weight_decay * p; m += mean_rate * (d - m); v = beta2 * v + square_rate * d^2; "
+      "p = keep * p - (gradient_step * d + mean_step * m) / (sqrt(v) * spread_scale + eps)",
+      "Adam with Nesterov momentum (Dozat 2016): gradient_step is lr * (1 - mu_t) / (1 - product of mu), "
+      "mean_step the same for the next mu; keep is 1 - lr * weight_decay where the decay is decoupled.",
+      {tensors("groups"), real("direction"), real("weight_decay"), real("keep"), real("mean_rate"),
+       real("beta2"), real("square_rate"), real("spread_scale"), real("eps"), real("gradient_step"),
+       real("mean_step")});
+  template <class P>
+  static void body(P& p, P g, P& m, P& v, P direction, P weight_decay, P keep, P mean_rate, P beta2,
+                   P square_rate, P spread_scale, P eps, P gradient_step, P mean_step) {
+    const P d = penalised(g, p, direction, weight_decay);
+    update_moments(d, m, v, mean_rate, beta2, square_rate);
+    p = keep * p - (gradient_step * d + mean_step * m) / (sqrt(v) * spread_scale + eps);
+  }
+};
+
+struct AdamaxUpdate {
+  static constexpr int arity = 4;
+  static constexpr Record record =
+      update(arity, "adamax_update",
+             "d = direction * g + weight_decay * p; m += mean_rate * (d - m); u = max(beta2 * u, |d| + eps); "
+             "p -= step_size * m / u",
+             "Adamax (Kingma and Ba 2015, algorithm 2) at step t; step_size is lr / (1 - beta1^t).",
+             {tensors("groups"), real("direction"), real("weight_decay"), real("mean_rate"), real("beta2"),
+              real("eps"), real("step_size")});
+  template <class P>
+  static void body(P& p, P g, P& m, P& u, P direction, P weight_decay, P mean_rate, P beta2, P eps,
+                   P step_size) {
+    const P d = penalised(g, p, direction, weight_decay);
+    m = mix(m, d, mean_rate);
+    u = max(beta2 * u, abs(d) + eps);
+    p = p - step_size * m / u;
+  }
+};
+
+struct AsgdUpdate {
+  static constexpr int arity = 3;
+  static constexpr Record record = update(
+      arity, "asgd_update", "d = direction * g + weight_decay * p; p = keep * p - eta * d; a += mu * (p - a)",
+      "Averaged stochastic gradient descent (Polyak and Juditsky 1992); keep is 1 - lambd * eta.",
+      {tensors("groups"), real("direction"), real("weight_decay"), real("keep"), real("eta"), real("mu")});
+  template <class P>
+  static void body(P& p, P g, P& a, P direction, P weight_decay, P keep, P eta, P mu) {
+    const P d = penalised(g, p, direction, weight_decay);
+    p = keep * p - eta * d;
+    a = select(mu == P(1), p, a + mu * (p - a));
+  }
+};
+
+struct RpropUpdate {
+  static constexpr int arity = 4;
+  static constexpr Record record = update(
+      arity, "rprop_update",
+      "d = direction * g; s = clamp(s * (grow, shrink or 1 as d * q is > 0, < 0 or 0), low, high); "
+      "d = 0 where d * q < 0; p -= sign(d) * s; q = d",
+      "Resilient propagation (Riedmiller and Braun 1993): q is the last gradient and s the step of each "
+      "element.",
+      {tensors("groups"), real("direction"), real("shrink"), real("grow"), real("low"), real("high")});
+  template <class P>
+  static void body(P& p, P g, P& q, P& s, P direction, P shrink, P grow, P low, P high) {
+    const P d = direction * g, agreement = d * q;
+    const P factor = select(agreement > P(0), grow, select(agreement < P(0), shrink, P(1)));
+    s = min(max(s * factor, low), high);
+    q = select(agreement < P(0), P(0), d);
+    p = p - select(q > P(0), s, select(q < P(0), P(0) - s, q));
+  }
+};
+
 using UpdateOps = OpList<SgdUpdate, SgdMomentumUpdate, AdamUpdate, AdamAmsgradUpdate, AdamWUpdate,
                          AdamWAmsgradUpdate, RmspropUpdate, RmspropMomentumUpdate, RmspropCenteredUpdate,
-                         RmspropCenteredMomentumUpdate, AdagradUpdate, AdadeltaUpdate, RunningAverageUpdate>;
+                         RmspropCenteredMomentumUpdate, AdagradUpdate, AdadeltaUpdate, RadamUpdate,
+                         NadamUpdate, AdamaxUpdate, AsgdUpdate, RpropUpdate, RunningAverageUpdate>;
 
 }  // namespace unspool::ops

@@ -78,7 +78,7 @@ bool has_repeated_parameter(Groups groups, std::size_t arity) {
 
 }  // namespace
 
-Update::Bucket& Update::bucket_of(Dtype dtype, double phase, std::size_t arity) {
+Update::Bucket& Update::bucket_of(Dtype dtype, const Phase& phase, std::size_t arity) {
   // Newest first: the parameters of a group mostly agree.
   for (std::size_t i = buckets_.size(); i-- > 0;) {
     if (buckets_[i].dtype == dtype && buckets_[i].phase == phase) return buckets_[i];
@@ -88,7 +88,7 @@ Update::Bucket& Update::bucket_of(Dtype dtype, double phase, std::size_t arity) 
   return bucket;
 }
 
-void Update::add(Tensor parameter, Tensor gradient, Kept states, double step) {
+void Update::add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase) {
   if (!is_floating(parameter.dtype())) {
     fail(rule_.name(), ".step: a parameter of dtype ", name(parameter.dtype()),
          " cannot be updated; only float32 and float64 can");
@@ -104,7 +104,7 @@ void Update::add(Tensor parameter, Tensor gradient, Kept states, double step) {
     check_writable(rule_, "the state", states[i]);
     is_contiguous = is_contiguous && states[i].is_contiguous();
   }
-  Bucket& bucket = bucket_of(parameter.dtype(), rule_.phase(step), kStates + states.size());
+  Bucket& bucket = bucket_of(parameter.dtype(), phase, kStates + states.size());
   bucket.is_strided = bucket.is_strided || !is_contiguous;
   bucket.groups.emplace_back(std::move(parameter));
   bucket.groups.emplace_back(std::move(gradient));

@@ -18,10 +18,10 @@ class Update {
   // `rule` must outlive this object; `expected` is about how many parameters will be added.
   explicit Update(const Rule& rule, std::size_t expected = 1) : rule_(rule), expected_(expected) {}
 
-  // Checks the parameter's part of the step; nothing is changed before `run`. `step` is as Rule::phase wants
-  // it. Raises when gradient or states differ from the parameter in shape or
+  // Checks the parameter's part of the step; nothing is changed before `run`. `phase` is from
+  // Rule::phase. Raises when gradient or states differ from the parameter in shape or
   // dtype, or when memory to change is read-only.
-  void add(Tensor parameter, Tensor gradient, Kept states, double step);
+  void add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase);
 
   // Changes all parameters and states that were added, outside of the tape.
   void run();
@@ -29,12 +29,12 @@ class Update {
  private:
   struct Bucket {
     Dtype dtype;
-    double phase;
+    Phase phase;
     bool is_strided = false;  // some tensor is not contiguous
     std::vector<ops::Operand> groups;
   };
 
-  Bucket& bucket_of(Dtype dtype, double phase, std::size_t arity);
+  Bucket& bucket_of(Dtype dtype, const Phase& phase, std::size_t arity);
 
   const Rule& rule_;
   std::size_t expected_;

@@ -114,13 +114,18 @@ class Optimizer:
 
     def _update(self, rule: Callable[[dict[str, Any]], str] | str, closure: Closure | None) -> Any:
         """One step of an update rule of the core: all parameters of a group in one call."""
-        loss = None
-        if closure is not None:
-            with unspool.enable_grad():
-                loss = closure()
+        loss = self._evaluate(closure)
         for group in self.param_groups:
             _core.optim.step(rule if isinstance(rule, str) else rule(group), group, self.state)
         return loss
+
+    @staticmethod
+    def _evaluate(closure: Closure | None) -> Any:
+        """The loss from ``closure``, recorded on the tape; None without one."""
+        if closure is None:
+            return None
+        with unspool.enable_grad():
+            return closure()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients of all parameters, or fills them with zeros where ``set_to_none`` is False."""
