@@ -26,7 +26,7 @@ class Point(NamedTuple):
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Point], start: Point, length: float, largest: float
+    evaluate: Callable[[float], Point], start: Point, length: float, largest: float, budget: int
 ) -> tuple[Point, int]:
     """A point that fulfils the conditions, or the best one found, and the number of evaluations.
 
@@ -35,12 +35,13 @@ def strong_wolfe(
         start: the point of length 0.
         length: the first trial.
         largest: the largest magnitude in the search direction; brackets end when it moves less than 1e-9.
+        budget: evaluations to spend after the first; at most 25 are.
     """
     trial = evaluate(length)
     previous = start
     bracket: list[Point] = []
-    trials = 0
-    while trials < _MAX_TRIALS:
+    trials, most = 0, min(_MAX_TRIALS, budget)
+    while trials < most:
         if not _decreases(trial, start) or (trials > 1 and trial.loss >= previous.loss):
             bracket = [previous, trial]
             break
@@ -55,16 +56,21 @@ def strong_wolfe(
         trials += 1
     if not bracket:
         return min(start, trial, key=lambda point: point.loss), trials + 1
-    return _zoom(evaluate, start, bracket, largest, trials)
+    return _zoom(evaluate, start, bracket, largest, trials, most)
 
 
 def _zoom(
-    evaluate: Callable[[float], Point], start: Point, bracket: list[Point], largest: float, trials: int
+    evaluate: Callable[[float], Point],
+    start: Point,
+    bracket: list[Point],
+    largest: float,
+    trials: int,
+    most: int,
 ) -> tuple[Point, int]:
     """Shrinks a bracket that is known to hold a suitable point."""
     low, high = _by_loss(bracket)
     made_little_progress = False
-    while trials < _MAX_TRIALS and abs(high.length - low.length) * largest >= _LEAST_MOVE:
+    while trials < most and abs(high.length - low.length) * largest >= _LEAST_MOVE:
         left, right = sorted((low.length, high.length))
         length = _cubic_minimum(low, high, left, right)
         margin = 0.1 * (right - left)
