@@ -109,7 +109,7 @@ class LBFGS(Optimizer):
             last_loss = loss
             if group["line_search_fn"] is not None:
                 start = Point(0.0, loss, gradient, slope)
-                point, used = self._search(closure, start, length, direction)
+                point, used = self._search(closure, start, length, direction, group["max_eval"] - evaluations)
                 loss, gradient, length = point.loss, point.gradient, point.length
                 self._move(length, direction)
                 state["t"] = length
@@ -156,7 +156,9 @@ class LBFGS(Optimizer):
             direction.add_(s, alpha=share - y.dot(direction).item() * float(inverse))
         return direction
 
-    def _search(self, closure: Closure, start: Point, length: float, direction: Tensor) -> tuple[Point, int]:
+    def _search(
+        self, closure: Closure, start: Point, length: float, direction: Tensor, budget: int
+    ) -> tuple[Point, int]:
         """The strong Wolfe search from the present parameters, which it leaves as they are."""
         before = [parameter.clone() for parameter in self._params]
 
@@ -170,7 +172,7 @@ class LBFGS(Optimizer):
             restore()
             return Point(length, loss, gradient, gradient.dot(direction).item())
 
-        return strong_wolfe(evaluate, start, length, _largest(direction))
+        return strong_wolfe(evaluate, start, length, _largest(direction), budget)
 
     def _flat_gradient(self) -> Tensor:
         """All gradients as one vector of its own memory, with zeros where a parameter has none."""
