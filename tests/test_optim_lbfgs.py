@@ -78,7 +78,7 @@ def test_it_finds_the_minimum_of_a_curved_valley_with_the_line_search() -> None:
 @pytest.mark.parametrize("lr", [1e-3, 1.0, 50.0])
 def test_accepted_steps_fulfil_the_strong_wolfe_conditions(lr: float) -> None:
     parameter = us.nn.Parameter(us.tensor([-1.2, 1.0], dtype=us.float64))
-    optimizer = us.optim.LBFGS([parameter], lr=lr, max_iter=1, line_search_fn="strong_wolfe")
+    optimizer = us.optim.LBFGS([parameter], lr=lr, max_iter=1, max_eval=30, line_search_fn="strong_wolfe")
     for _ in range(5):
         closure = closure_of(rosenbrock, optimizer, parameter, [])
         before = closure().item()
