@@ -75,7 +75,29 @@ from unspool._functions import (
     numel,
     tensordot,
 )
-from unspool._lazy import submodules
+from unspool._kinds import *  # noqa: F403
+from unspool._kinds import NAMES as _kind_names
+from unspool._lazy import lazy
+from unspool._printing import set_printoptions
+from unspool._settings import (
+    are_deterministic_algorithms_enabled,
+    compile,
+    get_default_device,
+    get_deterministic_debug_mode,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_storage,
+    is_warn_always_enabled,
+    set_default_device,
+    set_default_tensor_type,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_warn_always,
+    typename,
+    use_deterministic_algorithms,
+)
 from unspool._tensor import attach_methods
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
@@ -85,9 +107,52 @@ from unspool import autograd, linalg, nn, optim, random  # noqa: E402
 from unspool.serialization import load, save  # noqa: E402
 
 if TYPE_CHECKING:
-    from unspool import utils
+    from unspool import (
+        accelerator,
+        amp,
+        backends,
+        cuda,
+        distributed,
+        hub,
+        jit,
+        multiprocessing,
+        onnx,
+        overrides,
+        serialization,
+        storage,
+        testing,
+        types,
+        utils,
+        version,
+    )
+    from unspool.amp import GradScaler, autocast
+    from unspool.storage import UntypedStorage
 else:
-    __getattr__ = submodules(__name__, ["utils"])
+    __getattr__ = lazy(
+        __name__,
+        [
+            "accelerator",
+            "amp",
+            "backends",
+            "cuda",
+            "distributed",
+            "hub",
+            "jit",
+            "multiprocessing",
+            "onnx",
+            "overrides",
+            "storage",
+            "testing",
+            "types",
+            "utils",
+            "version",
+        ],
+        {
+            "GradScaler": "unspool.amp",
+            "UntypedStorage": "unspool.storage",
+            "autocast": "unspool.amp",
+        },
+    )
 
 float = float32
 double = float64
@@ -100,20 +165,30 @@ __version__: str = _core.__version__
 
 __all__ = [
     "Generator",
+    "GradScaler",
     "Size",
     "Tensor",
+    "UntypedStorage",
+    "accelerator",
     "allclose",
+    "amp",
     "arange",
+    "are_deterministic_algorithms_enabled",
     "as_tensor",
     "asarray",
+    "autocast",
     "autograd",
+    "backends",
     "bfloat16",
     "bool",
     "broadcast_shapes",
     "broadcast_tensors",
     "can_cast",
+    "compile",
+    "cuda",
     "default_generator",
     "device",
+    "distributed",
     "double",
     "dtype",
     "e",
@@ -132,10 +207,15 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "get_default_device",
     "get_default_dtype",
+    "get_deterministic_debug_mode",
+    "get_float32_matmul_precision",
+    "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
     "half",
+    "hub",
     "iinfo",
     "inf",
     "inference_mode",
@@ -146,10 +226,14 @@ __all__ = [
     "int32",
     "int64",
     "is_complex",
+    "is_deterministic_algorithms_warn_only_enabled",
     "is_floating_point",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_storage",
     "is_tensor",
+    "is_warn_always_enabled",
+    "jit",
     "linalg",
     "linspace",
     "load",
@@ -157,6 +241,7 @@ __all__ = [
     "manual_seed",
     "memory_stats",
     "meshgrid",
+    "multiprocessing",
     "nan",
     "nn",
     "no_grad",
@@ -164,7 +249,9 @@ __all__ = [
     "numel",
     "ones",
     "ones_like",
+    "onnx",
     "optim",
+    "overrides",
     "pi",
     "promote_types",
     "rand",
@@ -179,17 +266,32 @@ __all__ = [
     "result_type",
     "save",
     "seed",
+    "serialization",
+    "set_default_device",
     "set_default_dtype",
+    "set_default_tensor_type",
+    "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_grad_enabled",
+    "set_num_interop_threads",
     "set_num_threads",
+    "set_printoptions",
     "set_rng_state",
+    "set_warn_always",
     "short",
     "show_config",
+    "storage",
     "tensor",
     "tensordot",
+    "testing",
+    "typename",
+    "types",
     "uint8",
+    "use_deterministic_algorithms",
     "utils",
+    "version",
     "zeros",
     "zeros_like",
 ]
+__all__ += _kind_names
 __all__ += [name for name in dir(_core.ops) if not name.startswith("__")]

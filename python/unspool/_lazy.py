@@ -1,19 +1,66 @@
-"""Modules that are imported when they are first asked for, so that importing the package stays quick."""
+"""Names that are imported when they are first asked for, so that importing the package stays quick.
+
+Also what is said about names that PyTorch has and this library has not: the error is an AttributeError, so
+that ``hasattr`` and ``getattr`` with a default work as usual, and a NotImplementedError, as it should be.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
-from types import ModuleType
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 
-def submodules(package: str, names: Iterable[str]) -> Callable[[str], ModuleType]:
-    """Make a module-level ``__getattr__`` that imports the named submodules of a package on demand."""
-    known = frozenset(names)
+class MissingName(AttributeError, NotImplementedError):
+    """A name of PyTorch that unspool does not have."""
 
-    def __getattr__(name: str) -> ModuleType:
+
+@cache
+def _known_names() -> frozenset[str]:
+    """List the public names of PyTorch, with their modules."""
+    lines = (Path(__file__).parent / "_torch_names.txt").read_text(encoding="utf-8").splitlines()
+    names: set[str] = set()
+    for line in lines:
+        if line and not line.startswith("#"):
+            module, _, members = line.partition(": ")
+            names.update(f"{module}.{member}" for member in members.split())
+    return frozenset(names)
+
+
+def missing(package: str, name: str) -> AttributeError:
+    """Make the exception for a name that a module does not have."""
+    module = sys.modules[package]
+    torch_name = f"torch{package.removeprefix('unspool')}.{name}"
+    if torch_name in _known_names():
+        return MissingName(f"{torch_name} is not implemented in unspool", name=name, obj=module)
+    return AttributeError(
+        f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]
+    )
+
+
+def lazy(
+    package: str, modules: Iterable[str] = (), attributes: Mapping[str, str] | None = None
+) -> Callable[[str], Any]:
+    """Make the ``__getattr__`` of a module.
+
+    Args:
+        package: full name of the module that it is for.
+        modules: submodules to import on demand.
+        attributes: names to take from elsewhere on demand, with the full name of the module that has them.
+    """
+    known = frozenset(modules)
+    elsewhere = attributes or {}
+
+    def __getattr__(name: str) -> Any:
         if name in known:
             return importlib.import_module(f"{package}.{name}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name in elsewhere:
+            value = getattr(importlib.import_module(elsewhere[name]), name)
+            setattr(sys.modules[package], name, value)
+            return value
+        raise missing(package, name)
 
     return __getattr__

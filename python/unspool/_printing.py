@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,56 @@ from unspool import _core
 from unspool._core import Tensor
 from unspool._dtypes import as_array
 
-_EDGE = 3  # elements shown at each end of a shortened dimension
-_THRESHOLD = 1000  # tensors with more elements are shortened
-_WIDTH = 80
-_DIGITS = 4
+
+@dataclasses.dataclass
+class _Options:
+    """How much is shown: digits after the point, elements before shortening and at its ends, and width."""
+
+    precision: int = 4
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+_options = _Options()
+_PROFILES = {"default": _Options(), "short": _Options(2, 1000, 2), "full": _Options(4, float("inf"))}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Set how tensors are shown; what is None stays as it is.
+
+    Args:
+        precision: digits after the point (4).
+        threshold: larger tensors are shortened (1000).
+        edgeitems: elements shown at each end of a shortened dimension (3).
+        linewidth: characters in a line (80).
+        profile: "default", "short" or "full" sets all of these first.
+        sci_mode: True for powers of ten always, False never, None where numbers differ much.
+    """
+    if profile is not None:
+        if profile not in _PROFILES:
+            raise ValueError(f"set_printoptions: profile must be one of {list(_PROFILES)}, not {profile!r}")
+        vars(_options).update(vars(_PROFILES[profile]))
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    vars(_options).update({name: value for name, value in given.items() if value is not None})
+    _options.sci_mode = sci_mode
 
 
 def _visible(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """The elements that a shortened printout shows."""
     for axis, size in enumerate(array.shape):
-        if size > 2 * _EDGE:
-            array = np.take(array, [*range(_EDGE), *range(size - _EDGE, size)], axis=axis)
+        if size > 2 * _options.edgeitems:
+            array = np.take(
+                array, [*range(_options.edgeitems), *range(size - _options.edgeitems, size)], axis=axis
+            )
     return array
 
 
@@ -40,10 +80,10 @@ class _Numbers:
             wide = high >= 1e8 or (
                 not whole and ((high > 1e3 * max(low, 1e-300) and high / low > 1e5) or low < 1e-4)
             )
-            if wide:
-                self._form = f".{_DIGITS}e"
+            if wide if _options.sci_mode is None else _options.sci_mode:
+                self._form = f".{_options.precision}e"
             else:
-                self._form = ".0f" if whole else f".{_DIGITS}f"
+                self._form = ".0f" if whole else f".{_options.precision}f"
         self.width = max((len(self(value)) for value in values.ravel()), default=0)
 
     def __call__(self, value: Any) -> str:
@@ -56,13 +96,18 @@ class _Numbers:
 def _rows(array: npt.NDArray[np.generic], numbers: _Numbers, indent: int, shorten: bool) -> str:
     if array.ndim == 0:
         return numbers(array[()])
-    cut = shorten and array.shape[0] > 2 * _EDGE
-    places: list[int | None] = list(range(array.shape[0]))
+    edge, size = _options.edgeitems, array.shape[0]
+    cut = shorten and size > 2 * edge
+    places: list[int | None] = list(range(size))
     if cut:
-        places = [*range(_EDGE), None, *range(array.shape[0] - _EDGE, array.shape[0])]
+        places = [
+            *range(_options.edgeitems),
+            None,
+            *range(array.shape[0] - _options.edgeitems, array.shape[0]),
+        ]
     if array.ndim == 1:
         texts = ["..." if p is None else numbers(array[p]).rjust(numbers.width) for p in places]
-        per_line = max(1, (_WIDTH - indent) // (numbers.width + 2))
+        per_line = max(1, (_options.linewidth - indent) // (numbers.width + 2))
         lines = [", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     blocks = ["..." if p is None else _rows(array[p], numbers, indent + 1, shorten) for p in places]
@@ -72,7 +117,7 @@ def _rows(array: npt.NDArray[np.generic], numbers: _Numbers, indent: int, shorte
 def format_tensor(tensor: Tensor, prefix: str = "tensor(") -> str:
     """Give the text of a tensor: its elements, and what cannot be seen from them (dtype, shape, history)."""
     values = as_array(tensor)
-    shorten = values.size > _THRESHOLD
+    shorten = values.size > _options.threshold
     if values.size == 0:
         body = "[]"
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from unspool._dtypes import as_array
 from unspool._functions import equal
 from unspool._handle import RemovableHandle
 from unspool._printing import format_tensor
+
+if TYPE_CHECKING:
+    from unspool.storage import UntypedStorage
 
 
 def _convert(self: Tensor, to: dtype | None, copy_always: bool) -> Tensor:
@@ -228,6 +231,40 @@ _TYPE_NAMES = {
 }
 
 
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """Return self: there is no device that the memory could be pinned for."""
+    del device
+    return self
+
+
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """Give False."""
+    del self, device
+    return False
+
+
+def is_shared(self: Tensor) -> bool:
+    """Give False: the memory belongs to this process."""
+    del self
+    return False
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Raise NotImplementedError: memory is not shared between processes."""
+    del self
+    raise NotImplementedError(
+        "torch.Tensor.share_memory_ is not implemented in unspool; use threads, which share tensors, or send "
+        "copies between processes"
+    )
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """Give the memory that the tensor and its views share."""
+    from unspool.storage import UntypedStorage
+
+    return UntypedStorage(self)
+
+
 def attach_methods() -> None:
     """Put the functions of this file on the compiled Tensor type."""
     methods: dict[str, Any] = {
@@ -256,6 +293,11 @@ def attach_methods() -> None:
         "new_ones": new_ones,
         "new_full": new_full,
         "apply_": apply_,
+        "pin_memory": pin_memory,
+        "is_pinned": is_pinned,
+        "is_shared": is_shared,
+        "share_memory_": share_memory_,
+        "untyped_storage": untyped_storage,
         "equal": equal,
         "__repr__": represent,
         "__format__": format_,

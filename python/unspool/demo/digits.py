@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # Extras: imported here, at the top, so that a missing one is named before anything is computed.
-import safetensors.numpy  # noqa: F401  (used by unspool.save and unspool.load)
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 

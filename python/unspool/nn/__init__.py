@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from unspool._lazy import lazy
 from unspool.nn import functional, init, modules, parameter, utils
 from unspool.nn.modules import *  # noqa: F403
 from unspool.nn.modules import __all__ as _modules
 from unspool.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+if TYPE_CHECKING:
+    from unspool.nn import parallel
+    from unspool.nn.parallel import DataParallel
+else:
+    __getattr__ = lazy(__name__, ["parallel"], {"DataParallel": "unspool.nn.parallel"})
+
+__all__ = [
+    "Buffer",
+    "DataParallel",
+    "Parameter",
+    "functional",
+    "init",
+    "modules",
+    "parallel",
+    "parameter",
+    "utils",
+]
 __all__ += _modules

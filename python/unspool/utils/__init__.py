@@ -1,14 +1,14 @@
-"""Helpers around training: data sets and loaders, imported when they are first used."""
+"""Helpers around training, imported when they are first used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unspool._lazy import submodules
+from unspool._lazy import lazy
 
 if TYPE_CHECKING:
-    from unspool.utils import data
+    from unspool.utils import checkpoint, data, tensorboard
 else:
-    __getattr__ = submodules(__name__, ["data"])
+    __getattr__ = lazy(__name__, ["checkpoint", "data", "tensorboard"])
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data", "tensorboard"]
