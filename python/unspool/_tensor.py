@@ -78,6 +78,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         return _TYPE_NAMES[self.dtype]
     if isinstance(dtype, str):
         by_name = {name: each for each, name in _TYPE_NAMES.items()}
+        dtype = dtype.replace("torch.", "unspool.")
         if dtype not in by_name:
             raise ValueError(f"type(): unknown type name {dtype!r}; expected one of {sorted(by_name)}")
         dtype = by_name[dtype]

@@ -14,6 +14,7 @@ from unspool._core import linalg as linalg
 from unspool._core import ops as ops
 from unspool._core import optim as optim
 from unspool._handle import RemovableHandle
+from unspool.storage import UntypedStorage
 
 # Members of Tensor and of this module hide the built-in names.
 _bool: TypeAlias = builtins.bool

@@ -1,0 +1,124 @@
+"""Makes ``import torch`` give unspool, so that scripts written for PyTorch run unchanged.
+
+``torch`` and the modules below it stand in ``sys.modules`` as unspool's own. A module of PyTorch that is not
+in unspool raises an ImportError that says so, as do packages that are built on PyTorch's binaries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+# These are compiled against PyTorch, so the installed ones cannot work with anything else.
+_BUILT_ON_TORCH = ("torchvision", "torchaudio", "torchtext")
+
+
+def _is_torch(name: str) -> bool:
+    return name == "torch" or name.startswith("torch.")
+
+
+class _Alias(importlib.abc.Loader):
+    """Gives an existing module under another name."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._spec = module.__spec__
+
+    def create_module(self, spec: Any) -> ModuleType:
+        """Give the module."""
+        del spec
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Keep what the import system would have changed."""
+        module.__spec__ = self._spec
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds ``torch.a.b`` as ``unspool.a.b``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find a module of PyTorch; leave all others to the finders that follow."""
+        del path, target
+        if fullname in _BUILT_ON_TORCH and not _is_pure_python(fullname):
+            raise ImportError(
+                f"{fullname} is built on PyTorch's binaries and cannot be used with unspool; "
+                "read the data with another package",
+                name=fullname,
+            )
+        if not _is_torch(fullname):
+            return None
+        ours = "unspool" + fullname.removeprefix("torch")
+        try:
+            module = importlib.import_module(ours)
+        except ModuleNotFoundError as error:
+            if error.name is None or not ours.startswith(error.name):
+                raise
+            raise ImportError(f"{fullname} is not implemented in unspool", name=fullname) from None
+        is_package = hasattr(module, "__path__")
+        return importlib.machinery.ModuleSpec(fullname, _Alias(module), is_package=is_package)
+
+
+def _is_pure_python(package: str) -> bool:
+    """Whether the package that would be imported is not the well-known one: a replacement by the user."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            continue
+        spec = finder.find_spec(package, None)
+        if spec is not None:
+            folders = spec.submodule_search_locations or []
+            return not any("site-packages" in folder or "dist-packages" in folder for folder in folders)
+    return False
+
+
+def install() -> None:
+    """Alias PyTorch's names in this process, for good.
+
+    Raises:
+        RuntimeError: the real torch has been imported.
+    """
+    import unspool
+
+    if sys.modules.get("torch", unspool) is not unspool:
+        raise RuntimeError("as_torch: the real torch is imported already; do this before")
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    sys.modules["torch"] = unspool
+
+
+def uninstall() -> None:
+    """Take the aliases back."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    for name in [name for name in sys.modules if _is_torch(name)]:
+        del sys.modules[name]
+
+
+@contextmanager
+def as_torch() -> Iterator[ModuleType]:
+    """Let ``import torch`` and its submodules give unspool, within a ``with`` block.
+
+    Modules that were imported inside keep what they have taken. ``torchvision`` and others that are built on
+    PyTorch's binaries raise an ImportError, unless a package of the user stands in for them.
+
+    Yields:
+        the package unspool.
+
+    Raises:
+        RuntimeError: the real torch has been imported.
+    """
+    import unspool
+
+    install()
+    try:
+        yield unspool
+    finally:
+        uninstall()
