@@ -191,10 +191,25 @@ def test_errors_say_what_to_do() -> None:
         us.tensor([300], dtype=us.int8)
     with pytest.raises(TypeError, match=r"bfloat16.*float\(\)"):
         us.ones(2, dtype=us.bfloat16).numpy()
-    parameter = us.ones(2, dtype=us.float16, requires_grad=True)
-    parameter.sum().backward()
-    with pytest.raises(NotImplementedError, match="float16 parameters"):
-        us.optim.SGD([parameter], lr=0.1).step()
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_optimizers_update_parameters_in_their_dtype(name: str) -> None:
+    dtype = getattr(us, name)
+    for make in (lambda p: us.optim.SGD(p, lr=0.25, momentum=0.5), lambda p: us.optim.AdamW(p, lr=0.25)):
+        narrow = us.tensor([1.0, -2.0], dtype=dtype, requires_grad=True)
+        wide = us.tensor([1.0, -2.0], requires_grad=True)
+        for parameter in (narrow, wide):
+            optimizer = make([parameter])
+            for _ in range(3):
+                optimizer.zero_grad()
+                (parameter * parameter).sum().backward()
+                optimizer.step()
+        assert narrow.dtype == dtype
+        # A rounding of the parameter and of each state per step.
+        np.testing.assert_allclose(
+            narrow.detach().float().numpy(), wide.detach().numpy(), rtol=0.03, atol=0.03
+        )
 
 
 def test_limits() -> None:

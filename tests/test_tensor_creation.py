@@ -229,3 +229,26 @@ def test_in_place_fills() -> None:
     target.t()[1] = 4.0
     assert target.tolist() == [[0.0, 4.0, 0.0]] * 2
     assert us.zeros(2, dtype=us.int64).copy_(us.tensor([1.9, -1.9])).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("indexing", ["ij", "xy"])
+@pytest.mark.parametrize("sizes", [(2,), (2, 3), (4, 3, 2)])
+def test_meshgrid(sizes: tuple[int, ...], indexing: Any) -> None:
+    axes = [np.arange(float(n)) * 10**i for i, n in enumerate(sizes)]
+    grids = us.meshgrid(*map(us.tensor, axes), indexing=indexing)
+    for grid, expected in zip(grids, np.meshgrid(*axes, indexing=indexing), strict=True):
+        np.testing.assert_array_equal(grid.numpy(), expected)
+    with_single = us.meshgrid(us.tensor([1.0, 2.0]), us.tensor(3.0), indexing="xy")
+    assert [g.tolist() for g in with_single] == [[[1.0, 2.0]], [[3.0, 3.0]]]
+
+
+def test_ranges_of_integer_dtype_take_whole_steps() -> None:
+    assert us.arange(0.1, -7.9, -4.0, dtype=us.int64).tolist() == [0, -4]
+    assert us.arange(2.1, -2.9, -1.0, dtype=us.int32).tolist() == [2, 1, 0, -1, -2]
+    assert us.linspace(4.3, -3, 8, dtype=us.int64).tolist() == [4, 3, 2, 1, 0, -1, -2, -3]
+
+
+def test_tensordot_spreads_dimensions_of_size_one() -> None:
+    a, b = np.arange(6.0).reshape(2, 3, 1), np.arange(20.0).reshape(5, 4)
+    result = us.tensordot(us.tensor(a), us.tensor(b), dims=([2], [0]))
+    np.testing.assert_array_equal(result.numpy(), np.tensordot(a, b.sum(0, keepdims=True), axes=([2], [0])))

@@ -2,6 +2,8 @@
 #include "exec/eager.h"
 
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "exec/backward.h"
@@ -138,15 +140,19 @@ Tensor make_view(const Call& call) {
 void run_update(const Call& call) {
   SmallVector<View, 16> views;
   views.reserve(call.in.size());
+  std::vector<std::pair<Tensor, Tensor>> wide;  // stand-ins, and what they stand for
   for (const Operand& operand : call.in) {
     if (is_narrow(operand.impl().dtype)) {
-      fail(ErrorKind::kNotImplemented, call.op.record.public_name(), ": ", name(operand.impl().dtype),
-           " parameters are not updated; keep the parameters in float32 and compute in ",
-           name(operand.impl().dtype));
+      const Tensor narrow = operand.tensor();
+      wide.emplace_back(Tensor::empty(narrow.sizes(), carrier(narrow.dtype())), narrow);
+      run_narrow_cast(narrow, wide.back().first);
+      views.push_back(wide.back().first.view());
+      continue;
     }
     views.push_back(operand.impl().view());
   }
   run_kernel(call.op, views, {}, call.attrs);
+  for (const auto& [from, to] : wide) run_narrow_cast(from, to);
   const auto arity = static_cast<std::size_t>(call.op.record.arity);
   for (std::size_t i = 0; i < call.in.size(); ++i) {
     if (i % arity != 1) call.in[i].impl().storage->mark_written(call.op.record.name.data());

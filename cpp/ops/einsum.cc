@@ -92,7 +92,7 @@ void sum_out(Term& term, const Labels& kept) {
     else
       dims.push_back(static_cast<std::int64_t>(i));
   }
-  if (!dims.empty()) term.tensor = sum(term.tensor, dims, false);
+  if (!dims.empty()) term.tensor = to(sum(term.tensor, dims, false), term.tensor.dtype());
   term.labels = rest;
 }
 

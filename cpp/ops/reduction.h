@@ -228,17 +228,23 @@ struct Argmin {
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = index_of_extremum(c, op_of<MinDim>); }};
 };
 
+// The extremum of which elements are nonzero. Where the input is uint8, so is the result.
+template <class Extremum>
+Tensor over_truth(const Call& c) {
+  const Dtype dtype = c.tensor(0).dtype();
+  const Tensor x = dtype == Dtype::kBool ? c.tensor(0) : ne(c[0], 0);
+  const Tensor result = call<Extremum>({x}, {c.attr("dim"), c.flag("keepdim")});
+  return dtype == Dtype::kUInt8 ? to(result, dtype) : result;
+}
+
 struct AnyOp {
   static constexpr Record record = [] {
     Record r{.name = "any",
              .kind = Kind::kComposite,
              .formula = "∃ input != 0",
-             .doc = "Whether any element is nonzero; gives bool.",
+             .doc = "Whether any element is nonzero; gives bool, of uint8 uint8.",
              .args = {tensor(), optional_dims("dim"), flag("keepdim", false)}};
-    r.compose = [](const Call& c, std::span<Tensor> out) {
-      const Tensor x = c.tensor(0).dtype() == Dtype::kBool ? c.tensor(0) : ne(c[0], 0);
-      out[0] = call<Amax>({x}, {c.attr("dim"), c.flag("keepdim")});
-    };
+    r.compose = [](const Call& c, std::span<Tensor> out) { out[0] = over_truth<Amax>(c); };
     return r;
   }();
 };
@@ -248,11 +254,8 @@ struct AllOp {
     Record r = AnyOp::record;
     r.name = "all";
     r.formula = "∀ input != 0";
-    r.doc = "Whether all elements are nonzero; gives bool.";
-    r.compose = [](const Call& c, std::span<Tensor> out) {
-      const Tensor x = c.tensor(0).dtype() == Dtype::kBool ? c.tensor(0) : ne(c[0], 0);
-      out[0] = call<Amin>({x}, {c.attr("dim"), c.flag("keepdim")});
-    };
+    r.doc = "Whether all elements are nonzero; gives bool, of uint8 uint8.";
+    r.compose = [](const Call& c, std::span<Tensor> out) { out[0] = over_truth<Amin>(c); };
     return r;
   }();
 };

@@ -69,7 +69,6 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
         for place, axis in enumerate(axes)
     ]
     if swapped:
-        grids = [grid.transpose(0, 1) for grid in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
@@ -94,10 +93,19 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     if len(left) != len(right):
         raise RuntimeError(f"tensordot: dims name {len(left)} dimensions of a but {len(right)} of b")
     for d, e in zip(left, right, strict=True):
-        if a.shape[d] != b.shape[e]:
+        if a.shape[d] != b.shape[e] and 1 not in (a.shape[d], b.shape[e]):
             raise RuntimeError(
                 f"tensordot: dim {d} of a {tuple(a.shape)} and dim {e} of b {tuple(b.shape)} differ in size"
             )
+    # A dimension of size 1 is contracted with the sum over the other's.
+    short_a = [d for d, e in zip(left, right, strict=True) if a.shape[d] < b.shape[e]]
+    short_b = [e for d, e in zip(left, right, strict=True) if b.shape[e] < a.shape[d]]
+    if short_a:
+        dims_b = [e for d, e in zip(left, right, strict=True) if d in short_a]
+        b = b.sum(dims_b, keepdim=True, dtype=b.dtype)
+    if short_b:
+        dims_a = [d for d, e in zip(left, right, strict=True) if e in short_b]
+        a = a.sum(dims_a, keepdim=True, dtype=a.dtype)
     free_a = [d for d in range(a.ndim) if d not in left]
     free_b = [d for d in range(b.ndim) if d not in right]
     inner = math.prod(a.shape[d] for d in left)
