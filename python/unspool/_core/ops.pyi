@@ -64,7 +64,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1.0, alpha: 
 def all(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
 ) -> Tensor:
-    """Whether all elements are nonzero; gives bool."""
+    """Whether all elements are nonzero; gives bool, of uint8 uint8."""
 
 def amax(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
@@ -79,7 +79,7 @@ def amin(
 def any(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
 ) -> Tensor:
-    """Whether any element is nonzero; gives bool."""
+    """Whether any element is nonzero; gives bool, of uint8 uint8."""
 
 def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first largest element along dim, or in the flattened input when dim is None."""
