@@ -120,6 +120,7 @@ if TYPE_CHECKING:
         onnx,
         overrides,
         serialization,
+        sparse,
         storage,
         testing,
         types,
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
         version,
     )
     from unspool.amp import GradScaler, autocast
+    from unspool.sparse import sparse_coo_tensor, spmm
     from unspool.storage import UntypedStorage
 else:
     __getattr__ = lazy(
@@ -143,6 +145,7 @@ else:
             "multiprocessing",
             "onnx",
             "overrides",
+            "sparse",
             "storage",
             "testing",
             "types",
@@ -153,6 +156,8 @@ else:
             "GradScaler": "unspool.amp",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
+            "sparse_coo_tensor": "unspool.sparse",
+            "spmm": "unspool.sparse",
         },
     )
 
@@ -283,6 +288,9 @@ __all__ = [
     "set_warn_always",
     "short",
     "show_config",
+    "sparse",
+    "sparse_coo_tensor",
+    "spmm",
     "storage",
     "tensor",
     "tensordot",

@@ -16,6 +16,7 @@ from unspool._handle import RemovableHandle
 from unspool._printing import format_tensor
 
 if TYPE_CHECKING:
+    from unspool.sparse import SparseTensor
     from unspool.storage import UntypedStorage
 
 
@@ -266,6 +267,18 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     return UntypedStorage(self)
 
 
+def to_sparse(self: Tensor, sparse_dim: int | None = None) -> SparseTensor:
+    """Give the elements that are not zero as a sparse tensor; gradients flow through it."""
+    from unspool.sparse import to_sparse as convert
+
+    return convert(self, sparse_dim)
+
+
+def to_dense(self: Tensor) -> Tensor:
+    """Return self."""
+    return self
+
+
 def attach_methods() -> None:
     """Put the functions of this file on the compiled Tensor type."""
     methods: dict[str, Any] = {
@@ -299,6 +312,8 @@ def attach_methods() -> None:
         "is_shared": is_shared,
         "share_memory_": share_memory_,
         "untyped_storage": untyped_storage,
+        "to_dense": to_dense,
+        "to_sparse": to_sparse,
         "equal": equal,
         "__repr__": represent,
         "__format__": format_,
