@@ -219,14 +219,14 @@ class SparseTensor:
 
     # ---- arithmetic ----
 
-    def __matmul__(self, other: Tensor) -> Tensor:
+    def __matmul__(self, other: Tensor) -> Any:
         return mm(self, other)
 
-    def mm(self, mat2: Tensor) -> Tensor:
+    def mm(self, mat2: Tensor) -> Any:
         """Multiply with a dense matrix."""
         return mm(self, mat2)
 
-    def matmul(self, other: Tensor) -> Tensor:
+    def matmul(self, other: Tensor) -> Any:
         """Multiply with a dense matrix or vector."""
         return mm(self, other)
 
