@@ -10,7 +10,6 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 
@@ -21,6 +20,8 @@ class MissingName(AttributeError, NotImplementedError):
 @cache
 def _known_names() -> frozenset[str]:
     """List the public names of PyTorch, with their modules."""
+    from pathlib import Path
+
     lines = (Path(__file__).parent / "_torch_names.txt").read_text(encoding="utf-8").splitlines()
     names: set[str] = set()
     for line in lines:

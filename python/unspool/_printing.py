@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from unspool import _core
 from unspool._core import Tensor
 from unspool._dtypes import as_array
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @dataclasses.dataclass
