@@ -21,7 +21,7 @@ TOLERANCE = {"float32": 3e-5, "float64": 1e-10}
 # Modules that are checked elsewhere: containers, random ones, and those that take functions.
 ELSEWHERE = {
     "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Dropout", "RReLU",
-    "Elementwise", "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag",
+    "Elementwise", "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention",
 }  # fmt: skip
 
 

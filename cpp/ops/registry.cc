@@ -5,6 +5,7 @@
 
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
+#include "ops/attention.h"
 #include "ops/comparison.h"
 #include "ops/creation.h"
 #include "ops/embedding.h"
@@ -47,7 +48,7 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps>();
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps>();
   return all;
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import (
     activations,
     arithmetic,
+    attention,
     embedding,
     indexing,
     linalg,
@@ -31,6 +32,7 @@ ROWS: dict[str, Row] = table(
     *shape.ROWS.values(),
     *indexing.ROWS.values(),
     *embedding.ROWS.values(),
+    *attention.ROWS.values(),
     *losses.ROWS.values(),
     *padding.ROWS.values(),
     *normalization.ROWS.values(),

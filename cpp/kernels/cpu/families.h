@@ -28,6 +28,7 @@ std::span<const Kernel> joining_kernels();
 std::span<const Kernel> creation_kernels();
 std::span<const Kernel> embedding_kernels();
 std::span<const Kernel> attention_kernels();
+std::span<const Kernel> attention_backward_kernels();
 std::span<const Kernel> ctc_kernels();
 std::span<const Kernel> distance_kernels();
 std::span<const Kernel> update_kernels();

@@ -10,6 +10,7 @@
 #include "kernels/cpu/gemm_plan.h"
 #include "kernels/cpu/gemm_run.h"
 #include "kernels/cpu/gemm_vector.h"
+#include "kernels/cpu/panels.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -196,5 +197,46 @@ template void gemm_batch(const Context&, const Gemm<float>&, const GemmBatch<flo
 template void gemm_batch(const Context&, const Gemm<double>&, const GemmBatch<double>&);
 template void integer_gemm(const Context&, const Gemm<std::int32_t>&);
 template void integer_gemm(const Context&, const Gemm<std::int64_t>&);
+
+// ---- products with an operand that stays packed ----
+
+template <class T>
+Panels<T>::Panels(T* to, const T* from, std::int64_t row, std::int64_t column, std::int64_t depth,
+                  std::int64_t columns)
+    : data_(to), depth_(depth) {
+  for (std::int64_t j = 0; j < columns; j += kColumns) {
+    const std::int64_t count = std::min(kColumns, columns - j);
+    pack_panel(from + j * column, column, row, count, columns - j, round_up(count, kLanes), depth,
+               to + j * depth);
+  }
+}
+
+template <class T>
+void Panels<T>::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+                         std::int64_t a_col, T* c, std::int64_t c_row, bool accumulate) const {
+  for (std::int64_t j = 0; j < n; j += kColumns) {
+    const std::int64_t columns = std::min(kColumns, n - j);
+    const int vectors = static_cast<int>(ceil_div(columns, kLanes));
+    Tile<T> tile{};
+    tile.k = k;
+    tile.a_row = a_row, tile.a_col = a_col;
+    tile.b = data_ + j * depth_, tile.b_row = vectors * kLanes;
+    tile.b_padded = true;
+    tile.tail = static_cast<int>(columns - (vectors - 1) * kLanes);
+    tile.out_row = c_row;
+    tile.finish = true;
+    tile.epilogue.accumulate = accumulate;
+    const Parts tiles{m, ceil_div(m, max_rows(vectors))};
+    for (std::int64_t t = 0; t < tiles.count; ++t) {
+      const std::int64_t row = tiles.start(t), rows = tiles.start(t + 1) - row;
+      tile.a = a + row * a_row;
+      tile.out = c + row * c_row + j;
+      pick_tile_kernel<T>(rows, vectors, tile.tail < kLanes)(tile);
+    }
+  }
+}
+
+template class Panels<float>;
+template class Panels<double>;
 
 }  // namespace unspool::kernels::cpu

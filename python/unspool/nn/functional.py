@@ -37,6 +37,7 @@ from unspool.nn._functional.activation import (
     threshold,
     threshold_,
 )
+from unspool.nn._functional.attention import multi_head_attention_forward
 from unspool.nn._functional.distance import normalize, pairwise_distance
 from unspool.nn._functional.dropout import dropout
 from unspool.nn._functional.embedding import embedding, embedding_bag, one_hot
@@ -126,6 +127,7 @@ __all__ = [
     "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",

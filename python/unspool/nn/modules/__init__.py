@@ -37,6 +37,8 @@ from unspool.nn.modules.batchnorm import (
     BatchNorm2d,
     BatchNorm3d,
     SyncBatchNorm,
+from unspool.nn.modules.attention import (
+    MultiheadAttention,
 )
 from unspool.nn.modules.container import (
     ModuleDict,
@@ -177,6 +179,7 @@ __all__ = [
     "ModuleList",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
