@@ -34,7 +34,7 @@ from reference import ROWS, Row, promotion
 from reference.rows import Sample
 
 # Rows whose operation is a short Python composition of registered ones.
-COMPOSITE: frozenset[str] = frozenset({"tensordot", "embedding_bag", "one_hot"})
+COMPOSITE: frozenset[str] = frozenset({"tensordot", "embedding_bag", "one_hot", "pdist"})
 
 # Which dot product a GEMM uses depends on how its operands are laid out: equal bits are promised per
 # layout only.
@@ -43,7 +43,9 @@ LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset(
 )
 
 # Rows cannot state what is random; test_random_operations.py does.
-RANDOM: frozenset[str] = frozenset({"bernoulli", "dropout"})
+RANDOM: frozenset[str] = frozenset(
+    {"bernoulli", "dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
+)
 
 by_row = pytest.mark.parametrize("name", row_names())
 

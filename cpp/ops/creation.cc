@@ -24,17 +24,4 @@ Tensor bernoulli(const Call& c) {
   return call<Bernoulli>({}, {c.sizes(0), p, c[0].impl().dtype, c.attr("generator")});
 }
 
-Tensor dropout(const Call& c) {
-  const double p = c.number("p");
-  if (!(p >= 0 && p <= 1)) {
-    c.fail_as(ErrorKind::kValue, "p must be a probability between 0 and 1, got ", p);
-  }
-  const Tensor x = c.tensor(0);
-  if (!c.flag("training") || p == 0 || x.numel() == 0) return x;
-  if (!is_floating(x.dtype())) c.fail("needs a floating input, got ", name(x.dtype()));
-  if (p == 1) return x * zeros_like(x);
-  const Tensor keep = call<Bernoulli>({}, {x.sizes(), 1 - p, x.dtype(), Attr()});
-  return x * (keep / (1 - p));
-}
-
 }  // namespace unspool::ops

@@ -97,7 +97,6 @@ struct BernoulliOf {
 };
 
 Tensor bernoulli(const Call& c);
-Tensor dropout(const Call& c);
 
 struct BernoulliOp {
   static constexpr Record record{
@@ -109,19 +108,7 @@ struct BernoulliOp {
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = bernoulli(c); }};
 };
 
-struct Dropout {
-  static constexpr Record record{
-      .name = "dropout",
-      .where = kTop | kFunctional,
-      .kind = Kind::kComposite,
-      .formula = "input * bernoulli(1 - p) / (1 - p)",
-      .doc =
-          "Zeroes elements with probability p and scales the others, when training (Srivastava et al. 2014).",
-      .args = {tensor(), real("p", 0.5), flag("training", true), flag("inplace", false)},
-      .compose = [](const Call& c, std::span<Tensor> out) { out[0] = dropout(c); }};
-};
-
 using CreationOps = OpList<Full, Arange, Linspace, Uniform, Normal, RandomIntegers, RandomBits, Bernoulli,
-                           Exponential, RandomPermutation, BernoulliOf, BernoulliOp, Dropout>;
+                           Exponential, RandomPermutation, BernoulliOf, BernoulliOp>;
 
 }  // namespace unspool::ops

@@ -192,6 +192,10 @@ Tensor cross_entropy(const Call& c) {
 
 Tensor bce_loss(const Call& c) {
   require_same(c);
+  {
+    const GradMode no_grad(false);
+    call<CheckProbabilities>({c[0]});
+  }
   return reduce(c, weighted(c, call<BceCore>({c[0], c[1]}), 2));
 }
 
@@ -239,6 +243,23 @@ Tensor multi_margin_loss(const Call& c) {
   const Tensor is_target = scatter_onto(x.sizes(), 1, index, ones_like(to(index, x.dtype())));
   const Tensor losses = sum(hinge * (1 - is_target), Dims{1}) / static_cast<double>(x.size(1));
   return reduce(c, c.text("reduction") == "none" && c.ndim(0) == 1 ? squeeze(losses, 0) : losses);
+}
+
+void infer_multilabel_margin(Inference& c) { c.give(0, {c.sizes(0)[0]}, c[0].impl().dtype); }
+
+Tensor multilabel_margin_loss(const Call& c) {
+  check_reduction(c);
+  if (!same_sizes(c, 0, 1) || c.ndim(0) > 2 || (c.ndim(0) == 2 && c.sizes(0)[1] == 0)) {
+    c.fail("expected input (N, C) or (C,) and target of the same shape, got ", to_string(c.sizes(0)), " and ",
+           to_string(c.sizes(1)));
+  }
+  if (!is_floating(c[0].impl().dtype)) c.fail("input must be floating, got ", name(c[0].impl().dtype));
+  if (c[1].impl().dtype != Dtype::kInt64) {
+    c.fail("target must hold class indices (int64), got ", name(c[1].impl().dtype));
+  }
+  const Dims rows = c.ndim(0) == 2 ? Dims(c.sizes(0)) : Dims{1, c[0].impl().numel};
+  const Tensor losses = call<MultilabelMargin>({reshape(c.tensor(0), rows), reshape(c.tensor(1), rows)});
+  return reduce(c, c.ndim(0) == 2 ? losses : reshape(losses, Dims{}));
 }
 
 Tensor hinge_embedding_loss(const Call& c) {

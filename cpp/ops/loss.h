@@ -90,6 +90,50 @@ struct HuberCore {
   }
 };
 
+// Holds `input` against [0, 1]: raises where an element is outside, and gives nothing of use otherwise.
+struct CheckProbabilities {
+  static constexpr Record record{.name = "check_probabilities",
+                                 .where = kHidden,
+                                 .formula = "0 <= input <= 1",
+                                 .doc = "Raises where an element is not in [0, 1].",
+                                 .args = {tensor()},
+                                 .row_major = true,
+                                 .infer = [](Inference& c) { c.give(0, {}, Dtype::kBool); }};
+};
+
+void infer_multilabel_margin(Inference& c);
+
+struct MultilabelMarginBackward;
+
+// A row of target lists classes up to the first negative number.
+struct MultilabelMargin {
+  static constexpr Record record{
+      .name = "multilabel_margin_loss_forward",
+      .where = kHidden,
+      .formula = "Σ_{j in target} Σ_{i not in target} max(0, 1 - input[j] + input[i]) / C",
+      .doc = "Hinge of each class of a sample against all that are not its own.",
+      .args = {tensor(), tensor("target")},
+      .row_major = true,
+      .infer = infer_multilabel_margin,
+      .vjp = {
+          {in(0) | in(1), [](Vjp& v) { return call<MultilabelMarginBackward>({v.g(), v.in(0), v.in(1)}); }}}};
+};
+
+struct MultilabelMarginBackward {
+  static constexpr Record record{
+      .name = "multilabel_margin_loss_backward",
+      .where = kHidden,
+      .formula = "grad / C for every hinge that is open, at its classes",
+      .doc = "Cotangent of the scores of multilabel_margin_loss.",
+      .args = {tensor("grad"), tensor("input"), tensor("target")},
+      .row_major = true,
+      .infer = [](Inference& c) { c.give(0, c[1].impl().sizes, c[1].impl().dtype); },
+      .vjp = {{in(1) | in(2), [](Vjp& v) {
+                 const Tensor ones = full(v.sizes(0), 1.0, v.g().dtype());
+                 return sum(v.g() * call<MultilabelMarginBackward>({ones, v.in(1), v.in(2)}), Dims{1});
+               }}}};
+};
+
 using Compose = void (*)(const Call&, std::span<Tensor>);
 
 constexpr Record loss(Text name, Text formula, Text doc, Args args, Compose compose) {
@@ -110,6 +154,7 @@ Tensor bce_loss(const Call& c);
 Tensor bce_with_logits(const Call& c);
 Tensor kl_div(const Call& c);
 Tensor multi_margin_loss(const Call& c);
+Tensor multilabel_margin_loss(const Call& c);
 Tensor hinge_embedding_loss(const Call& c);
 Tensor soft_margin_loss(const Call& c);
 Tensor margin_ranking_loss(const Call& c);
@@ -191,6 +236,14 @@ struct MultiMarginLoss {
       {tensor(), tensor("target"), integer("p", 1), real("margin", 1), optional_tensor("weight"), kReduction},
       [](const Call& c, std::span<Tensor> out) { out[0] = multi_margin_loss(c); });
 };
+struct MultilabelMarginLoss {
+  static constexpr Record record = loss(
+      "multilabel_margin_loss", "Σ_{j in target} Σ_{i not in target} max(0, 1 - input[j] + input[i]) / C",
+      "Multi-label hinge: input (N, C) or (C,), target of the same shape listing class indices (int64) up "
+      "to the first negative number.",
+      {tensor(), tensor("target"), kReduction},
+      [](const Call& c, std::span<Tensor> out) { out[0] = multilabel_margin_loss(c); });
+};
 struct HingeEmbeddingLoss {
   static constexpr Record record =
       loss("hinge_embedding_loss", "target == 1 ? input : max(0, margin - input)",
@@ -238,7 +291,8 @@ struct CosineSimilarity {
 
 using LossCores = OpList<BceCore, BceLogitsCore, HuberCore>;
 using LossOps =
-    OpList<NllLoss, NllBackward, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
+    OpList<NllLoss, NllBackward, CheckProbabilities, MultilabelMargin, MultilabelMarginBackward,
+           MultilabelMarginLoss, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
            BinaryCrossEntropy, BceWithLogits, KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss,
            MarginRankingLoss, PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
 

@@ -8,6 +8,9 @@
 #include "ops/attention.h"
 #include "ops/comparison.h"
 #include "ops/creation.h"
+#include "ops/ctc.h"
+#include "ops/distance.h"
+#include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/joining.h"
 #include "ops/loss.h"
@@ -48,7 +51,8 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps>();
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
+              CtcOps, DistanceOps>();
   return all;
 }
 

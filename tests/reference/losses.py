@@ -227,6 +227,28 @@ def _margin_samples(draw: Draw) -> Iterator[Sample]:
         yield call(scores(5, 4), draw.classes(5, count=4), weight=weight, reduction=reduction)
 
 
+def multilabel_margin_loss(x: Array, target: Array, reduction: str = "mean") -> Array:
+    """Sum over own and other classes of max(0, 1 - x[own] + x[other]), divided by the number of classes."""
+    scores, labels = np.atleast_2d(x), np.atleast_2d(target)
+    values = np.zeros(len(scores))
+    for row, listed in enumerate(labels):
+        ends = np.flatnonzero(listed < 0)
+        own = listed[: ends[0]] if len(ends) else listed
+        others = [c for c in range(scores.shape[1]) if c not in own]
+        gaps = 1 - scores[row, own][:, None] + scores[row, others]
+        values[row] = np.maximum(0.0, gaps).sum() / scores.shape[1]
+    return reduce(np.asarray(values if x.ndim > 1 else values[0]), reduction)
+
+
+def _multilabel_samples(draw: Draw) -> Iterator[Sample]:
+    labels = np.array([[1, 3, -1, 0], [-1, 1, 2, 3], [0, 1, 2, 3], [2, -1, -1, -1], [2, 2, -1, 0]])
+    scores = (draw.distinct(5, 4) + np.asarray(0.0111)).astype(draw.dtype)
+    for reduction in REDUCTIONS:
+        yield call(scores, labels, reduction=reduction)
+        yield call(scores[0], labels[0], reduction=reduction)
+    yield call(draw(0, 4), np.zeros((0, 4), np.int64), reduction="sum")
+
+
 def _signed_samples(away: tuple[float, ...], count: int = 1) -> Samples:
     def samples(draw: Draw) -> Iterator[Sample]:
         for reduction in REDUCTIONS:
@@ -335,6 +357,8 @@ def _elementwise_rows() -> tuple[Row, ...]:
             fixed=(1,),
             bad=(
                 bad(ValueError, ones(2, 3), ones(2, 4), words=("(2, 3)", "(2, 4)")),
+                bad(RuntimeError, ones(3) * 1.5, ones(3), words=("between 0 and 1",)),
+                bad(RuntimeError, np.array([0.5, np.nan], np.float32), ones(2), words=("element 1",)),
                 BAD_REDUCTION,
             ),
         ),
@@ -382,7 +406,11 @@ def _elementwise_rows() -> tuple[Row, ...]:
             reference=pointwise(gaussian),
             samples=_gaussian_samples,
             **LOSS,
-            bad=(bad(ValueError, ones(2, 3), ones(2, 3), ones(4)),),
+            bad=(
+                bad(ValueError, ones(2, 3), ones(2, 3), ones(4)),
+                bad(ValueError, ones(2, 3), ones(2, 3), -ones(2, 3), words=("negative",)),
+                bad(ValueError, ones(2, 3), ones(2, 3), -1.0, words=("negative",)),
+            ),
         ),
         Row(
             name="cosine_similarity",
@@ -443,4 +471,21 @@ def _class_rows() -> tuple[Row, ...]:
     )
 
 
-ROWS = table(*_elementwise_rows(), *_class_rows())
+def _multilabel_row() -> Row:
+    long = {"dtype": "int64"}
+    return Row(
+        name="multilabel_margin_loss",
+        reference=multilabel_margin_loss,
+        samples=_multilabel_samples,
+        **LOSS,
+        ties=False,
+        bad=(
+            bad(RuntimeError, ones(5, 4), ones(5, 3, **long), words=("(5, 4)", "(5, 3)")),
+            bad(RuntimeError, ones(5, 4), ones(5, 4), words=("float32",)),
+            bad(IndexError, ones(5, 4), ones(5, 4, **long) * 4, words=("4",)),
+            bad(ValueError, ones(5, 4), ones(5, 4, **long), reduction="average", words=("average",)),
+        ),
+    )
+
+
+ROWS = table(*_elementwise_rows(), *_class_rows(), _multilabel_row())

@@ -6,13 +6,19 @@
 #include <cmath>
 
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/row_fold.h"
+#include "kernels/cpu/fold.h"
 
 namespace unspool::kernels::cpu {
 namespace {
 
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
+
+template <class T>
+struct MaxStep : SumStep<T> {
+  static Vec<T> identity() { return Vec<T>(-kInfinity<T>); }
+  static Vec<T> combine(Vec<T> a, Vec<T> b) { return max(a, b); }
+};
 
 // Scores become exponentials of their distance from the row's largest.
 template <class T>

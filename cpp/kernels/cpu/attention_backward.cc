@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/row_fold.h"
+#include "kernels/cpu/fold.h"
 
 namespace unspool::kernels::cpu {
 namespace {

@@ -124,8 +124,130 @@ void run_nll_backward(const Context& context, const KernelCall& call) {
     nll_backward<double>(context, call, c, ignored, how);
 }
 
-constexpr std::array<Kernel, 2> kKernels = {
-    {{"nll_loss_forward", run_nll}, {"nll_loss_backward", run_nll_backward}}};
+void run_check_probabilities(const Context&, const KernelCall& call) {
+  constexpr std::int64_t kBlock = 1024;
+  const std::int64_t n = call.in[0].numel();
+  *call.out[0].as<bool>() = true;
+  const auto check = [&]<class T>(const T* x) {
+    const auto is_inside = [](T value) { return value >= T(0) && value <= T(1); };
+    for (std::int64_t start = 0; start < n; start += kBlock) {
+      const std::int64_t end = std::min(n, start + kBlock);
+      int outside = 0;
+      for (std::int64_t i = start; i < end; ++i) outside |= !is_inside(x[i]);
+      if (!outside) continue;
+      std::int64_t i = start;
+      while (is_inside(x[i])) ++i;
+      *call.fault = {"all elements of input should be between 0 and 1; the first outside is element", i, -1};
+      return;
+    }
+  };
+  if (call.in[0].dtype == Dtype::kFloat32)
+    check(call.in[0].as<const float>());
+  else
+    check(call.in[0].as<const double>());
+}
+
+// ---- multi-label margin ----
+
+// The classes that a row of targets lists.
+struct Listed {
+  const std::int64_t* classes;
+  std::int64_t count = 0;
+
+  Listed(const std::int64_t* row, std::int64_t length) : classes(row) {
+    while (count < length && row[count] >= 0) ++count;
+  }
+  bool has(std::int64_t c) const { return std::find(classes, classes + count, c) != classes + count; }
+};
+
+bool labels_are_valid(const KernelCall& call, const View& target) {
+  const auto* at = target.as<const std::int64_t>();
+  const std::int64_t rows = target.sizes[0], classes = target.sizes[1];
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Listed listed(at + r * classes, classes);
+    for (std::int64_t j = 0; j < listed.count; ++j) {
+      if (listed.classes[j] < classes) continue;
+      *call.fault = {"target", listed.classes[j], classes};
+      return false;
+    }
+  }
+  return true;
+}
+
+// open(own, other, size) for every hinge of row r that is open.
+template <class T, class F>
+void each_open_hinge(const T* x, const std::int64_t* target, std::int64_t classes, const F& open) {
+  const Listed listed(target, classes);
+  for (std::int64_t i = 0; i < classes; ++i) {
+    if (listed.has(i)) continue;
+    for (std::int64_t j = 0; j < listed.count; ++j) {
+      const T gap = T(1) - x[listed.classes[j]] + x[i];
+      if (gap > T(0)) open(listed.classes[j], i, gap);
+    }
+  }
+}
+
+template <class T>
+void multilabel_margin(const Context& context, const KernelCall& call, std::int64_t rows,
+                       std::int64_t classes) {
+  const T* x = call.in[0].as<const T>();
+  const auto* target = call.in[1].as<const std::int64_t>();
+  T* out = call.out[0].as<T>();
+  over_ranges(context, rows, grain_of(classes), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      T sum = T(0);
+      each_open_hinge(x + r * classes, target + r * classes, classes,
+                      [&](std::int64_t, std::int64_t, T gap) { sum += gap; });
+      out[r] = sum / static_cast<T>(classes);
+    }
+  });
+}
+
+void run_multilabel_margin(const Context& context, const KernelCall& call) {
+  if (!labels_are_valid(call, call.in[1])) return;
+  const std::int64_t rows = call.in[0].sizes[0], classes = call.in[0].sizes[1];
+  if (call.out[0].dtype == Dtype::kFloat32)
+    multilabel_margin<float>(context, call, rows, classes);
+  else
+    multilabel_margin<double>(context, call, rows, classes);
+}
+
+template <class T>
+void multilabel_margin_backward(const Context& context, const KernelCall& call, std::int64_t rows,
+                                std::int64_t classes) {
+  const T *grad = call.in[0].as<const T>(), *x = call.in[1].as<const T>();
+  const auto* target = call.in[2].as<const std::int64_t>();
+  T* out = call.out[0].as<T>();
+  over_ranges(context, rows, grain_of(classes), [&](std::int64_t begin, std::int64_t end) {
+    std::fill(out + begin * classes, out + end * classes, T(0));
+    for (std::int64_t r = begin; r < end; ++r) {
+      const T share = grad[r] / static_cast<T>(classes);
+      T* to = out + r * classes;
+      each_open_hinge(x + r * classes, target + r * classes, classes,
+                      [&](std::int64_t own, std::int64_t other, T) {
+                        to[own] -= share;
+                        to[other] += share;
+                      });
+    }
+  });
+}
+
+void run_multilabel_margin_backward(const Context& context, const KernelCall& call) {
+  if (!labels_are_valid(call, call.in[2])) return;
+  const std::int64_t rows = call.in[1].sizes[0], classes = call.in[1].sizes[1];
+  if (call.out[0].dtype == Dtype::kFloat32)
+    multilabel_margin_backward<float>(context, call, rows, classes);
+  else
+    multilabel_margin_backward<double>(context, call, rows, classes);
+}
+
+constexpr std::array<Kernel, 5> kKernels = {{
+    {"nll_loss_forward", run_nll},
+    {"nll_loss_backward", run_nll_backward},
+    {"check_probabilities", run_check_probabilities},
+    {"multilabel_margin_loss_forward", run_multilabel_margin},
+    {"multilabel_margin_loss_backward", run_multilabel_margin_backward},
+}};
 
 }  // namespace
 

@@ -1,10 +1,11 @@
 // softmax, log_softmax and their cotangents along one dimension of row-major tensors: along rows where that
 // dimension is the last, and otherwise over neighbouring columns at once.
 #include <array>
+#include <limits>
 
 #include "kernels/cpu/along.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/row_fold.h"
+#include "kernels/cpu/fold.h"
 #include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {

@@ -28,18 +28,38 @@ struct AllKernels {
 
   AllKernels() {
     std::size_t count = 0;
-    arithmetic_kernels(), pointwise_kernels(), comparison_kernels(), bitwise_kernels(), selection_kernels(),
-        activation_kernels(), loss_core_kernels(), nll_kernels(), copy_kernels(), reduction_kernels(),
-        indexed_extremum_kernels(), scan_kernels(), softmax_kernels(), matmul_kernels(), indexing_kernels(),
-        joining_kernels(), creation_kernels(), update_kernels(), padding_kernels(), embedding_kernels(),
-        row_norm_kernels(), channel_norm_kernels(), attention_kernels(), attention_backward_kernels()
-  }) {
-    for (const Kernel& kernel : family) {
-      if (count < kCapacity) kernels[count++] = kernel;
+    for (const auto& family : {arithmetic_kernels(),
+                               pointwise_kernels(),
+                               comparison_kernels(),
+                               bitwise_kernels(),
+                               selection_kernels(),
+                               activation_kernels(),
+                               loss_core_kernels(),
+                               nll_kernels(),
+                               copy_kernels(),
+                               reduction_kernels(),
+                               indexed_extremum_kernels(),
+                               scan_kernels(),
+                               softmax_kernels(),
+                               matmul_kernels(),
+                               indexing_kernels(),
+                               joining_kernels(),
+                               creation_kernels(),
+                               update_kernels(),
+                               padding_kernels(),
+                               embedding_kernels(),
+                               row_norm_kernels(),
+                               channel_norm_kernels(),
+                               attention_kernels(),
+                               attention_backward_kernels(),
+                               ctc_kernels(),
+                               distance_kernels()}) {
+      for (const Kernel& kernel : family) {
+        if (count < kCapacity) kernels[count++] = kernel;
+      }
     }
+    table = {kAbiVersion, kLevel, kernels.data(), count};
   }
-  table = {kAbiVersion, kLevel, kernels.data(), count};
-}
 };
 
 }  // namespace

@@ -5,6 +5,9 @@ from typing import SupportsIndex
 
 from unspool._core import Tensor, _DtypeLike
 
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Sets elements to selu's negative saturation value with probability p and rescales so that mean and variance stay, when training (Klambauer et al. 2017)."""
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -52,6 +55,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Exponential linear unit (Clevert et al. 2015)."""
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """alpha_dropout of whole channels of (N, C, ...)."""
 
 def gaussian_nll_loss(
     input: Tensor,
@@ -183,6 +191,9 @@ def multi_margin_loss(
 ) -> Tensor:
     """Multi-class hinge: input (N, C) or (C,), target class indices y."""
 
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Multi-label hinge: input (N, C) or (C,), target of the same shape listing class indices (int64) up to the first negative number."""
+
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -232,6 +243,19 @@ def rms_norm(
     eps: float | None = None,
 ) -> Tensor:
     """Root-mean-square normalization over the last dimensions (Zhang and Sennrich 2019); eps None is the dtype's machine epsilon."""
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Attention of queries (..., L, E) to keys (..., S, E) and values (..., S, Ev): (..., L, Ev). attn_mask broadcasts to (..., L, S): False, or -inf, hides a key; a query that sees none gives zeros. is_causal hides key j from query i where j > i. scale is 1 / sqrt(E) by default. With enable_gqa, key and value may have fewer heads (dimension -3), a divisor of the query's."""
 
 def selu(input: Tensor) -> Tensor:
     """Scaled exponential linear unit (Klambauer et al. 2017), alpha = 1.6732632, scale = 1.0507010."""

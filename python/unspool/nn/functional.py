@@ -38,20 +38,30 @@ from unspool.nn._functional.activation import (
     threshold_,
 )
 from unspool.nn._functional.attention import multi_head_attention_forward
-from unspool.nn._functional.distance import normalize, pairwise_distance
-from unspool.nn._functional.dropout import dropout
+from unspool.nn._functional.ctc import ctc_loss
+from unspool.nn._functional.distance import normalize, pairwise_distance, pdist
+from unspool.nn._functional.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from unspool.nn._functional.embedding import embedding, embedding_bag, one_hot
 from unspool.nn._functional.linear import bilinear
 from unspool.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    gaussian_nll_loss,
     hinge_embedding_loss,
     kl_div,
     l1_loss,
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
@@ -67,7 +77,6 @@ from unspool.nn._functional.normalization import local_response_norm
 
 batch_norm = _core.functional.batch_norm
 cosine_similarity = _core.functional.cosine_similarity
-gaussian_nll_loss = _core.functional.gaussian_nll_loss
 gelu = _core.functional.gelu
 glu = _core.functional.glu
 group_norm = _core.functional.group_norm
@@ -88,6 +97,7 @@ sigmoid = _core.functional.sigmoid
 tanh = _core.ops.tanh
 
 __all__ = [
+    "alpha_dropout",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
@@ -97,11 +107,16 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
     "embedding",
     "embedding_bag",
+    "feature_alpha_dropout",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -129,12 +144,14 @@ __all__ = [
     "mse_loss",
     "multi_head_attention_forward",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "poisson_nll_loss",
     "prelu",
     "relu",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unspool
 from unspool._core import Tensor
+from unspool.nn._functional.common import require_tensors
 
 
 def normalize(
@@ -41,3 +43,26 @@ def pairwise_distance(
         Shape (...), or (..., 1).
     """
     return (x1 - x2 + eps).norm(p, -1, keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """||x[i] - x[j]||_p for all i < j, row after row.
+
+    Args:
+        input: shape (N, M).
+        p: exponent of the norm, from 0 to infinity.
+
+    Returns:
+        Shape (N (N - 1) / 2,).
+
+    Raises:
+        RuntimeError: another number of dimensions, or a negative ``p``.
+    """
+    require_tensors("pdist", input=input)
+    if input.dim() != 2:
+        raise RuntimeError(f"pdist: only supports 2-d inputs, got {tuple(input.shape)}")
+    rows = input.shape[0]
+    if rows < 2:
+        return input.reshape(-1)[:0]
+    pairs = unspool.cat([unspool.arange(i * rows + i + 1, (i + 1) * rows) for i in range(rows - 1)])
+    return unspool.cdist(input, input, p).reshape(-1).index_select(0, pairs)

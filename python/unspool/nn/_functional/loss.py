@@ -128,12 +128,13 @@ def binary_cross_entropy(
     """-(t log(x) + (1 - t) log(1 - x)), each logarithm held above -100.
 
     Args:
-        input: probabilities in [0, 1], any shape; a value outside gives NaN.
+        input: probabilities in [0, 1], any shape.
         target: in [0, 1], the same shape.
         weight: factor of each element; any shape that broadcasts.
 
     Raises:
         ValueError: shapes differ.
+        RuntimeError: an input outside of [0, 1].
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
@@ -288,3 +289,51 @@ def poisson_nll_loss(
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.poisson_nll_loss(input, target, log_input=log_input, full=full, eps=eps, reduction=reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Hinge of each class of a sample against all others: sum of max(0, 1 - x[own] + x[other]), over C.
+
+    Args:
+        input: scores, shape (N, C) or (C,).
+        target: the same shape, int64: classes up to the first negative number.
+
+    Raises:
+        RuntimeError: other shapes or dtypes.
+        IndexError: a class outside of [0, C).
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    return ops.multilabel_margin_loss(input, target, reduction=reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log var + (x - t)^2 / var) / 2: the negative log likelihood of a normal distribution.
+
+    Args:
+        input: means, any shape.
+        target: a shape that broadcasts with that of ``input``.
+        var: variances: the shape of ``input``, also with a last size of 1 or without it, or a number.
+        full: add log(2 pi) / 2.
+        eps: the variance is held above it, without a gradient for that.
+        reduction: "none", "mean" or "sum".
+
+    Raises:
+        ValueError: ``var`` has another shape or a negative element.
+    """
+    if bool((var < 0).any()) if isinstance(var, Tensor) else var < 0:
+        raise ValueError("gaussian_nll_loss: var has negative entry/entries")
+    return ops.gaussian_nll_loss(input, target, var, full=full, eps=eps, reduction=reduction)

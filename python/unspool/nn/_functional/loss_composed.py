@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import unspool
 from unspool._core import Tensor
-from unspool.nn._functional.common import legacy_reduction, ops, reduced
+from unspool.nn._functional.common import legacy_reduction, ops, reduced, require_tensors
 from unspool.nn._functional.distance import pairwise_distance
 
 
@@ -68,6 +68,13 @@ def triplet_margin_loss(
     reduction = legacy_reduction(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    require_tensors("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
+    if not anchor.dim() == positive.dim() == negative.dim():
+        raise RuntimeError(
+            "triplet_margin_loss: the anchor, positive, and negative tensors are expected to have the same "
+            f"number of dimensions, but got {tuple(anchor.shape)}, {tuple(positive.shape)} and "
+            f"{tuple(negative.shape)}"
+        )
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:

@@ -129,7 +129,7 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """The output, and the weights or None; arguments as in ``functional.multi_head_attention_forward``."""
+        """The output, and the weights or None; see ``functional.multi_head_attention_forward``."""
         turns = self.batch_first and query.dim() == 3
         if turns:
             # Inputs that are one tensor stay one: they are projected by one product.

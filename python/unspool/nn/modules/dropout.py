@@ -1,4 +1,4 @@
-"""Dropout as a module."""
+"""Dropout, of elements and of whole channels, as modules."""
 
 # ruff: noqa: D102 (the class says what forward computes and takes)
 
@@ -8,7 +8,7 @@ from unspool._core import Tensor
 from unspool.nn import functional as F
 from unspool.nn.modules.module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
 class _Dropout(Module):
@@ -41,3 +41,45 @@ class Dropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
+
+
+class Dropout1d(_Dropout):
+    """In training, zeroes whole channels of (N, C, L) or (C, L) with probability ``p``.
+
+    The other channels are scaled by 1 / (1 - p); in evaluation it returns its input. Tompson et al. 2015.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(_Dropout):
+    """In training, zeroes whole channels of (N, C, H, W) with probability ``p``; as ``Dropout1d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(_Dropout):
+    """In training, zeroes whole channels of (N, C, D, H, W) or (C, D, H, W); as ``Dropout1d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_Dropout):
+    """In training, sets elements to selu's saturation value with probability ``p``.
+
+    The result is rescaled so that standard normal inputs keep their mean and variance; in evaluation it
+    returns its input. Any shape; Klambauer et al. 2017.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """``AlphaDropout`` of whole channels of (N, C, ...)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -1,0 +1,188 @@
+// Distances of all rows to all rows. One row is compared with several packets of rows of the other set at
+// once, whose coordinates are transposed first so that a packet holds one coordinate of neighbouring rows.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/packets.h"
+#include "kernels/cpu/ranges.h"
+#include "kernels/cpu/transpose.h"
+#include "kernels/kernel.h"
+
+namespace unspool::kernels::cpu {
+namespace {
+
+// A norm: what a coordinate's difference adds, and what the sum finally becomes; `slope` is the derivative of
+// the distance by one difference. `p` is the exponent where the norm needs it.
+template <class T>
+struct Counting {
+  using P = Vec<T>;
+  static P add(P sum, P d, T) { return sum + select(d == P(T(0)), P(T(0)), P(T(1))); }
+  static P finish(P sum, T) { return sum; }
+};
+template <class T>
+struct Absolute {
+  using P = Vec<T>;
+  static P add(P sum, P d, T) { return sum + abs(d); }
+  static P finish(P sum, T) { return sum; }
+  static T slope(T d, T, T) { return static_cast<T>((d > 0) - (d < 0)); }
+};
+template <class T>
+struct Euclidean {
+  using P = Vec<T>;
+  static P add(P sum, P d, T) { return fma(d, d, sum); }
+  static P finish(P sum, T) { return sqrt(sum); }
+  static T slope(T d, T distance, T) { return d / distance; }
+};
+template <class T>
+struct Largest {
+  using P = Vec<T>;
+  static P add(P sum, P d, T) { return max(sum, abs(d)); }
+  static P finish(P sum, T) { return sum; }
+  static T slope(T d, T distance, T) {
+    return std::abs(d) == distance ? static_cast<T>((d > 0) - (d < 0)) : T(0);
+  }
+};
+template <class T>
+struct Power {
+  using P = Vec<T>;
+  static P add(P sum, P d, T p) { return sum + pow(abs(d), P(p)); }
+  static P finish(P sum, T p) { return pow(sum, P(T(1) / p)); }
+  static T slope(T d, T distance, T p) {
+    if (d == T(0)) return T(0);
+    return std::copysign(std::pow(std::abs(d) / distance, p - T(1)), d);
+  }
+};
+
+// Calls visit(norm) with the kind of norm that p names.
+template <class T, class F>
+void visit_norm(double p, F&& visit) {
+  if (p == 0) return visit(Counting<T>{});
+  if (p == 1) return visit(Absolute<T>{});
+  if (p == 2) return visit(Euclidean<T>{});
+  if (p == std::numeric_limits<double>::infinity()) return visit(Largest<T>{});
+  visit(Power<T>{});
+}
+
+struct Sizes {
+  std::int64_t batch, rows, others, columns;
+
+  Sizes(const View& a, const View& b)
+      : batch(a.sizes[0]), rows(a.sizes[1]), others(b.sizes[1]), columns(a.sizes[2]) {}
+};
+
+// Distances of kRows rows (`step` apart) to the packet of others that begins at `across`.
+template <class Norm, int kRows, class T, class Lanes>
+void compare(const T* row, std::int64_t step, const T* across, const Sizes& s, T p, T* out, Lanes lanes) {
+  using P = Vec<T>;
+  P sums[kRows];
+  for (int r = 0; r < kRows; ++r) sums[r] = P(T(0));
+  for (std::int64_t c = 0; c < s.columns; ++c) {
+    const P other = load_lanes<P>(across + c * s.others, lanes);
+    for (int r = 0; r < kRows; ++r) sums[r] = Norm::add(sums[r], P(row[r * step + c]) - other, p);
+  }
+  for (int r = 0; r < kRows; ++r) store_lanes<P>(out + r * s.others, Norm::finish(sums[r], p), lanes);
+}
+
+template <class Norm, class T>
+void distances(const Context& context, const Sizes& s, const T* a, const T* across, T* out, T p) {
+  using P = Vec<T>;
+  constexpr int kRows = 4;
+  const std::int64_t blocks = divide_up(s.rows, kRows);
+  over_ranges(context, s.batch * blocks, grain_of(kRows * s.others * s.columns / 4),
+              [&](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t unit = begin; unit < end; ++unit) {
+                  const std::int64_t b = unit / blocks, first = unit % blocks * kRows;
+                  const std::int64_t count = std::min<std::int64_t>(kRows, s.rows - first);
+                  const T* row = a + (b * s.rows + first) * s.columns;
+                  T* to = out + (b * s.rows + first) * s.others;
+                  const T* others = across + b * s.others * s.columns;
+                  each_packet<P>(s.others, [&](std::int64_t j, auto lanes) {
+                    if (count == kRows)
+                      return compare<Norm, kRows>(row, s.columns, others + j, s, p, to + j, lanes);
+                    for (std::int64_t r = 0; r < count; ++r) {
+                      compare<Norm, 1>(row + r * s.columns, s.columns, others + j, s, p,
+                                       to + r * s.others + j, lanes);
+                    }
+                  });
+                }
+              });
+}
+
+template <class T>
+void run_forward(const Context& context, const KernelCall& call) {
+  using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const Sizes s(call.in[0], call.in[1]);
+  const T* b = call.in[1].as<const T>();
+  T* across = reinterpret_cast<T*>(context.scratch);
+  for (std::int64_t i = 0; i < s.batch; ++i) {
+    const std::int64_t at = i * s.others * s.columns;
+    transpose(reinterpret_cast<W*>(across + at), s.others, reinterpret_cast<const W*>(b + at), s.columns,
+              s.columns, s.others);
+  }
+  const double p = call.attrs[0].number();
+  visit_norm<T>(p, [&]<class Norm>(Norm) {
+    distances<Norm>(context, s, call.in[0].as<const T>(), static_cast<const T*>(across), call.out[0].as<T>(),
+                    static_cast<T>(p));
+  });
+}
+
+// Σ_r grad[i, r] * slope(a[i] - b[r]); where a distance is 0 its derivative is taken as 0.
+template <class T>
+void run_backward(const Context& context, const KernelCall& call) {
+  const Sizes s(call.in[1], call.in[2]);
+  const T *grad = call.in[0].as<const T>(), *a = call.in[1].as<const T>(), *b = call.in[2].as<const T>();
+  const T* distance = call.in[3].as<const T>();
+  T* out = call.out[0].as<T>();
+  const double p = call.attrs[0].number();
+  visit_norm<T>(p, [&]<class Norm>(Norm) {
+    if constexpr (!std::is_same_v<Norm, Counting<T>>) {
+      over_ranges(context, s.batch * s.rows, grain_of(s.others * s.columns),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t i = begin; i < end; ++i) {
+                      T* __restrict to = out + i * s.columns;
+                      const T* row = a + i * s.columns;
+                      std::fill(to, to + s.columns, T(0));
+                      for (std::int64_t r = 0; r < s.others; ++r) {
+                        const T length = distance[i * s.others + r], g = grad[i * s.others + r];
+                        if (length == T(0)) continue;
+                        const T* other = b + (i / s.rows * s.others + r) * s.columns;
+                        for (std::int64_t c = 0; c < s.columns; ++c) {
+                          to[c] += g * Norm::slope(row[c] - other[c], length, static_cast<T>(p));
+                        }
+                      }
+                    }
+                  });
+    }
+  });
+}
+
+void run_cdist(const Context& context, const KernelCall& call) {
+  if (call.out[0].dtype == Dtype::kFloat32)
+    run_forward<float>(context, call);
+  else
+    run_forward<double>(context, call);
+}
+
+std::size_t cdist_scratch(const KernelCall& call, int) {
+  return static_cast<std::size_t>(call.in[1].numel()) * size_of(call.in[1].dtype);
+}
+
+void run_cdist_backward(const Context& context, const KernelCall& call) {
+  if (call.out[0].dtype == Dtype::kFloat32)
+    run_backward<float>(context, call);
+  else
+    run_backward<double>(context, call);
+}
+
+constexpr std::array<Kernel, 2> kKernels = {
+    {{"cdist_forward", run_cdist, cdist_scratch}, {"cdist_backward", run_cdist_backward}}};
+
+}  // namespace
+
+std::span<const Kernel> distance_kernels() { return kKernels; }
+
+}  // namespace unspool::kernels::cpu
