@@ -6,9 +6,12 @@ from typing import SupportsIndex, overload
 from unspool._core import (
     Generator,
     Tensor,
+    _AttentionBackwardResult,
+    _AttentionResult,
     _CentralMomentResult,
     _ChannelNormBackwardResult,
     _ChannelNormResult,
+    _CtcLossForwardResult,
     _DtypeLike,
     _EmbeddingBagMaxResult,
     _NllLossForwardResult,
@@ -18,6 +21,35 @@ from unspool._core import (
 
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """An arithmetic progression."""
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    keep: Tensor | None,
+    scale: float,
+    is_causal: bool,
+    keep_scale: float,
+    heads_inside: bool,
+) -> _AttentionResult:
+    """Attention over (batch, heads, rows, columns), and the logarithm of each row's normalizer."""
+
+def attention_backward(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
+    logsumexp: Tensor,
+    mask: Tensor | None,
+    keep: Tensor | None,
+    scale: float,
+    is_causal: bool,
+    keep_scale: float,
+    heads_inside: bool,
+) -> _AttentionBackwardResult:
+    """Cotangents of query, key and value of attention."""
 
 def bce_core(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of probabilities, logarithms held above -100."""
@@ -44,6 +76,12 @@ def bernoulli_of(
 
 def cast(input: Tensor, dtype: _DtypeLike | None = None) -> Tensor:
     """A copy in another dtype; gradients are converted back."""
+
+def cdist_backward(grad: Tensor, x1: Tensor, x2: Tensor, distance: Tensor, p: float) -> Tensor:
+    """Cotangent of x1 of cdist_forward."""
+
+def cdist_forward(x1: Tensor, x2: Tensor, p: float) -> Tensor:
+    """Distances of the rows of two batches of matrices."""
 
 def central_moment(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None, keepdim: bool, correction: float
@@ -73,6 +111,9 @@ def channel_norm_backward(
 ) -> _ChannelNormBackwardResult:
     """Cotangents of channel_norm; the input's comes out empty where it is not asked for."""
 
+def check_probabilities(input: Tensor) -> Tensor:
+    """Raises where an element is not in [0, 1]."""
+
 @overload
 def concat_at(
     tensors: Sequence[Tensor], dim: SupportsIndex, starts: SupportsIndex | Sequence[SupportsIndex]
@@ -82,6 +123,32 @@ def concat_at(
 @overload
 def concat_at(tensors: Sequence[Tensor], dim: SupportsIndex, *starts: SupportsIndex) -> Tensor:
     """Joins tensors of one dtype along a dimension."""
+
+def ctc_loss_backward(
+    grad: Tensor,
+    log_probs: Tensor,
+    targets: Tensor,
+    starts: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    losses: Tensor,
+    log_alpha: Tensor,
+    blank: SupportsIndex,
+    zero_infinity: bool,
+) -> Tensor:
+    """Cotangent of the log probabilities of ctc_loss."""
+
+def ctc_loss_forward(
+    log_probs: Tensor,
+    targets: Tensor,
+    starts: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: SupportsIndex,
+    width: SupportsIndex,
+    zero_infinity: bool,
+) -> _CtcLossForwardResult:
+    """Negative log likelihood of each label sequence, and the forward variables."""
 
 def diagonal_backward(
     grad: Tensor,
@@ -201,6 +268,12 @@ def linspace_of(start: float, end: float, count: SupportsIndex, dtype: _DtypeLik
 
 def log_softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of log_softmax from its output."""
+
+def multilabel_margin_loss_backward(grad: Tensor, input: Tensor, target: Tensor) -> Tensor:
+    """Cotangent of the scores of multilabel_margin_loss."""
+
+def multilabel_margin_loss_forward(input: Tensor, target: Tensor) -> Tensor:
+    """Hinge of each class of a sample against all that are not its own."""
 
 def nll_loss_backward(
     grad: Tensor,

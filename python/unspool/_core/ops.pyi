@@ -66,6 +66,9 @@ def all(
 ) -> Tensor:
     """Whether all elements are nonzero; gives bool, of uint8 uint8."""
 
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Sets elements to selu's negative saturation value with probability p and rescales so that mean and variance stay, when training (Klambauer et al. 2017)."""
+
 def amax(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
 ) -> Tensor:
@@ -183,6 +186,11 @@ def broadcast_to(input: Tensor, *size: SupportsIndex) -> Tensor:
 
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Joins tensors along an existing dimension; the other sizes must agree."""
+
+def cdist(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
+    """Distances of all rows of x1 (..., P, M) to all rows of x2 (..., R, M): (..., P, R). Batch dimensions broadcast. p is any norm from 0 (how many coordinates differ) to infinity."""
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below the input."""
@@ -342,6 +350,14 @@ def expm1(input: Tensor) -> Tensor:
 
 def expm1_(input: Tensor) -> Tensor:
     """Exponential minus one, accurate near 0."""
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """alpha_dropout of whole channels of (N, C, ...)."""
+
+def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zeroes whole channels of (N, C, ...) with probability p and scales the others, when training."""
 
 def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
     """Joins a range of dimensions into one."""
