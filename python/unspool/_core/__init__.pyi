@@ -110,6 +110,15 @@ class ModuleBase:
     _hooked: _bool
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+class _AttentionResult(NamedTuple):
+    output: Tensor
+    logsumexp: Tensor
+
+class _AttentionBackwardResult(NamedTuple):
+    grad_query: Tensor
+    grad_key: Tensor
+    grad_value: Tensor
+
 class _CentralMomentResult(NamedTuple):
     var: Tensor
     mean: Tensor
@@ -123,6 +132,10 @@ class _ChannelNormBackwardResult(NamedTuple):
     input: Tensor
     weight: Tensor
     bias: Tensor
+
+class _CtcLossForwardResult(NamedTuple):
+    losses: Tensor
+    log_alpha: Tensor
 
 class _EmbeddingBagMaxResult(NamedTuple):
     output: Tensor
