@@ -73,3 +73,65 @@ def test_bernoulli_draws_with_each_probability() -> None:
     first = us.bernoulli(p, generator=g).tolist()
     g.manual_seed(3)
     assert us.bernoulli(p, generator=g).tolist() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "channels"),
+    [
+        ("dropout1d", (40, 50, 3), (40, 50)),
+        ("dropout1d", (500, 3), (500,)),
+        ("dropout2d", (40, 50, 2, 3), (40, 50)),
+        ("dropout3d", (40, 50, 2, 2, 2), (40, 50)),
+        ("dropout3d", (500, 2, 2, 2), (500,)),
+    ],
+)
+def test_channels_share_their_fate(name: str, shape: tuple[int, ...], channels: tuple[int, ...]) -> None:
+    us.manual_seed(0)
+    x = us.ones(*shape, requires_grad=True)
+    y = getattr(F, name)(x, 0.25)
+    values = y.detach().numpy().reshape(*channels, -1)
+    assert (values == values[..., :1]).all()
+    assert set(np.unique(values)) == {0.0, np.float32(1 / 0.75)}
+    assert abs((values == 0).mean() - 0.25) < 0.06
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), y.detach().numpy())
+    assert getattr(F, name)(x, 0.25, training=False) is x
+    module = getattr(us.nn, name.capitalize())(0.25)
+    us.manual_seed(0)
+    np.testing.assert_array_equal(module(x).detach().numpy(), y.detach().numpy())
+
+
+@pytest.mark.parametrize("name", ["alpha_dropout", "feature_alpha_dropout"])
+def test_alpha_dropout_keeps_mean_and_variance(name: str) -> None:
+    us.manual_seed(0)
+    x = us.randn(400, 500)
+    y = getattr(F, name)(x, 0.3, training=True)
+    assert abs(y.mean().item()) < 0.02
+    assert abs(y.var().item() - 1) < 0.03
+    assert len(np.unique(y.numpy(), return_counts=True)[1]) > 1000
+    values, counts = np.unique(y.numpy(), return_counts=True)
+    assert abs(counts.max() / y.numel() - 0.3) < 0.01  # the saturation value
+    assert values[counts.argmax()] < -0.5
+    assert getattr(F, name)(x) is x
+
+
+def test_masks_are_drawn_in_the_order_of_memory() -> None:
+    us.manual_seed(3)
+    plain = F.dropout(us.ones(4, 5, 6), 0.5)
+    us.manual_seed(3)
+    turned = F.dropout(us.ones(4, 5, 6).transpose(1, 2), 0.5)
+    np.testing.assert_array_equal(turned.transpose(1, 2).numpy(), plain.numpy())
+
+
+def test_channel_dropout_says_which_shapes_it_takes() -> None:
+    with pytest.raises(RuntimeError, match="dropout1d"):
+        F.dropout1d(us.ones(2, 3, 4, 5))
+    with pytest.raises(ValueError, match=r"1\.5"):
+        F.dropout2d(us.ones(2, 3, 4, 5), 1.5)
+    with pytest.warns(UserWarning, match="dropout2d"):
+        F.dropout2d(us.ones(2, 3, 4))
+    with pytest.raises(RuntimeError, match="2 dimensions"):
+        F.feature_alpha_dropout(us.ones(3), training=True)
+    x = us.ones(3, 4, 5)
+    assert F.dropout1d(x, 0.5, inplace=True) is x
+    assert set(np.unique(x.numpy())) <= {0.0, 2.0}

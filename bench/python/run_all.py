@@ -20,6 +20,7 @@ SUITES = {
     "steps": "Whole training steps",
     "kernels": "Large operations",
     "normalization": "Normalization layers",
+    "attention": "Attention, losses, dropout and embeddings",
     "accuracy": "Accuracy of functions in float32",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",

@@ -222,7 +222,10 @@ Tensor multi_margin_loss(const Call& c) {
   check_reduction(c);
   const std::int64_t p = c.integer("p");
   if (p != 1 && p != 2) c.fail_as(ErrorKind::kValue, "p must be 1 or 2, got ", p);
-  const Tensor x = c.ndim(0) == 1 ? unsqueeze(c.tensor(0), 0) : c.tensor(0);
+  if (c.has(2) && c.ndim(2) != 1) {
+    c.fail_as(ErrorKind::kValue, "weight must be one-dimensional, got ", to_string(c.sizes(2)));
+  }
+  const Tensor x = c.ndim(0) < 2 ? reshape(c.tensor(0), Dims{1, -1}) : c.tensor(0);
   const Tensor y = c.ndim(1) == 0 ? unsqueeze(c.tensor(1), 0) : c.tensor(1);
   if (x.ndim() != 2 || y.ndim() != 1 || x.size(0) != y.size(0) || x.size(1) == 0) {
     c.fail("expected input (N, C) or (C,) and target (N,) or (), got ", to_string(c.sizes(0)), " and ",
@@ -233,7 +236,7 @@ Tensor multi_margin_loss(const Call& c) {
   Tensor hinge = clamp_min(x - gather(x, 1, index) + c.number("margin"), 0.0);
   if (p == 2) hinge = square(hinge);
   if (c.has(2)) {
-    if (c.sizes(2).size() != 1 || c.sizes(2)[0] != x.size(1)) {
+    if (c.sizes(2)[0] != x.size(1)) {
       c.fail("weight ", to_string(c.sizes(2)), " must hold one number for each of the ", x.size(1),
              " classes");
     }
@@ -242,7 +245,7 @@ Tensor multi_margin_loss(const Call& c) {
   // The true class itself carries no hinge.
   const Tensor is_target = scatter_onto(x.sizes(), 1, index, ones_like(to(index, x.dtype())));
   const Tensor losses = sum(hinge * (1 - is_target), Dims{1}) / static_cast<double>(x.size(1));
-  return reduce(c, c.text("reduction") == "none" && c.ndim(0) == 1 ? squeeze(losses, 0) : losses);
+  return reduce(c, c.text("reduction") == "none" && c.ndim(1) == 0 ? squeeze(losses, 0) : losses);
 }
 
 void infer_multilabel_margin(Inference& c) { c.give(0, {c.sizes(0)[0]}, c[0].impl().dtype); }

@@ -222,6 +222,7 @@ def _margin_samples(draw: Draw) -> Iterator[Sample]:
     for reduction in REDUCTIONS:
         yield call(scores(5, 4), draw.classes(5, count=4), reduction=reduction)
         yield call(scores(4), draw.classes(count=4), reduction=reduction)
+        yield call(scores(), draw.classes(count=1), reduction=reduction)
         yield call(scores(5, 4), draw.classes(5, count=4), p=2, margin=0.7, reduction=reduction)
         weight = draw(4, low=0.3, high=2.0)
         yield call(scores(5, 4), draw.classes(5, count=4), weight=weight, reduction=reduction)
@@ -466,6 +467,7 @@ def _class_rows() -> tuple[Row, ...]:
                 bad(RuntimeError, ones(5, 4), ones(3, **long), words=("5", "3")),
                 bad((IndexError, RuntimeError), ones(5, 4), ones(5, **long) * 4, words=("4",)),
                 bad(ValueError, ones(5, 4), ones(5, **long), p=3, words=("3",)),
+                bad(ValueError, ones(5, 4), ones(5, **long), weight=ones(2, 2), words=("(2, 2)",)),
             ),
         ),
     )

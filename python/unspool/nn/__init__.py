@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unspool._lazy import lazy
-from unspool.nn import functional, init, modules, parameter, utils
+from unspool.nn import attention, functional, init, modules, parameter, utils
 from unspool.nn.modules import *  # noqa: F403
 from unspool.nn.modules import __all__ as _modules
 from unspool.nn.parameter import Buffer, Parameter
@@ -20,6 +20,7 @@ __all__ = [
     "Buffer",
     "DataParallel",
     "Parameter",
+    "attention",
     "functional",
     "init",
     "modules",

@@ -38,6 +38,8 @@ def cosine_embedding_loss(
             "target; got "
             f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
         )
+    if not input1.is_floating_point():
+        input1, input2 = input1.to(unspool.get_default_dtype()), input2.to(unspool.get_default_dtype())
     cosine = ops.cosine_similarity(input1, input2, dim=-1, eps=1e-6)
     near = unspool.where(target.eq(1), 1 - cosine, 0.0)
     far = unspool.where(target.eq(-1), (cosine - margin).clamp_min(0), 0.0)
