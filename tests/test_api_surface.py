@@ -1,8 +1,8 @@
 """The surface of PyTorch that public scripts use: every name and call form, as expressions in a data file.
 
-What does not work is listed, with a reason, in docs/compatibility.md: an expression that fails and is not
-listed is a gap, one that is listed and works is a stale entry; both fail here. `tools/list_gaps.py` writes the
-list anew.
+What does not work is listed, with a reason, in docs/compatibility.md. An expression that fails and is not
+listed is a gap, one that is listed and works a stale entry; both fail here. The list is written anew by
+`tools/list_gaps.py`.
 """
 
 from __future__ import annotations
