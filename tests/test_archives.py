@@ -19,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 
 import unspool as us
@@ -142,6 +143,24 @@ def test_everything_that_is_data_comes_back(protocol: int) -> None:
     assert loaded == original
     assert isinstance(loaded["torch"][0], us.Size)
     assert loaded["default"]["new"] == []
+
+
+def test_arrays_of_numbers_come_back() -> None:
+    arrays = [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        np.array([True, False]),
+        np.array(3, dtype=">i4"),
+        np.empty((0, 2), np.float32),
+    ]
+    for original, loaded in zip(arrays, through(arrays), strict=True):
+        assert loaded.dtype == original.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(loaded, original)
+    numbers = through([np.float32(1.5), np.int64(-2)])
+    assert [(each.item(), each.dtype) for each in numbers] == [(1.5, np.float32), (-2, np.int64)]
+    for refused in (np.array([None]), np.array(["text"]), np.zeros(1, "f4,i4"), np.array([1j])):
+        with pytest.raises((pickle.UnpicklingError, RuntimeError), match="load: "):
+            through(refused)
 
 
 def test_shared_storages_stay_shared() -> None:
@@ -293,7 +312,7 @@ class Command:
         pickle.dumps(Command(), 2),
         pickle.dumps(Command(), 4),
         b"cbuiltins\neval\n(X\x01\x00\x00\x001tR.",
-        b"cnumpy\nndarray\n.",
+        b"cnumpy\nmatrix\n.",
         b"ctorch._utils\n_rebuild_sparse_tensor\n.",
         b"ctorch\nComplexFloatStorage\n.",
         b"cunspool\nload\n.",

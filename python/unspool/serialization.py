@@ -78,8 +78,8 @@ def load(
 ) -> Any:
     """Read what ``save``, PyTorch or safetensors has written.
 
-    Builds tensors, parameters, numbers, strings, dtypes, devices and the usual containers; every other name
-    in the file is refused, unless ``safe_globals`` or ``add_safe_globals`` has declared it.
+    Builds tensors, parameters, numbers and arrays of them, strings, dtypes, devices and containers. Every
+    other name in the file is refused, unless ``safe_globals`` or ``add_safe_globals`` has declared it.
 
     Args:
         f: a file name, or a binary file object that can be read from any place.

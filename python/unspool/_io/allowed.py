@@ -15,6 +15,7 @@ from typing import Any
 import unspool
 from unspool import _core
 from unspool._core import Tensor
+from unspool._io import numpy_arrays
 from unspool.nn.parameter import Parameter
 
 Builder = Callable[..., Any]
@@ -163,6 +164,13 @@ _VALUES: dict[str, Any] = {
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch.storage.UntypedStorage": StorageKind("UntypedStorage"),
     "_codecs.encode": _bytes,
+    "numpy.dtype": numpy_arrays.ElementType,
+    "numpy.ndarray": numpy_arrays.empty_array,
+    **{
+        f"numpy.{core}.multiarray.{name}": build
+        for core in ("core", "_core")
+        for name, build in (("_reconstruct", numpy_arrays.empty_array), ("scalar", numpy_arrays.scalar))
+    },
     **{f"torch.{name}": StorageKind(name) for name in STORAGES},
     **{
         f"collections.{kind.__name__}": kind
@@ -177,6 +185,9 @@ _VALUES: dict[str, Any] = {
 # What may be called, and what that does.
 BUILDERS: dict[Any, Builder] = {
     **{function: function for function in (_tensor, _tensor_v3, _parameter, _from_type, _bytes)},
+    numpy_arrays.ElementType: numpy_arrays.ElementType,
+    numpy_arrays.empty_array: numpy_arrays.empty_array,
+    numpy_arrays.scalar: numpy_arrays.scalar,
     _core.Size: _size,
     _core.device: _core.device,
     set: _members_of(set),

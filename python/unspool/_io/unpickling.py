@@ -12,7 +12,10 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from unspool._core import Tensor
+from unspool._io import numpy_arrays
 from unspool._io.allowed import Names, check_key
 from unspool._io.source import Source, damaged
 
@@ -179,6 +182,10 @@ class Interpreter:
         state, target = self._pop(), self._top()
         if self._is_users(target):
             _set_state(target, state)
+        elif isinstance(target, numpy_arrays.ElementType):
+            target.set_state(state)
+        elif type(target) is np.ndarray:
+            numpy_arrays.set_array(target, state)
         elif isinstance(target, (Tensor, collections.OrderedDict)) and type(state) is dict:
             target.__dict__.update({str(name): value for name, value in state.items()})
         else:

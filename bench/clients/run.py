@@ -1,0 +1,123 @@
+"""Public scripts for PyTorch, run unchanged with torch and with unspool: losses step by step, and time.
+
+    python bench/clients/run.py --scripts FOLDER [--only NAME] [--json FILE]
+
+The scripts are not part of this repository: ``clients.json`` says where each comes from, at which commit, and
+what it is called with. FOLDER holds their repositories, each in the folder that is named there; `README.md`
+says how data sets are provided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(library: str, client: dict[str, Any], folder: Path, stand_ins: Path | None) -> dict[str, Any]:
+    """Run a client once; give its record."""
+    script = folder / client["folder"] / client["script"]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "record.json"
+        arguments = [each.format(folder=folder, scratch=scratch) for each in client["arguments"]]
+        command = [sys.executable, str(HERE / "record.py"), library, str(out), str(client["steps"])]
+        paths = [os.environ.get("PYTHONPATH", ""), *(str(folder / each) for each in client.get("path", []))]
+        if stand_ins:
+            paths.append(str(stand_ins))
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "OMP_NUM_THREADS": "1",
+        }
+        working = folder / client["folder"] / client["cwd"] if "cwd" in client else Path(scratch)
+        done = subprocess.run(
+            [*command, str(script), *arguments],
+            cwd=working,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if not out.exists():
+            return {"losses": [], "intervals": [], "failure": done.stderr.strip().splitlines()[-1:]}
+        record: dict[str, Any] = json.loads(out.read_text())
+        record["stderr"] = done.stderr[-3000:]
+        return record
+
+
+def difference(ours: list[float], theirs: list[float]) -> float:
+    """Give the greatest relative difference of two lists of losses; infinite for other lengths."""
+    if len(ours) != len(theirs) or not ours:
+        return math.inf
+    return max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(ours, theirs, strict=True))
+
+
+def compare(client: dict[str, Any], folder: Path, stand_ins: Path | None, rounds: int) -> dict[str, Any]:
+    """Run a client alternately with both libraries."""
+    best: dict[str, float] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for _ in range(rounds):
+        for library in ("torch", "unspool"):
+            record = last[library] = run(library, client, folder, stand_ins)
+            if record["failure"]:
+                return {"name": client["name"], "failure": f"{library}: {record['failure']}", **record}
+            if len(record["intervals"]) > 1:
+                step = statistics.median(record["intervals"][1:])
+                best[library] = min(step, best.get(library, math.inf))
+    ours, theirs = last["unspool"]["losses"], last["torch"]["losses"]
+    return {
+        "name": client["name"],
+        "kind": client["kind"],
+        "steps": len(ours),
+        "difference": difference(ours, theirs),
+        "first": [
+            i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if abs(a - b) > 1e-4 * abs(b)
+        ][:1],
+        "torch_ms": 1e3 * best.get("torch", math.nan),
+        "unspool_ms": 1e3 * best.get("unspool", math.nan),
+        "ratio": best.get("unspool", math.nan) / best.get("torch", math.nan),
+        "last_loss": [ours[-1] if ours else None, theirs[-1] if theirs else None],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scripts", type=Path, required=True, help="folder with the scripts' repositories")
+    parser.add_argument(
+        "--stand-ins", type=Path, help="folder with packages that scripts import, first on the path"
+    )
+    parser.add_argument("--only", help="a part of the name")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    clients = json.loads((HERE / "clients.json").read_text())
+    results = []
+    for client in clients:
+        if options.only and options.only not in client["name"]:
+            continue
+        result = compare(client, options.scripts.resolve(), options.stand_ins, options.rounds)
+        results.append(result)
+        if result.get("failure"):
+            print(f"| {client['name']} | {result['failure']} |", flush=True)
+            print(result.get("stderr", ""), file=sys.stderr)
+            continue
+        print(
+            f"| {result['name']} | {result['steps']} | {result['difference']:.1e} | {result['torch_ms']:.2f} "
+            f"| {result['unspool_ms']:.2f} | {result['ratio']:.2f} |",
+            flush=True,
+        )
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
