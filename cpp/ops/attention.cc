@@ -100,6 +100,13 @@ void infer_attention(Inference& c) {
   for (int i = 0; i < 3; ++i) {
     if (c.ndim(i) != 4) c.fail("expects (batch, heads, rows, columns), got ", to_string(c.sizes(i)));
   }
+  const Dtype type = c[0].impl().dtype;
+  for (int i = 0; i < 3; ++i) {
+    const TensorImpl& x = c[i].impl();
+    if (x.dtype != type || !is_floating(type) || (x.sizes[3] > 1 && x.strides[3] != 1)) {
+      c.fail("expects one floating dtype and columns that lie side by side");
+    }
+  }
   const DimSpan q = c.sizes(0), k = c.sizes(1), v = c.sizes(2);
   if (q[0] != k[0] || q[0] != v[0] || k[1] != v[1] || k[2] != v[2] || q[3] != k[3] ||
       (k[1] > 0 ? q[1] % k[1] : q[1]) != 0) {
@@ -111,7 +118,6 @@ void infer_attention(Inference& c) {
              to_string(k));
     }
   }
-  const Dtype type = c[0].impl().dtype;
   if (c.flag("heads_inside"))
     c.give(0, {q[0], q[2], q[1], v[3]}, type);
   else

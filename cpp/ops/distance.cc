@@ -34,10 +34,13 @@ Tensor plain_cotangent(const Tensor& g, const Tensor& a, const Tensor& b, const 
 
 void infer_cdist(Inference& c) {
   const DimSpan a = c.sizes(0), b = c.sizes(1);
-  if (a.size() != 3 || b.size() != 3 || a[0] != b[0] || a[2] != b[2]) {
-    c.fail("expects (B, P, M) and (B, R, M), got ", to_string(a), " and ", to_string(b));
+  const Dtype type = c[0].impl().dtype;
+  if (a.size() != 3 || b.size() != 3 || a[0] != b[0] || a[2] != b[2] || !is_floating(type) ||
+      c[1].impl().dtype != type) {
+    c.fail("expects (B, P, M) and (B, R, M) of one floating dtype, got ", to_string(a), " and ",
+           to_string(b));
   }
-  c.give(0, {a[0], a[1], b[1]}, c[0].impl().dtype);
+  c.give(0, {a[0], a[1], b[1]}, type);
 }
 
 Tensor cdist_cotangent(Vjp& v, int side) {

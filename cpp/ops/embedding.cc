@@ -1,6 +1,8 @@
 // Shape rules of embeddings, and the parts of their derivatives that are more than one call.
 #include "ops/embedding.h"
 
+#include <algorithm>
+
 #include "ops/joining.h"
 
 namespace unspool::ops {
@@ -15,6 +17,35 @@ void check_table(const Inference& c, int weight, int indices) {
   if (!is_index(c[indices].impl().dtype)) {
     c.fail("indices must be int64 or int32, got ", name(c[indices].impl().dtype),
            "; convert them with .long()");
+  }
+}
+
+// The table, indices and offsets of bags, as the kernels read them.
+void check_bags(const Inference& c, int weight, int indices, int offsets) {
+  if (c.ndim(weight) != 2 || !is_floating(c[weight].impl().dtype)) {
+    c.fail("weight must be a 2-d floating tensor, got ", name(c[weight].impl().dtype), " ",
+           to_string(c.sizes(weight)));
+  }
+  for (const int i : {indices, offsets}) {
+    if (c.ndim(i) == 1 && c[i].impl().dtype == Dtype::kInt64) continue;
+    c.fail("indices and offsets must be 1-d int64 tensors, got ", name(c[i].impl().dtype), " ",
+           to_string(c.sizes(i)));
+  }
+  if (c.sizes(offsets)[0] == 0) c.fail("offsets must hold at least one element");
+}
+
+void check_scale(const Inference& c, int scale, int indices, int like) {
+  if (c.ndim(scale) == 1 && c.sizes(scale)[0] == c.sizes(indices)[0] &&
+      c[scale].impl().dtype == c[like].impl().dtype) {
+    return;
+  }
+  c.fail("scale must hold a ", name(c[like].impl().dtype), " for each of the ", c.sizes(indices)[0],
+         " indices, got ", name(c[scale].impl().dtype), " ", to_string(c.sizes(scale)));
+}
+
+void check_grad(const Inference& c, int grad, int offsets) {
+  if (c.ndim(grad) != 2 || c.sizes(grad)[0] != c.sizes(offsets)[0] - 1) {
+    c.fail("grad must have a row for each bag, got ", to_string(c.sizes(grad)));
   }
 }
 
@@ -40,6 +71,12 @@ void infer_embedding(Inference& c) {
 }
 
 void infer_embedding_backward(Inference& c) {
+  const DimSpan g = c.sizes(0), at = c.sizes(1);
+  const bool fits = g.size() == at.size() + 1 && std::equal(at.begin(), at.end(), g.begin());
+  if (!fits || !is_floating(c[0].impl().dtype) || !is_index(c[1].impl().dtype)) {
+    c.fail("grad ", name(c[0].impl().dtype), " ", to_string(g), " does not fit indices ",
+           name(c[1].impl().dtype), " ", to_string(at));
+  }
   c.give(0, {c.integer("num_weights"), c.sizes(0).back()}, c[0].impl().dtype);
 }
 
@@ -60,24 +97,45 @@ Tensor embedding_of_cotangent(Vjp& v) {
 }
 
 void infer_bag_sum(Inference& c) {
-  check_table(c, 0, 1);
+  check_bags(c, 0, 1, 2);
+  check_scale(c, 3, 1, 0);
   c.give(0, {c.sizes(2)[0] - 1, c.sizes(0)[1]}, c[0].impl().dtype);
 }
 
 void infer_bag_scatter(Inference& c) {
+  check_bags(c, 0, 1, 2);
+  check_scale(c, 3, 1, 0);
+  check_grad(c, 0, 2);
   c.give(0, {c.integer("num_weights"), c.sizes(0)[1]}, c[0].impl().dtype);
 }
 
-void infer_bag_dot(Inference& c) { c.give(0, Dims(c.sizes(2)), c[1].impl().dtype); }
+void infer_bag_dot(Inference& c) {
+  check_bags(c, 1, 2, 3);
+  check_grad(c, 0, 3);
+  if (c.sizes(0)[1] != c.sizes(1)[1] || c[0].impl().dtype != c[1].impl().dtype) {
+    c.fail("grad ", to_string(c.sizes(0)), " does not fit weight ", to_string(c.sizes(1)));
+  }
+  c.give(0, Dims(c.sizes(2)), c[1].impl().dtype);
+}
 
 void infer_bag_max(Inference& c) {
-  check_table(c, 0, 1);
+  check_bags(c, 0, 1, 2);
   const Dims sizes{c.sizes(2)[0] - 1, c.sizes(0)[1]};
   c.give(0, sizes, c[0].impl().dtype);
   c.give(1, sizes, Dtype::kInt64);
 }
 
-void infer_bag_scales(Inference& c) { c.give(0, Dims(c.sizes(0)), c.attr("dtype").dtype()); }
+void infer_bag_scales(Inference& c) {
+  for (int i = 0; i < 2; ++i) {
+    if (c.ndim(i) == 1 && c[i].impl().dtype == Dtype::kInt64) continue;
+    c.fail("indices and offsets must be 1-d int64 tensors, got ", name(c[i].impl().dtype), " ",
+           to_string(c.sizes(i)));
+  }
+  if (c.sizes(1)[0] == 0) c.fail("offsets must hold at least one element");
+  const Dtype type = c.attr("dtype").dtype();
+  if (!is_floating(type)) c.fail("weight must be floating, got ", name(type));
+  c.give(0, Dims(c.sizes(0)), type);
+}
 
 Tensor bag_scale_by_freq(Vjp& v, const Tensor& indices, const Tensor& scale, std::int64_t rows) {
   return v.flag("scale_grad_by_freq") ? scale / occurrences(indices, rows, scale.dtype()) : scale;

@@ -190,6 +190,13 @@ Tensor cross_entropy(const Call& c) {
   return hard * (1 - smoothing) + smooth_part(c, log_p) * (smoothing / classes);
 }
 
+void infer_check_probabilities(Inference& c) {
+  if (!is_floating(c[0].impl().dtype)) {
+    c.fail("input must be floating, got ", name(c[0].impl().dtype), "; convert it with .float()");
+  }
+  c.give(0, {}, Dtype::kBool);
+}
+
 Tensor bce_loss(const Call& c) {
   require_same(c);
   {
@@ -248,7 +255,14 @@ Tensor multi_margin_loss(const Call& c) {
   return reduce(c, c.text("reduction") == "none" && c.ndim(1) == 0 ? squeeze(losses, 0) : losses);
 }
 
-void infer_multilabel_margin(Inference& c) { c.give(0, {c.sizes(0)[0]}, c[0].impl().dtype); }
+void infer_multilabel_margin(Inference& c) {
+  if (c.ndim(0) != 2 || !same_sizes(c, 0, 1) || !is_floating(c[0].impl().dtype) ||
+      c[1].impl().dtype != Dtype::kInt64) {
+    c.fail("expects floating input (N, C) and int64 target (N, C), got ", to_string(c.sizes(0)), " and ",
+           to_string(c.sizes(1)));
+  }
+  c.give(0, {c.sizes(0)[0]}, c[0].impl().dtype);
+}
 
 Tensor multilabel_margin_loss(const Call& c) {
   check_reduction(c);

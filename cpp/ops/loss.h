@@ -90,6 +90,8 @@ struct HuberCore {
   }
 };
 
+void infer_check_probabilities(Inference& c);
+
 // Holds `input` against [0, 1]: raises where an element is outside, and gives nothing of use otherwise.
 struct CheckProbabilities {
   static constexpr Record record{.name = "check_probabilities",
@@ -98,7 +100,7 @@ struct CheckProbabilities {
                                  .doc = "Raises where an element is not in [0, 1].",
                                  .args = {tensor()},
                                  .row_major = true,
-                                 .infer = [](Inference& c) { c.give(0, {}, Dtype::kBool); }};
+                                 .infer = infer_check_probabilities};
 };
 
 void infer_multilabel_margin(Inference& c);

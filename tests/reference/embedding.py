@@ -114,6 +114,8 @@ ROWS = table(
             bad(ValueError, ones(5, **INDEX), ones(6, 2), words=("offsets",)),
             bad(ValueError, ones(5, 2, **INDEX), ones(6, 2), ones(1, **INDEX), words=("offsets",)),
             bad(ValueError, ones(5, 2, **INDEX), ones(6), words=("(6,)",)),
+            bad(RuntimeError, ones(5, 2, **INDEX), ones(6, 2, **INDEX), mode="max", words=("int64",)),
+            bad(RuntimeError, ones(5, 2, **INDEX), ones(6, 2, dtype="bool"), words=("bool",)),
             bad(ValueError, ones(5, 2, **INDEX), ones(6, 2), mode="median", words=("median",)),
             bad(IndexError, ones(5, 2, **INDEX) * 6, ones(6, 2), words=("6",)),
             bad((ValueError, IndexError, RuntimeError), ones(5, **INDEX), ones(6, 2), ones(1, **INDEX)),

@@ -359,6 +359,7 @@ def _elementwise_rows() -> tuple[Row, ...]:
             bad=(
                 bad(ValueError, ones(2, 3), ones(2, 4), words=("(2, 3)", "(2, 4)")),
                 bad(RuntimeError, ones(3) * 1.5, ones(3), words=("between 0 and 1",)),
+                bad(RuntimeError, ones(3, dtype="uint8"), ones(3), words=("uint8",)),
                 bad(RuntimeError, np.array([0.5, np.nan], np.float32), ones(2), words=("element 1",)),
                 BAD_REDUCTION,
             ),
