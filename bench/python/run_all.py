@@ -21,6 +21,7 @@ SUITES = {
     "kernels": "Large operations",
     "normalization": "Normalization layers",
     "attention": "Attention, losses, dropout and embeddings",
+    "convolution": "Convolutions",
     "accuracy": "Accuracy of functions in float32",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",

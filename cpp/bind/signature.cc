@@ -35,6 +35,8 @@ Attr default_of(const Arg& arg) {
       return Attr(arg.number != 0);
     case ArgKind::kText:
       return Attr(arg.text);
+    case ArgKind::kDims:
+      return Attr(Dims{static_cast<std::int64_t>(arg.number)});
     default:
       return Attr();
   }
@@ -241,6 +243,9 @@ std::string show(const std::string& name, const Signature& signature) {
       case Attr::Kind::kText:
         text += "='" + std::string(value.text()) + "'";
         break;
+      case Attr::Kind::kDims:
+        text += "=" + std::to_string(value.dims()[0]);
+        break;
       default:
         text += "=None";
     }
@@ -286,6 +291,8 @@ PyObject* default_object(const Arg& arg) {
       return PyFloat_FromDouble(value.number());
     case Attr::Kind::kText:
       return text_of(value.text());
+    case Attr::Kind::kDims:
+      return PyLong_FromLongLong(value.dims()[0]);
     default:
       Py_RETURN_NONE;
   }

@@ -69,6 +69,9 @@ constexpr Arg flag(std::string_view name, bool value) {
   return {.name = name, .kind = ArgKind::kBool, .has_default = true, .number = value ? 1.0 : 0.0};
 }
 constexpr Arg dims(std::string_view name) { return {.name = name, .kind = ArgKind::kDims}; }
+constexpr Arg dims(std::string_view name, std::int64_t value) {
+  return {.name = name, .kind = ArgKind::kDims, .has_default = true, .number = static_cast<double>(value)};
+}
 constexpr Arg optional_dims(std::string_view name) {
   return {.name = name, .kind = ArgKind::kOptionalDims, .has_default = true};
 }

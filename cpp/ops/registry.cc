@@ -7,11 +7,13 @@
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
 #include "ops/comparison.h"
+#include "ops/convolution.h"
 #include "ops/creation.h"
 #include "ops/ctc.h"
 #include "ops/distance.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
+#include "ops/im2col.h"
 #include "ops/joining.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
@@ -52,7 +54,7 @@ std::span<const Op* const> registry() {
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps>();
+              CtcOps, DistanceOps, ConvolutionOps, WindowOps>();
   return all;
 }
 

@@ -11,6 +11,7 @@ from . import (
     activations,
     arithmetic,
     attention,
+    convolution,
     distance,
     embedding,
     indexing,
@@ -36,6 +37,7 @@ ROWS: dict[str, Row] = table(
     *attention.ROWS.values(),
     *distance.ROWS.values(),
     *losses.ROWS.values(),
+    *convolution.ROWS.values(),
     *padding.ROWS.values(),
     *normalization.ROWS.values(),
 )

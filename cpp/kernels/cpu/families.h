@@ -33,5 +33,8 @@ std::span<const Kernel> ctc_kernels();
 std::span<const Kernel> distance_kernels();
 std::span<const Kernel> update_kernels();
 std::span<const Kernel> padding_kernels();
+std::span<const Kernel> convolution_kernels();
+std::span<const Kernel> conv_weight_kernels();
+std::span<const Kernel> im2col_kernels();
 
 }  // namespace unspool::kernels::cpu

@@ -53,7 +53,10 @@ struct AllKernels {
                                attention_kernels(),
                                attention_backward_kernels(),
                                ctc_kernels(),
-                               distance_kernels()}) {
+                               distance_kernels(),
+                               convolution_kernels(),
+                               conv_weight_kernels(),
+                               im2col_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }

@@ -124,6 +124,41 @@ def concat_at(
 def concat_at(tensors: Sequence[Tensor], dim: SupportsIndex, *starts: SupportsIndex) -> Tensor:
     """Joins tensors of one dtype along a dimension."""
 
+def convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+    groups: SupportsIndex,
+) -> Tensor:
+    """Convolution of (batch, channels, ...) with (filters, channels / groups, ...) to spatial sizes `size`."""
+
+def convolution_transposed(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+    groups: SupportsIndex,
+) -> Tensor:
+    """Transpose of convolution in its input: (batch, channels, ...) and (channels, filters / groups, ...)."""
+
+def convolution_weight(
+    grad: Tensor,
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+    groups: SupportsIndex,
+) -> Tensor:
+    """Transpose of convolution in its weight; `size` is the spatial size of the kernel."""
+
 def ctc_loss_backward(
     grad: Tensor,
     log_probs: Tensor,

@@ -242,6 +242,156 @@ def constant_pad_nd(
 ) -> Tensor:
     """Puts a border of one value around the last dimensions, or cuts elements off where a pad is negative."""
 
+@overload
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """Convolution of input (batch, channels, length), or without batch, with weight (filters, channels / groups, taps)."""
+
+@overload
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: str,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """The same with padding 'valid' (none) or 'same' (the input's size, stride 1)."""
+
+@overload
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """Convolution of input (batch, channels, height, width), or without batch, with weight (filters, channels / groups, kernel height, kernel width)."""
+
+@overload
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: str,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """The same with padding 'valid' (none) or 'same' (the input's size, stride 1)."""
+
+@overload
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """Convolution of input (batch, channels, depth, height, width), or without batch, with weight (filters, channels / groups, kernel depth, kernel height, kernel width)."""
+
+@overload
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: str,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    groups: SupportsIndex = 1,
+) -> Tensor:
+    """The same with padding 'valid' (none) or 'same' (the input's size, stride 1)."""
+
+@overload
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, length), or without batch, with weight (channels, filters / groups, taps)."""
+
+@overload
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    *dilation: SupportsIndex,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, length), or without batch, with weight (channels, filters / groups, taps)."""
+
+@overload
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, height, width), or without batch, with weight (channels, filters / groups, kernel height, kernel width)."""
+
+@overload
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    *dilation: SupportsIndex,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, height, width), or without batch, with weight (channels, filters / groups, kernel height, kernel width)."""
+
+@overload
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, depth, height, width), or without batch, with weight (channels, filters / groups, kernel depth, kernel height, kernel width)."""
+
+@overload
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: SupportsIndex | Sequence[SupportsIndex] = 1,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    output_padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    groups: SupportsIndex = 1,
+    *dilation: SupportsIndex,
+) -> Tensor:
+    """Transposed convolution of input (batch, channels, depth, height, width), or without batch, with weight (channels, filters / groups, kernel depth, kernel height, kernel width)."""
+
 def copysign(input: Tensor, other: Tensor | float) -> Tensor:
     """The input's magnitude with the other's sign bit."""
 

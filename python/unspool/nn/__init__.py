@@ -8,7 +8,7 @@ from unspool._lazy import lazy
 from unspool.nn import attention, functional, init, modules, parameter, utils
 from unspool.nn.modules import *  # noqa: F403
 from unspool.nn.modules import __all__ as _modules
-from unspool.nn.parameter import Buffer, Parameter
+from unspool.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 if TYPE_CHECKING:
     from unspool.nn import parallel
@@ -20,6 +20,8 @@ __all__ = [
     "Buffer",
     "DataParallel",
     "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "attention",
     "functional",
     "init",

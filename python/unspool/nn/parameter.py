@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from unspool._core import Tensor
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(Tensor):
@@ -119,3 +120,95 @@ class Buffer(Tensor):
 
 def _rebuild_buffer(cls: type[Buffer], data: Tensor, persistent: bool) -> Buffer:
     return cls(data, persistent=persistent)
+
+
+class _Uninitialized:
+    """What the two tensors without a shape share: they wait for ``materialize``."""
+
+    _becomes: type[Any]
+
+    def materialize(self, shape: Sequence[int], device: Any = None, dtype: Any = None) -> None:
+        """Makes this an ordinary parameter or buffer of the given shape, with memory that holds anything.
+
+        Args:
+            shape: the sizes.
+            device: that of the uninitialized tensor where None.
+            dtype: that of the uninitialized tensor where None.
+        """
+        import unspool
+
+        own: Any = self
+        own.data = unspool.empty(tuple(shape), device=device or own.device, dtype=dtype or own.dtype)
+        own.__class__ = self._becomes
+
+    @property
+    def shape(self) -> Any:
+        """Not there yet."""
+        raise RuntimeError(
+            "an uninitialized parameter or buffer has no shape yet: run the lazy module's forward once, or "
+            "load an initialized state_dict into it, before anything looks at its parameters"
+        )
+
+    def detach(self) -> Any:
+        """Itself: there is nothing to detach, and a state dict shows that it is uninitialized."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A parameter that does not know its shape yet, as lazy modules have before their first input.
+
+    Args:
+        requires_grad: whether gradients will be accumulated for it.
+        device: where it will live.
+        dtype: that it will have; the default dtype where None.
+    """
+
+    _becomes = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:  # noqa: D102
+        import unspool
+
+        return Tensor._make_subclass(cls, unspool.empty(0, device=device, dtype=dtype), requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return memo.setdefault(id(self), type(self)(self.requires_grad, self.device, self.dtype))
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return (type(self), (self.requires_grad, None, self.dtype))
+
+
+class UninitializedBuffer(_Uninitialized, Buffer):
+    """A buffer that does not know its shape yet.
+
+    Args:
+        requires_grad: whether it takes part in gradients.
+        device: where it will live.
+        dtype: that it will have; the default dtype where None.
+        persistent: whether ``Module.state_dict()`` holds it.
+    """
+
+    _becomes = Buffer
+
+    def __new__(  # noqa: D102
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        import unspool
+
+        buffer = Tensor._make_subclass(cls, unspool.empty(0, device=device, dtype=dtype), requires_grad)
+        buffer.persistent = persistent
+        return buffer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = type(self)(self.requires_grad, self.device, self.dtype, self.persistent)
+        return memo.setdefault(id(self), copied)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return (type(self), (self.requires_grad, None, self.dtype, self.persistent))
+
+
+def is_lazy(value: object) -> bool:
+    """Whether a parameter or buffer still waits for its shape."""
+    return isinstance(value, _Uninitialized)

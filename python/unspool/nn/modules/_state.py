@@ -15,7 +15,7 @@ import unspool
 from unspool._core import Tensor
 from unspool.nn.modules._hooks import Hook, HookedModule
 from unspool.nn.modules._registry import RemovableHandle
-from unspool.nn.parameter import Parameter
+from unspool.nn.parameter import Parameter, is_lazy
 
 _EXTRA_STATE_KEY = "_extra_state"
 
@@ -312,6 +312,8 @@ def _store(module: Any, name: str, member: Tensor, value: Any, key: str, assign:
             f'While copying the parameter named "{key}", expected a Tensor from the state_dict but received '
             f"{type(value).__name__}"
         )
+    if is_lazy(value) and is_lazy(member):
+        return None
     if tuple(value.shape) != tuple(member.shape):
         # A scalar was once saved with shape (1,).
         if member.dim() == 0 and tuple(value.shape) == (1,):

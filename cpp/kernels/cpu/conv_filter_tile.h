@@ -1,0 +1,195 @@
+// Register tiles of convolutions whose lanes are filters: one element of the input times a vector of weights.
+// They waste nothing on narrow images, where rows of outputs do not fill vectors, and need filters by the
+// vector. A filter_tile computes a block of filters at some outputs; an outer_tile the gradient of a block of
+// filters' weights at some taps.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/cpu/conv_shape.h"
+#include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_simd.h"
+
+namespace unspool::kernels::cpu {
+
+// The most outputs (or taps) beside `vectors` of filters.
+constexpr int most_beside_filters(std::int64_t vectors) { return vectors == 1 ? 8 : 6; }
+
+template <class T>
+struct FilterTile {
+  const T* in;
+  std::int64_t channels, channel_step;
+  const Tap* taps;
+  std::int64_t tap_count;
+  const T* weights;  // by channel, tap and lane
+  const T* bias;     // by lane, or null
+  const Spot* spots;
+  T* out;  // by output and lane
+};
+
+template <class T, int kSpots, int kVectors>
+void filter_tile(const FilterTile<T>& tile) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>;
+  Vector<T> sums[kSpots][kVectors];
+  std::int64_t at[kSpots];
+  unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+    at[s] = tile.spots[s].in;
+    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+      sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
+    });
+  });
+  const T *in = tile.in, *weights = tile.weights;
+  const Tap* const taps_end = tile.taps + tile.tap_count;
+  for (std::int64_t c = tile.channels; c > 0; --c, in += tile.channel_step) {
+    for (const Tap* tap = tile.taps; tap != taps_end; ++tap, weights += kVectors * kW) {
+      const T* const from = in + tap->offset;
+      Vector<T> weight[kVectors];
+      unroll<kVectors>([&](auto v) __attribute__((always_inline)) { weight[v] = load<T>(weights + v * kW); });
+      unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+        const Vector<T> x = broadcast(from[at[s]]);
+        unroll<kVectors>([&](auto v)
+                             __attribute__((always_inline)) { sums[s][v] = fma(x, weight[v], sums[s][v]); });
+      });
+    }
+  }
+  unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+      store<T>(tile.out + (s * kVectors + v) * kW, sums[s][v]);
+    });
+  });
+}
+
+template <class T>
+struct OuterTile {
+  const T *in, *grad;                         // grad by output and lane
+  std::int64_t images, in_image, grad_image;  // how many, and how far apart
+  std::int64_t grad_step;                     // from output to output
+  const Spot* spots;
+  std::int64_t spot_count;
+  const std::int64_t* taps;  // offsets
+  T* sums;                   // added to; by tap and lane
+  std::int64_t sums_step;    // from tap to tap
+};
+
+template <class T, int kTaps, int kVectors>
+void outer_tile(const OuterTile<T>& tile) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>;
+  Vector<T> sums[kTaps][kVectors];
+  std::int64_t tap[kTaps];
+  unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+    tap[t] = tile.taps[t];
+    unroll<kVectors>([&](auto v) __attribute__((always_inline)) { sums[t][v] = Vector<T>{}; });
+  });
+  const std::int64_t grad_step = tile.grad_step;
+  const Spot* const spots_end = tile.spots + tile.spot_count;
+  const T *in = tile.in, *image = tile.grad;
+  for (std::int64_t n = tile.images; n > 0; --n, in += tile.in_image, image += tile.grad_image) {
+    const T* grad = image;
+    for (const Spot* spot = tile.spots; spot != spots_end; ++spot, grad += grad_step) {
+      const T* const from = in + spot->in;
+      Vector<T> g[kVectors];
+      unroll<kVectors>([&](auto v) __attribute__((always_inline)) { g[v] = load<T>(grad + v * kW); });
+      unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+        const Vector<T> x = broadcast(from[tap[t]]);
+        unroll<kVectors>([&](auto v)
+                             __attribute__((always_inline)) { sums[t][v] = fma(x, g[v], sums[t][v]); });
+      });
+    }
+  }
+  unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+      T* const to = tile.sums + t * tile.sums_step + v * kW;
+      store<T>(to, load<T>(to) + sums[t][v]);
+    });
+  });
+}
+
+template <class T>
+using FilterTileKernel = void (*)(const FilterTile<T>&);
+template <class T>
+using OuterTileKernel = void (*)(const OuterTile<T>&);
+
+template <class T, int kVectors, int... k>
+constexpr std::array<FilterTileKernel<T>, sizeof...(k)> filter_tiles(std::integer_sequence<int, k...>) {
+  return {filter_tile<T, k + 1, kVectors>...};
+}
+template <class T, int kVectors, int... k>
+constexpr std::array<OuterTileKernel<T>, sizeof...(k)> outer_tiles(std::integer_sequence<int, k...>) {
+  return {outer_tile<T, k + 1, kVectors>...};
+}
+template <class T, int kVectors>
+inline constexpr auto kFilterTiles =
+    filter_tiles<T, kVectors>(std::make_integer_sequence<int, most_beside_filters(kVectors)>{});
+template <class T, int kVectors>
+inline constexpr auto kOuterTiles =
+    outer_tiles<T, kVectors>(std::make_integer_sequence<int, most_beside_filters(kVectors)>{});
+
+template <class T>
+FilterTileKernel<T> pick_filter_tile(std::int64_t spots, std::int64_t vectors) {
+  const auto at = static_cast<std::size_t>(spots - 1);
+  return vectors == 1 ? kFilterTiles<T, 1>[at] : kFilterTiles<T, 2>[at];
+}
+template <class T>
+OuterTileKernel<T> pick_outer_tile(std::int64_t taps, std::int64_t vectors) {
+  const auto at = static_cast<std::size_t>(taps - 1);
+  return vectors == 1 ? kOuterTiles<T, 1>[at] : kOuterTiles<T, 2>[at];
+}
+
+// Blocks of filters, two vectors wide; the last one may have one, and lanes that no filter has.
+template <class T>
+struct FilterBlocks {
+  static constexpr std::int64_t kW = simd::kWidth<T>, kBlock = 2 * kW;
+  std::int64_t filters;
+
+  std::int64_t count() const { return ceil_div(filters, kBlock); }
+  std::int64_t start(std::int64_t block) const { return std::min(filters, block * kBlock); }
+  std::int64_t vectors(std::int64_t block) const { return filters - block * kBlock > kW ? 2 : 1; }
+  std::int64_t lanes() const { return round_up(filters, kW); }
+};
+
+// Writes rows of lanes, one row per output, to where outputs and filters lie.
+template <class T>
+void store_transposed(const T* rows, std::int64_t width, const Spot* spots, std::int64_t count, T* out,
+                      std::int64_t filters, std::int64_t filter_step) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>, kL = kLaneWidth<T>;
+  for (std::int64_t p = 0; p < count; p += kW, rows += kW * width, spots += kW) {
+    const int here = static_cast<int>(std::min<std::int64_t>(kW, count - p));
+    const bool side_by_side = spots[here - 1].out - spots[0].out == here - 1;
+    for (std::int64_t first = 0; first < filters; first += kL) {
+      transpose_step<T>(
+          [&](int i) __attribute__((always_inline)) { return rows + std::min(i, here - 1) * width + first; },
+          [&](int j, Vector<T> v) __attribute__((always_inline)) {
+            if (first + j >= filters) return;
+            T* const to = out + (first + j) * filter_step;
+            if (side_by_side) {
+              if (here == kW) return store<T>(to + spots[0].out, v);
+              return store_partial(to + spots[0].out, v, here);
+            }
+            T lanes[kW];
+            store<T>(lanes, v);
+            for (int i = 0; i < here; ++i) to[spots[i].out] = lanes[i];
+          });
+    }
+  }
+}
+
+// How well each kind of lane is used, as a fraction: neighbouring outputs along the width, or filters.
+template <class T>
+bool lanes_are_filters(const ConvShape& shape, bool transposed) {
+  constexpr double kW = simd::kWidth<T>;
+  const auto use = [](double n) {
+    return n /
+           (kW * static_cast<double>(ceil_div(static_cast<std::int64_t>(n), static_cast<std::int64_t>(kW))));
+  };
+  const ConvAxis& width = shape.axis[2];
+  const double run = transposed ? std::max(1.0, static_cast<double>(width.out / width.stride))
+                                : static_cast<double>(width.out);
+  return use(static_cast<double>(shape.filters)) * 0.9 > use(run);
+}
+
+}  // namespace unspool::kernels::cpu

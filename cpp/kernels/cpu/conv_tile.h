@@ -1,0 +1,210 @@
+// The register tiles of convolutions. A conv_tile computes some filters at some spots (vectors of
+// neighbouring outputs), one chain over channels and taps per output; a dot_tile multiplies some rows of a
+// gradient with some taps of the input, summed over all spots, for the gradient of the weights. Both read
+// their operands in place or staged, by offsets; they know nothing of shapes or threads.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/cpu/conv_shape.h"
+#include "kernels/cpu/gemm_simd.h"
+
+namespace unspool::kernels::cpu {
+
+// The most spots (or taps) beside `rows` filters for which all sums stay in registers.
+constexpr int most_beside(int rows) { return rows == 1 ? 8 : 12 / rows; }
+inline constexpr int kTileRows = 4;
+
+template <class T>
+struct ConvTile {
+  const T* in;
+  std::int64_t channels, channel_step;
+  const Tap* taps;
+  std::int64_t tap_count;
+  const T* weights;  // by channel, tap and filter
+  const T* bias;     // of the first filter, or null
+  const Spot* spots;
+  T* out;  // of the first filter
+  std::int64_t filter_step, lane_step;
+};
+
+template <class T>
+void store_lanes(T* to, simd::Vector<T> v, int count, std::int64_t step) {
+  if (step == 1) {
+    if (count == simd::kWidth<T>) return simd::store<T>(to, v);
+    return simd::store_partial(to, v, count);
+  }
+  T lanes[simd::kWidth<T>];
+  simd::store<T>(lanes, v);
+  for (int i = 0; i < count; ++i) to[i * step] = lanes[i];
+}
+
+template <class T, int kRows, int kSpots>
+void conv_tile(const ConvTile<T>& tile) {
+  using namespace simd;
+  Vector<T> sums[kRows][kSpots];
+  std::int64_t at[kSpots];
+  unroll<kSpots>([&](auto s) __attribute__((always_inline)) { at[s] = tile.spots[s].in; });
+  unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+    const Vector<T> start = tile.bias ? broadcast(tile.bias[r]) : Vector<T>{};
+    unroll<kSpots>([&](auto s) __attribute__((always_inline)) { sums[r][s] = start; });
+  });
+  const T *in = tile.in, *weights = tile.weights;
+  std::int64_t first = tile.spots[0].first_tap, end = tile.spots[0].end_tap;
+  for (int s = 1; s < kSpots; ++s) {
+    first = std::min<std::int64_t>(first, tile.spots[s].first_tap);
+    end = std::max<std::int64_t>(end, tile.spots[s].end_tap);
+  }
+  end = std::min(end, tile.tap_count);
+  const Tap *const taps = tile.taps + first, *const taps_end = tile.taps + end;
+  const std::int64_t skipped = (tile.tap_count - (end - first)) * kRows;
+  weights += first * kRows;
+  for (std::int64_t c = tile.channels; c > 0; --c, in += tile.channel_step, weights += skipped) {
+    for (const Tap* tap = taps; tap != taps_end; ++tap, weights += kRows) {
+      const T* const from = in + tap->offset;
+      if constexpr (kRows < kSpots) {
+        Vector<T> weight[kRows];
+        unroll<kRows>([&](auto r) __attribute__((always_inline)) { weight[r] = broadcast(weights[r]); });
+        unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+          const Vector<T> x = load<T>(from + at[s]);
+          unroll<kRows>([&](auto r)
+                            __attribute__((always_inline)) { sums[r][s] = fma(weight[r], x, sums[r][s]); });
+        });
+      } else {
+        Vector<T> x[kSpots];
+        unroll<kSpots>([&](auto s) __attribute__((always_inline)) { x[s] = load<T>(from + at[s]); });
+        unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+          const Vector<T> weight = broadcast(weights[r]);
+          unroll<kSpots>([&](auto s)
+                             __attribute__((always_inline)) { sums[r][s] = fma(weight, x[s], sums[r][s]); });
+        });
+      }
+    }
+  }
+  unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+    unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+      const Spot& spot = tile.spots[s];
+      store_lanes<T>(tile.out + r * tile.filter_step + spot.out, sums[r][s], spot.count, tile.lane_step);
+    });
+  });
+}
+
+// A spot of the input and the place of its gradients.
+struct Pair {
+  std::int64_t in, grad;
+};
+
+template <class T>
+struct DotTile {
+  const T *in, *grad;
+  std::int64_t images, in_image, grad_image;  // how many, and how far apart
+  std::int64_t grad_row;                      // from filter to filter
+  const Pair* pairs;
+  std::int64_t pair_count;
+  const std::int64_t* taps;  // offsets
+  T* sums;                   // added to
+  std::int64_t sums_row;     // from filter to filter; taps lie side by side
+};
+
+template <class T, int kRows, int kTaps>
+void dot_tile(const DotTile<T>& tile) {
+  using namespace simd;
+  constexpr int kL = kLaneWidth<T>, kCount = kRows * kTaps, kPadded = (kCount + kL - 1) / kL * kL;
+  Vector<T> sums[kPadded];
+  unroll<kPadded>([&](auto i) __attribute__((always_inline)) { sums[i] = Vector<T>{}; });
+  std::int64_t tap[kTaps];
+  unroll<kTaps>([&](auto t) __attribute__((always_inline)) { tap[t] = tile.taps[t]; });
+  const std::int64_t grad_row = tile.grad_row;
+  const Pair* const pairs_end = tile.pairs + tile.pair_count;
+  const T *in = tile.in, *grad = tile.grad;
+  for (std::int64_t n = tile.images; n > 0; --n, in += tile.in_image, grad += tile.grad_image) {
+    for (const Pair* pair = tile.pairs; pair != pairs_end; ++pair) {
+      const T *const x = in + pair->in, *const g = grad + pair->grad;
+      if constexpr (kRows < kTaps) {
+        Vector<T> row[kRows];
+        unroll<kRows>([&](auto r) __attribute__((always_inline)) { row[r] = load<T>(g + r * grad_row); });
+        unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+          const Vector<T> there = load<T>(x + tap[t]);
+          unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+            sums[r * kTaps + t] = fma(row[r], there, sums[r * kTaps + t]);
+          });
+        });
+      } else {
+        Vector<T> there[kTaps];
+        unroll<kTaps>([&](auto t) __attribute__((always_inline)) { there[t] = load<T>(x + tap[t]); });
+        unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+          const Vector<T> row = load<T>(g + r * grad_row);
+          unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+            sums[r * kTaps + t] = fma(row, there[t], sums[r * kTaps + t]);
+          });
+        });
+      }
+    }
+  }
+  T total[kPadded];
+  unroll<kPadded / kL>([&](auto group) __attribute__((always_inline)) {
+    Vector<T> v[kL];
+    unroll<kL>([&](auto i) __attribute__((always_inline)) { v[i] = sums[group * kL + i]; });
+    transpose_lanes<T>(v);
+    Lane<T> sum;
+    if constexpr (kL == 4) {
+      sum = fold_lanes<T>((v[0] + v[2]) + (v[1] + v[3]));
+    } else {
+      sum = fold_lanes<T>(v[0] + v[1]);
+    }
+    __builtin_memcpy(total + group * kL, &sum, sizeof(sum));
+  });
+  for (int r = 0; r < kRows; ++r) {
+    for (int t = 0; t < kTaps; ++t) tile.sums[r * tile.sums_row + t] += total[r * kTaps + t];
+  }
+}
+
+template <class T>
+using ConvTileKernel = void (*)(const ConvTile<T>&);
+template <class T>
+using DotTileKernel = void (*)(const DotTile<T>&);
+
+template <class T, int kRows, int... k>
+constexpr std::array<ConvTileKernel<T>, sizeof...(k)> conv_tiles(std::integer_sequence<int, k...>) {
+  return {conv_tile<T, kRows, k + 1>...};
+}
+template <class T, int kRows, int... k>
+constexpr std::array<DotTileKernel<T>, sizeof...(k)> dot_tiles(std::integer_sequence<int, k...>) {
+  return {dot_tile<T, kRows, k + 1>...};
+}
+template <class T, int kRows>
+inline constexpr auto kConvTiles =
+    conv_tiles<T, kRows>(std::make_integer_sequence<int, most_beside(kRows)>{});
+template <class T, int kRows>
+inline constexpr auto kDotTiles = dot_tiles<T, kRows>(std::make_integer_sequence<int, most_beside(kRows)>{});
+
+template <class T>
+ConvTileKernel<T> pick_conv_tile(std::int64_t rows, std::int64_t spots) {
+  const auto at = static_cast<std::size_t>(spots - 1);
+  return rows == 1   ? kConvTiles<T, 1>[at]
+         : rows == 2 ? kConvTiles<T, 2>[at]
+         : rows == 3 ? kConvTiles<T, 3>[at]
+                     : kConvTiles<T, 4>[at];
+}
+template <class T>
+DotTileKernel<T> pick_dot_tile(std::int64_t rows, std::int64_t taps) {
+  const auto at = static_cast<std::size_t>(taps - 1);
+  return rows == 1   ? kDotTiles<T, 1>[at]
+         : rows == 2 ? kDotTiles<T, 2>[at]
+         : rows == 3 ? kDotTiles<T, 3>[at]
+                     : kDotTiles<T, 4>[at];
+}
+
+// Calls visit(first, count) for `size` things in nearly equal runs of at most `most`.
+template <class F>
+void for_runs(std::int64_t size, std::int64_t most, F&& visit) {
+  const Parts parts{size, ceil_div(size, most)};
+  for (std::int64_t part = 0; part < parts.count; ++part) {
+    visit(parts.start(part), parts.start(part + 1) - parts.start(part));
+  }
+}
+
+}  // namespace unspool::kernels::cpu

@@ -1,0 +1,303 @@
+// The gradient of a convolution's weights: every tap of every filter is the dot product of the filter's
+// gradient with the input as that tap sees it. The batch is cut into blocks by its shape; each block sums its
+// images into weights of its own, and the blocks are added up in their order.
+#include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include "kernels/cpu/conv_filter_tile.h"
+#include "kernels/cpu/conv_shape.h"
+#include "kernels/cpu/conv_stage.h"
+#include "kernels/cpu/conv_tile.h"
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/gemm_run.h"
+#include "kernels/cpu/ranges.h"
+
+namespace unspool::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kImageBytes = 256
+                                     << 10;  // of the second-level cache, for images that are summed together
+constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
+constexpr std::int64_t kBlocks = 4;
+
+template <class T>
+class WeightRun {
+ public:
+  explicit WeightRun(const ConvShape& shape)
+      : shape_(shape),
+        by_filters_(lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0),
+        plan_(shape, false, by_filters_ ? 1 : kW, kImageBytes / 2),
+        grad_in_place_(!by_filters_ && shape.axis[2].out % kW == 0) {
+    const std::int64_t units = shape.batch * plan_.bands(), bytes = sums() * kSize;
+    blocks_ = std::clamp<std::int64_t>(shape.work() / (4 * kChunkWork), 1, std::min(units, kBlocks));
+    blocks_ = std::clamp<std::int64_t>(kPartialBytes / bytes, 1, blocks_);
+    const std::int64_t work = shape.work() / (blocks_ * shape.groups);
+    const std::int64_t most = std::min(tiles(), ceil_div(shape.filters, 16));
+    parts_ = work < 4 * kChunkWork ? 1 : std::clamp<std::int64_t>(8 / (blocks_ * shape.groups), 1, most);
+    const std::int64_t image = shape.channels * plan_.channel_step() + part_width() * spots() * lanes();
+    const std::int64_t in_block = plan_.bands() > 1 ? 1 : ceil_div(units, blocks_);
+    const std::int64_t fit = std::clamp<std::int64_t>(kImageBytes / (image * kSize), 1, in_block);
+    together_ = ceil_div(in_block, ceil_div(in_block, fit));
+  }
+
+  std::size_t scratch(int threads) const {
+    return bytes_of<Phase>(1) + 2 * (bytes_of<Spot>(spots()) + bytes_of<Pair>(spots())) +
+           bytes_of<Tap>(shape_.taps()) + bytes_of<std::int64_t>(depth()) +
+           (sums_in_place() ? 0 : bytes_of<T>(blocks_ * sums())) + Slots::bytes(threads, slot_bytes());
+  }
+
+  void run(const Context& context, const T* grad, const T* in, T* out) {
+    grad_ = grad, in_ = in;
+    std::byte* memory = context.scratch;
+    const auto take = [&memory]<class E>(std::int64_t count, E*& to) {
+      to = reinterpret_cast<E*>(memory);
+      memory += bytes_of<E>(count);
+    };
+    Phase* phase;
+    Tap* taps;
+    take(1, phase);
+    take(shape_.taps(), taps);
+    take(depth(), offsets_);
+    for (std::size_t i = 0; i < 2; ++i) {
+      Table& table = tables_[i];
+      take(spots(), table.spots);
+      take(spots(), table.pairs);
+      plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), phase, table.spots, taps);
+      table.count = phase->spots;
+      for (std::int64_t s = 0; s < table.count; ++s)
+        table.pairs[s] = {table.spots[s].in, grad_in_place_ ? table.spots[s].out : s * kW};
+    }
+    for (std::int64_t k = 0; k < depth(); ++k)
+      offsets_[k] = k / shape_.taps() * plan_.channel_step() + taps[k % shape_.taps()].offset;
+    T* partial = out;
+    if (!sums_in_place()) take(blocks_ * sums(), partial);
+    Slots slots(memory, context.threads, slot_bytes());
+    context.parallel(blocks_ * shape_.groups * parts_, [&](std::int64_t chunk) {
+      slots.lend([&](std::byte* slot) { run_chunk(chunk, partial, reinterpret_cast<T*>(slot)); });
+    });
+    if (!sums_in_place()) add_up(context, partial, out);
+  }
+
+ private:
+  static constexpr std::int64_t kW = simd::kWidth<T>, kSize = sizeof(T);
+
+  struct Table {
+    Spot* spots;
+    Pair* pairs;
+    std::int64_t count;
+  };
+
+  std::int64_t depth() const { return shape_.channels * shape_.taps(); }
+  std::int64_t lanes() const { return by_filters_ ? 1 : kW; }
+  std::int64_t spots() const { return plan_.most_spots(); }
+
+  // ---- tiles of filters, as in the convolution itself ----
+
+  std::int64_t tiles() const {
+    return by_filters_ ? FilterBlocks<T>{shape_.filters}.count() : ceil_div(shape_.filters, kTileRows);
+  }
+  std::int64_t tile_start(std::int64_t tile) const {
+    return by_filters_ ? FilterBlocks<T>{shape_.filters}.start(tile)
+                       : Parts{shape_.filters, tiles()}.start(tile);
+  }
+  std::int64_t width() const { return by_filters_ ? round_up(shape_.filters, kW) : shape_.filters; }
+  // The most filters, with filling lanes, of a part.
+  std::int64_t part_width() const {
+    return ceil_div(tiles(), parts_) * (by_filters_ ? 2 * kW : std::int64_t{kTileRows});
+  }
+
+  // ---- memory ----
+
+  // The sums of a block: by filter and tap, or by tap and lane.
+  std::int64_t sums() const { return shape_.groups * width() * depth(); }
+  bool sums_in_place() const { return blocks_ == 1 && !by_filters_; }
+  std::int64_t staged_grad() const { return grad_in_place_ ? 0 : part_width() * spots() * lanes() + kW; }
+  std::size_t slot_bytes() const {
+    return bytes_of<T>(together_ * plan_.staged()) + bytes_of<T>(together_ * staged_grad());
+  }
+
+  // ---- running ----
+
+  void run_chunk(std::int64_t chunk, T* partial, T* slot) {
+    const std::int64_t part = chunk % parts_, group = chunk / parts_ % shape_.groups;
+    const std::int64_t block = chunk / parts_ / shape_.groups;
+    const Parts some{tiles(), parts_}, units{shape_.batch * plan_.bands(), blocks_};
+    const std::int64_t begin = some.start(part), end = some.start(part + 1);
+    T* const sums_of_group = partial + block * sums() + group * width() * depth();
+    clear(begin, end, sums_of_group);
+    T* const grads = slot + bytes_of<T>(together_ * plan_.staged()) / sizeof(T);
+    std::int64_t staged_band = -1;
+    for (std::int64_t unit = units.start(block); unit < units.start(block + 1); unit += together_) {
+      const std::int64_t count = std::min(together_, units.start(block + 1) - unit);
+      const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands() * shape_.groups + group;
+      if (band != staged_band) std::fill(slot, slot + together_ * plan_.staged(), T(0));
+      staged_band = band;
+      const T* grad =
+          grad_ + (image * shape_.filters + tile_start(begin)) * shape_.out_size() + plan_.out_offset(band);
+      if (by_filters_)
+        run_outer_tiles(image, band, count, grad, begin, end, slot, grads, sums_of_group);
+      else
+        run_dot_tiles(image, band, count, grad, begin, end, slot, grads, sums_of_group);
+    }
+  }
+
+  void clear(std::int64_t begin, std::int64_t end, T* sums_of_group) {
+    const std::int64_t last = end == tiles() ? width() : tile_start(end), first = tile_start(begin);
+    if (!by_filters_) return std::fill(sums_of_group + first * depth(), sums_of_group + last * depth(), T(0));
+    for (std::int64_t k = 0; k < depth(); ++k)
+      std::fill(sums_of_group + k * width() + first, sums_of_group + k * width() + last, T(0));
+  }
+
+  // Where the tiles find the input of `count` images.
+  template <class Tile>
+  void place_input(std::int64_t image, std::int64_t band, std::int64_t count, T* stage, Tile& tile) {
+    const std::int64_t size = shape_.channels * shape_.in_size();
+    const T* in = in_ + image * size;
+    tile.images = count;
+    if (plan_.in_place()) {
+      tile.in = in + plan_.in_offset(band), tile.in_image = shape_.groups * size;
+      return;
+    }
+    tile.in = stage, tile.in_image = plan_.staged();
+    for (std::int64_t i = 0; i < count; ++i)
+      stage_image(plan_, band, in + i * shape_.groups * size, stage + i * plan_.staged());
+  }
+
+  std::int64_t grad_image() const { return shape_.groups * shape_.filters * shape_.out_size(); }
+  const Table& table_of(std::int64_t band) const { return tables_[band + 1 == plan_.bands() ? 1 : 0]; }
+
+  // The gradient of `filters` filters, spot by spot, zero in lanes that do not count.
+  void stage_grad(const Table& table, std::int64_t count, std::int64_t filters, const T* grad, T* stage) {
+    for (std::int64_t i = 0; i < count; ++i, grad += grad_image()) {
+      for (std::int64_t f = 0; f < filters; ++f) {
+        for (std::int64_t s = 0; s < table.count; ++s, stage += kW) {
+          const Spot& spot = table.spots[s];
+          const T* from = grad + f * shape_.out_size() + spot.out;
+          for (int lane = 0; lane < kW; ++lane)
+            stage[lane] = lane >= spot.again && lane < spot.count ? from[lane] : T(0);
+        }
+      }
+    }
+  }
+
+  void run_dot_tiles(std::int64_t image, std::int64_t band, std::int64_t count, const T* grad,
+                     std::int64_t begin, std::int64_t end, T* stage, T* grads, T* sums_of_group) {
+    const Table& table = table_of(band);
+    const std::int64_t first = tile_start(begin), filters = tile_start(end) - first;
+    DotTile<T> tile{};
+    place_input(image, band, count, stage, tile);
+    if (grad_in_place_) {
+      tile.grad_image = grad_image(), tile.grad_row = shape_.out_size();
+    } else {
+      stage_grad(table, count, filters, grad, grads);
+      grad = grads;
+      tile.grad_image = filters * table.count * kW, tile.grad_row = table.count * kW;
+    }
+    tile.pairs = table.pairs, tile.pair_count = table.count;
+    tile.sums_row = depth();
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t start = tile_start(t), rows = tile_start(t + 1) - start;
+      tile.grad = grad + (start - first) * tile.grad_row;
+      for_runs(depth(), most_beside(static_cast<int>(rows)), [&](std::int64_t k, std::int64_t taps) {
+        tile.taps = offsets_ + k;
+        tile.sums = sums_of_group + start * depth() + k;
+        pick_dot_tile<T>(rows, taps)(tile);
+      });
+    }
+  }
+
+  void run_outer_tiles(std::int64_t image, std::int64_t band, std::int64_t count, const T* grad,
+                       std::int64_t begin, std::int64_t end, T* stage, T* grads, T* sums_of_group) {
+    const Table& table = table_of(band);
+    const FilterBlocks<T> blocks{shape_.filters};
+    OuterTile<T> tile{};
+    place_input(image, band, count, stage, tile);
+    tile.spots = table.spots, tile.spot_count = table.count;
+    tile.sums_step = width();
+    for (std::int64_t block = begin; block < end; ++block) {
+      const std::int64_t vectors = blocks.vectors(block), filters = tile_start(block + 1) - tile_start(block);
+      tile.grad = grads, tile.grad_step = vectors * kW, tile.grad_image = table.count * tile.grad_step;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const T* from = grad + i * grad_image() + (tile_start(block) - tile_start(begin)) * shape_.out_size();
+        pack_transposed(from, shape_.out_size(), filters, filters, tile.grad_step, table.count,
+                        grads + i * tile.grad_image);
+      }
+      for_runs(depth(), most_beside_filters(vectors), [&](std::int64_t k, std::int64_t taps) {
+        tile.taps = offsets_ + k;
+        tile.sums = sums_of_group + k * width() + tile_start(block);
+        pick_outer_tile<T>(taps, vectors)(tile);
+      });
+    }
+  }
+
+  // Adds the blocks up, a tile of filters at a time.
+  void add_up(const Context& context, T* partial, T* out) {
+    const std::int64_t grain = grain_of(depth() * blocks_ * tile_start(1));
+    over_ranges(context, shape_.groups * tiles(), grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t first = tile_start(i % tiles()), filters = tile_start(i % tiles() + 1) - first;
+        T* const from = partial + i / tiles() * width() * depth();
+        T* const to = out + (i / tiles() * shape_.filters + first) * depth();
+        if (by_filters_) {
+          for (std::int64_t k = 0; k < depth(); ++k)
+            add_blocks(from + k * width() + first, filters, from + k * width() + first);
+          pack_transposed(from + first, width(), depth(), depth(), depth(), filters, to);
+        } else {
+          add_blocks(from + first * depth(), filters * depth(), to);
+        }
+      }
+    });
+  }
+
+  void add_blocks(const T* from, std::int64_t count, T* to) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      T sum = from[i];
+      for (std::int64_t block = 1; block < blocks_; ++block) sum += from[block * sums() + i];
+      to[i] = sum;
+    }
+  }
+
+  const ConvShape shape_;
+  const bool by_filters_;
+  const ConvPlan<T> plan_;
+  const bool grad_in_place_;
+  std::int64_t blocks_, parts_, together_;
+  const T *grad_ = nullptr, *in_ = nullptr;
+  std::array<Table, 2> tables_{};
+  std::int64_t* offsets_ = nullptr;
+};
+
+ConvShape shape_of(const KernelCall& call) {
+  return conv_shape(call.in[1], call.in[0], call.attrs[0].dims().data(), call.attrs, false);
+}
+
+bool is_empty(const KernelCall& call) { return call.in[0].numel() == 0 || call.in[1].numel() == 0; }
+
+void run_weight(const Context& context, const KernelCall& call) {
+  const View& out = call.out[0];
+  if (out.numel() == 0) return;
+  const auto run = [&]<class T>(T) {
+    if (is_empty(call))
+      std::fill_n(out.as<T>(), out.numel(), T(0));
+    else
+      WeightRun<T>(shape_of(call))
+          .run(context, call.in[0].as<const T>(), call.in[1].as<const T>(), out.as<T>());
+  };
+  out.dtype == Dtype::kFloat32 ? run(float{}) : run(double{});
+}
+
+std::size_t weight_scratch(const KernelCall& call, int threads) {
+  if (call.out[0].numel() == 0 || is_empty(call)) return 0;
+  const ConvShape shape = shape_of(call);
+  return call.out[0].dtype == Dtype::kFloat32 ? WeightRun<float>(shape).scratch(threads)
+                                              : WeightRun<double>(shape).scratch(threads);
+}
+
+constexpr std::array<Kernel, 1> kKernels = {{{"convolution_weight", run_weight, weight_scratch}}};
+
+}  // namespace
+
+std::span<const Kernel> conv_weight_kernels() { return kKernels; }
+
+}  // namespace unspool::kernels::cpu

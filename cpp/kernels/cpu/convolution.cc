@@ -1,0 +1,339 @@
+// Kernels of the convolution in both directions: images are staged where they must be (conv_stage.h), weights
+// are packed in the order in which the tiles read them, and each chunk walks tiles of filters and spots
+// (conv_tile.h). Every output is one chain over channels and taps in ascending order, so chunks and tiles
+// change no bit. Integers run as plain loops.
+#include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include "kernels/cpu/conv_filter_tile.h"
+#include "kernels/cpu/conv_shape.h"
+#include "kernels/cpu/conv_stage.h"
+#include "kernels/cpu/conv_tile.h"
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/gemm_run.h"
+#include "kernels/cpu/lane.h"
+
+namespace unspool::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kStageBytes = 192 << 10;  // of the second-level cache, for one staged image
+constexpr std::int64_t kWeightBytes = 64 << 10;  // of weights that stay in the nearest cache beside spots
+
+template <class T>
+class ConvRun {
+ public:
+  ConvRun(const ConvShape& shape, bool transposed)
+      : shape_(shape),
+        transposed_(transposed),
+        by_filters_(lanes_are_filters<T>(shape, transposed)),
+        plan_(shape, transposed, by_filters_ ? 1 : kW, kStageBytes) {
+    const std::int64_t units = shape.batch * shape.groups * plan_.bands();
+    const std::int64_t work = shape.work() / std::max<std::int64_t>(1, units);
+    parts_ = work < 2 * kChunkWork
+                 ? 1
+                 : std::clamp<std::int64_t>(16 / units, 1, std::min(tiles(), ceil_div(shape.filters, 16)));
+    units_per_chunk_ = std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work));
+    chunks_ = ceil_div(units, units_per_chunk_) * parts_;
+  }
+
+  std::size_t scratch(int threads) const {
+    return table_bytes() + bytes_of<T>(weights()) + bytes_of<T>(shape_.groups * width()) +
+           Slots::bytes(threads, bytes_of<T>(plan_.staged()));
+  }
+
+  void run(const Context& context, const T* in, const T* weight, const T* bias, T* out) {
+    in_ = in, out_ = out;
+    std::byte* memory = context.scratch;
+    const auto take = [&memory]<class E>(std::int64_t count, E*& to) {
+      to = reinterpret_cast<E*>(memory);
+      memory += bytes_of<E>(count);
+    };
+    for (Table& table : tables_) {
+      take(plan_.phases(), table.phases);
+      take(plan_.most_spots(), table.spots);
+    }
+    take(std::max(shape_.taps(), shape_.channels), taps_);
+    take(weights(), packed_);
+    take(shape_.groups * width(), bias_);
+    for (std::int64_t i = 0; i < 2; ++i) {
+      Table& table = tables_[static_cast<std::size_t>(i)];
+      plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), table.phases, table.spots, taps_);
+    }
+    pack(context, weight);
+    pack_bias(bias);
+    // A single tap: channels take the place of taps, which spares the tiles their outer loop.
+    if (has_one_tap()) {
+      for (std::int64_t c = 0; c < shape_.channels; ++c) taps_[c] = {0, c * plan_.channel_step()};
+    }
+    Slots slots(memory, context.threads, bytes_of<T>(plan_.staged()));
+    context.parallel(chunks_, [&](std::int64_t chunk) {
+      slots.lend([&](std::byte* slot) { run_chunk(chunk, reinterpret_cast<T*>(slot)); });
+    });
+  }
+
+ private:
+  static constexpr std::int64_t kW = simd::kWidth<T>;
+
+  struct Table {
+    Phase* phases;
+    Spot* spots;
+  };
+
+  bool has_one_tap() const { return shape_.taps() == 1 && plan_.phases() == 1; }
+  std::size_t table_bytes() const {
+    return 2 * (bytes_of<Phase>(plan_.phases()) + bytes_of<Spot>(plan_.most_spots())) +
+           bytes_of<Tap>(std::max(shape_.taps(), shape_.channels));
+  }
+
+  // ---- tiles of filters: a few, or blocks of whole vectors when the lanes are filters ----
+
+  std::int64_t tiles() const {
+    return by_filters_ ? FilterBlocks<T>{shape_.filters}.count() : ceil_div(shape_.filters, kTileRows);
+  }
+  std::int64_t tile_start(std::int64_t tile) const {
+    return by_filters_ ? FilterBlocks<T>{shape_.filters}.start(tile)
+                       : Parts{shape_.filters, tiles()}.start(tile);
+  }
+  std::int64_t tile_size(std::int64_t tile) const { return tile_start(tile + 1) - tile_start(tile); }
+  // Filters with the lanes that fill them up.
+  std::int64_t width() const { return by_filters_ ? round_up(shape_.filters, kW) : shape_.filters; }
+
+  // ---- packed weights, by group, phase and tile; within a tile by channel, tap and filter ----
+
+  std::int64_t weights() const { return shape_.groups * width() * shape_.channels * shape_.taps(); }
+  T* panel(std::int64_t group, const Phase& phase, std::int64_t tile) const {
+    return packed_ + shape_.channels * ((group * shape_.taps() + phase.first_tap) * width() +
+                                        phase.taps * tile_start(tile));
+  }
+
+  void pack(const Context& context, const T* weight) {
+    const std::int64_t grain =
+        ceil_div(std::int64_t{1} << 16, shape_.channels * shape_.taps() * tile_size(0) + 1);
+    const std::int64_t count = shape_.groups * tiles();
+    context.parallel(ceil_div(count, grain), [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * grain; i < std::min(count, (chunk + 1) * grain); ++i) {
+        for (std::int64_t p = 0; p < plan_.phases(); ++p)
+          pack_tile(weight, i / tiles(), tables_[0].phases[p], i % tiles());
+      }
+    });
+  }
+
+  void pack_tile(const T* weight, std::int64_t group, const Phase& phase, std::int64_t tile) {
+    const std::int64_t taps = shape_.taps(), filters = tile_size(tile);
+    const std::int64_t filter_step = transposed_ ? taps : shape_.channels * taps;
+    const std::int64_t channel_step = transposed_ ? shape_.filters * taps : taps;
+    const std::int64_t row = by_filters_ ? round_up(filters, kW) : filters;
+    const T* from = weight + group * shape_.filters * shape_.channels * taps + tile_start(tile) * filter_step;
+    T* to = panel(group, phase, tile);
+    for (std::int64_t c = 0; c < shape_.channels; ++c, from += channel_step) {
+      for (std::int64_t t = 0; t < phase.taps; ++t, to += row) {
+        const T* tap = from + taps_[phase.first_tap + t].place;
+        for (std::int64_t f = 0; f < filters; ++f) to[f] = tap[f * filter_step];
+        for (std::int64_t f = filters; f < row; ++f) to[f] = T(0);
+      }
+    }
+  }
+
+  void pack_bias(const T* bias) {
+    if (!bias) {
+      bias_ = nullptr;
+      return;
+    }
+    for (std::int64_t group = 0; group < shape_.groups; ++group) {
+      T* const to = bias_ + group * width();
+      std::copy_n(bias + group * shape_.filters, shape_.filters, to);
+      std::fill(to + shape_.filters, to + width(), T(0));
+    }
+  }
+
+  // ---- running ----
+
+  void run_chunk(std::int64_t chunk, T* slot) {
+    const std::int64_t units = shape_.batch * shape_.groups * plan_.bands();
+    const std::int64_t first = chunk / parts_ * units_per_chunk_;
+    const Parts part{tiles(), parts_};
+    const std::int64_t begin = part.start(chunk % parts_), end = part.start(chunk % parts_ + 1);
+    std::int64_t staged_band = -1;
+    for (std::int64_t unit = first; unit < std::min(units, first + units_per_chunk_); ++unit) {
+      const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands();  // image and group
+      const T* in = in_ + image * shape_.channels * shape_.in_size();
+      if (plan_.in_place()) {
+        in += plan_.in_offset(band);
+      } else {
+        if (band != staged_band) std::fill(slot, slot + plan_.staged(), T(0));
+        staged_band = band;
+        stage_image(plan_, band, in, slot);
+        in = slot;
+      }
+      T* const out = out_ + image * shape_.filters * shape_.out_size() + plan_.out_offset(band);
+      const Table& table = tables_[band + 1 == plan_.bands() ? 1 : 0];
+      for (std::int64_t p = 0; p < plan_.phases(); ++p) {
+        const Phase& phase = table.phases[p];
+        if (phase.spots == 0) continue;
+        if (by_filters_)
+          run_filter_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
+        else
+          run_spot_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
+      }
+    }
+  }
+
+  // What all tiles of a phase have in common.
+  template <class Tile>
+  void set_operands(Tile& tile, const Phase& phase, const T* in) const {
+    tile.in = in;
+    tile.channels = has_one_tap() ? 1 : shape_.channels, tile.channel_step = plan_.channel_step();
+    tile.taps = taps_ + phase.first_tap, tile.tap_count = has_one_tap() ? shape_.channels : phase.taps;
+  }
+
+  // Tiles [begin, end) of a group's filters, at all spots of a phase.
+  void run_spot_tiles(std::int64_t group, const Phase& phase, const Spot* spots, const T* in, T* out,
+                      std::int64_t begin, std::int64_t end) {
+    ConvTile<T> tile{};
+    set_operands(tile, phase, in);
+    tile.filter_step = shape_.out_size(), tile.lane_step = plan_.lane_step();
+    const auto run_tile = [&](std::int64_t rows, std::int64_t first, std::int64_t count) {
+      tile.weights = panel(group, phase, rows);
+      tile.bias = bias_ ? bias_ + group * width() + tile_start(rows) : nullptr;
+      tile.out = out + tile_start(rows) * shape_.out_size();
+      tile.spots = spots + first;
+      pick_conv_tile<T>(tile_size(rows), count)(tile);
+    };
+    const std::int64_t most = most_beside(static_cast<int>(tile_size(0)));
+    // As many filters together as have their weights in the second-level cache; they share the input of a few
+    // spots, which stays in the first.
+    const std::int64_t bytes =
+        shape_.channels * phase.taps * tile_size(0) * static_cast<std::int64_t>(sizeof(T));
+    for_runs(end - begin, std::max<std::int64_t>(1, kWeightBytes / std::max<std::int64_t>(1, bytes)),
+             [&](std::int64_t group_begin, std::int64_t group_size) {
+               for_runs(phase.spots, most, [&](std::int64_t first, std::int64_t count) {
+                 for (std::int64_t rows = 0; rows < group_size; ++rows)
+                   run_tile(begin + group_begin + rows, first, count);
+               });
+             });
+  }
+
+  // The same, by way of rows of lanes that are transposed a few at a time.
+  void run_filter_tiles(std::int64_t group, const Phase& phase, const Spot* spots, const T* in, T* out,
+                        std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kRows = 96;
+    alignas(64) T rows[kRows * 2 * kW];
+    const FilterBlocks<T> blocks{shape_.filters};
+    FilterTile<T> tile{};
+    set_operands(tile, phase, in);
+    for (std::int64_t block = begin; block < end; ++block) {
+      const std::int64_t vectors = blocks.vectors(block), lanes = vectors * kW;
+      tile.weights = panel(group, phase, block);
+      tile.bias = bias_ ? bias_ + group * width() + tile_start(block) : nullptr;
+      for_runs(phase.spots, kRows, [&](std::int64_t start, std::int64_t size) {
+        for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
+          tile.spots = spots + start + first;
+          tile.out = rows + first * lanes;
+          pick_filter_tile<T>(count, vectors)(tile);
+        });
+        store_transposed<T>(rows, lanes, spots + start, size, out + tile_start(block) * shape_.out_size(),
+                            tile_size(block), shape_.out_size());
+      });
+    }
+  }
+
+  const ConvShape shape_;
+  const bool transposed_, by_filters_;
+  const ConvPlan<T> plan_;
+  std::int64_t parts_, units_per_chunk_, chunks_;
+  const T* in_ = nullptr;
+  T *out_ = nullptr, *packed_ = nullptr, *bias_ = nullptr;
+  std::array<Table, 2> tables_{};
+  Tap* taps_ = nullptr;
+};
+
+// ---- integers ----
+
+// One output element: the sum over the taps that meet an input.
+template <class T>
+T plain_sum(const ConvShape& s, bool transposed, const T* in, const T* weight, std::int64_t channel_step,
+            const std::int64_t (&place)[3], T start) {
+  Lane<T> sum = start;
+  for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
+    const std::int64_t t[3] = {tap / s.axis[2].kernel / s.axis[1].kernel,
+                               tap / s.axis[2].kernel % s.axis[1].kernel, tap % s.axis[2].kernel};
+    std::int64_t at = 0;
+    bool meets = true;
+    for (int a = 0; a < 3; ++a) {
+      const ConvAxis& axis = s.axis[a];
+      std::int64_t i = transposed ? place[a] + axis.padding - t[a] * axis.dilation
+                                  : place[a] * axis.stride - axis.padding + t[a] * axis.dilation;
+      if (transposed) {
+        meets &= i % axis.stride == 0;
+        i /= axis.stride;
+      }
+      meets &= i >= 0 && i < axis.in;
+      at = at * axis.in + i;
+    }
+    if (!meets) continue;
+    for (std::int64_t c = 0; c < s.channels; ++c)
+      sum = sum + Lane<T>(in[c * s.in_size() + at]) * Lane<T>(weight[c * channel_step + tap]);
+  }
+  return sum.value;
+}
+
+template <class T>
+void run_plain(const Context& context, const ConvShape& s, bool transposed, const T* in, const T* weight,
+               const T* bias, T* out) {
+  const std::int64_t filter_step = s.taps() * (transposed ? 1 : s.channels);
+  const std::int64_t channel_step = s.taps() * (transposed ? s.filters : 1);
+  context.parallel(s.batch * s.groups * s.filters, [&](std::int64_t row) {
+    const std::int64_t filter = row % (s.groups * s.filters), group = filter / s.filters;
+    const T* image = in + row / s.filters * s.channels * s.in_size();
+    const T* w = weight + group * s.filters * s.channels * s.taps() + filter % s.filters * filter_step;
+    for (std::int64_t o = 0; o < s.out_size(); ++o) {
+      const std::int64_t place[3] = {o / s.axis[2].out / s.axis[1].out, o / s.axis[2].out % s.axis[1].out,
+                                     o % s.axis[2].out};
+      out[row * s.out_size() + o] =
+          plain_sum(s, transposed, image, w, channel_step, place, bias ? bias[filter] : T(0));
+    }
+  });
+}
+
+template <bool kTransposed>
+ConvShape shape_of(const KernelCall& call) {
+  return conv_shape(call.in[0], call.out[0], call.in[1].sizes + 2, call.attrs, kTransposed);
+}
+
+template <bool kTransposed>
+void run_convolution(const Context& context, const KernelCall& call) {
+  if (call.out[0].numel() == 0) return;
+  const ConvShape shape = shape_of<kTransposed>(call);
+  visit_dtype(call.out[0].dtype, [&]<class T>(T) {
+    const T *in = call.in[0].as<const T>(), *weight = call.in[1].as<const T>();
+    const T* bias = call.has(2) ? call.in[2].as<const T>() : nullptr;
+    if constexpr (std::is_floating_point_v<T>)
+      ConvRun<T>(shape, kTransposed).run(context, in, weight, bias, call.out[0].as<T>());
+    else
+      run_plain(context, shape, kTransposed, in, weight, bias, call.out[0].as<T>());
+  });
+}
+
+template <bool kTransposed>
+std::size_t convolution_scratch(const KernelCall& call, int threads) {
+  if (call.out[0].numel() == 0) return 0;
+  const ConvShape shape = shape_of<kTransposed>(call);
+  return visit_dtype(call.out[0].dtype, [&]<class T>(T) -> std::size_t {
+    if constexpr (std::is_floating_point_v<T>)
+      return ConvRun<T>(shape, kTransposed).scratch(threads);
+    else
+      return 0;
+  });
+}
+
+constexpr std::array<Kernel, 2> kKernels = {{
+    {"convolution", run_convolution<false>, convolution_scratch<false>},
+    {"convolution_transposed", run_convolution<true>, convolution_scratch<true>},
+}};
+
+}  // namespace
+
+std::span<const Kernel> convolution_kernels() { return kKernels; }
+
+}  // namespace unspool::kernels::cpu
