@@ -37,6 +37,7 @@ def run(library: str, client: dict[str, Any], folder: Path, stand_ins: Path | No
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "OMP_NUM_THREADS": "1",
+            **client.get("environment", {}),
         }
         working = folder / client["folder"] / client["cwd"] if "cwd" in client else Path(scratch)
         done = subprocess.run(
