@@ -101,6 +101,12 @@ def test_what_does_not_fit_is_refused(indices: Any, values: Any, size: Any, mess
         us.sparse_coo_tensor(indices, us.tensor(values), size)
 
 
+@pytest.mark.parametrize("name", ["coalesce", "indices", "values"])
+def test_dense_tensors_have_no_indices(name: str) -> None:
+    with pytest.raises(RuntimeError, match=f"{name}: expected a sparse tensor"):
+        getattr(us.ones(2), name)()
+
+
 def test_products_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RuntimeError, match=r"\(3, 4\) and \(3, 2\)"):
         us.spmm(made(), us.ones(3, 2, dtype=us.float64))

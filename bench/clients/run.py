@@ -70,7 +70,7 @@ def compare(client: dict[str, Any], folder: Path, stand_ins: Path | None, rounds
         for library in ("torch", "unspool"):
             record = last[library] = run(library, client, folder, stand_ins)
             if record["failure"]:
-                return {"name": client["name"], "failure": f"{library}: {record['failure']}", **record}
+                return {**record, "name": client["name"], "failure": f"{library}: {record['failure']}"}
             if len(record["intervals"]) > 1:
                 step = statistics.median(record["intervals"][1:])
                 best[library] = min(step, best.get(library, math.inf))

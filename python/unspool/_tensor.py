@@ -274,6 +274,15 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None) -> SparseTensor:
     return convert(self, sparse_dim)
 
 
+def _only_sparse(name: str) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        raise RuntimeError(f"{name}: expected a sparse tensor, got a dense one of shape {tuple(self.shape)}")
+
+    method.__name__ = name
+    method.__doc__ = "Raise RuntimeError: only sparse tensors have it."
+    return method
+
+
 def to_dense(self: Tensor) -> Tensor:
     """Return self."""
     return self
@@ -313,6 +322,9 @@ def attach_methods() -> None:
         "share_memory_": share_memory_,
         "untyped_storage": untyped_storage,
         "to_dense": to_dense,
+        "coalesce": _only_sparse("coalesce"),
+        "indices": _only_sparse("indices"),
+        "values": _only_sparse("values"),
         "to_sparse": to_sparse,
         "equal": equal,
         "__repr__": represent,
