@@ -15,6 +15,7 @@
 #include "ops/embedding.h"
 #include "ops/im2col.h"
 #include "ops/joining.h"
+#include "ops/linalg.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
 #include "ops/normalization.h"
@@ -52,7 +53,7 @@ std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
-              ReductionOps, OtherReductions, MatmulOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
+              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
               CtcOps, DistanceOps, ConvolutionOps, WindowOps>();
   return all;

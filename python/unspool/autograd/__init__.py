@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from unspool import _core
 from unspool._core import Tensor
+from unspool._lazy import lazy
 from unspool.autograd.function import Function
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from unspool.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from unspool.autograd.variable import Variable
+
+__getattr__ = lazy(__name__, ["functional"])
 
 __all__ = [
     "Function",

@@ -1,0 +1,229 @@
+"""Products and powers of matrices, and functions that are made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import unspool
+from unspool._core import Tensor, ops
+from unspool.linalg._checks import LinAlgError, check_matrix, check_square, into
+from unspool.linalg._factor import inv
+
+__all__ = [
+    "cross",
+    "diagonal",
+    "householder_product",
+    "ldl_factor",
+    "ldl_solve",
+    "matmul",
+    "matrix_exp",
+    "matrix_power",
+    "multi_dot",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
+    "vecdot",
+]
+
+
+def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The matrix product; see ``unspool.matmul``."""
+    return into(out, ops.matmul(input, other))
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonals of matrices, as a view."""
+    return A.diagonal(offset, dim1, dim2)
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+    """Inner products along ``dim``, with broadcasting."""
+    return into(out, (x * y).sum(dim))
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+    """Cross products of vectors of 3 elements along ``dim``, with broadcasting."""
+    if input.ndim != other.ndim:
+        raise RuntimeError(
+            f"linalg.cross: inputs must have the same number of dimensions; got {input.ndim} and {other.ndim}"
+        )
+    if input.ndim == 0 or input.shape[dim] != 3 or other.shape[dim] != 3:
+        sizes = [1 if x.ndim == 0 else x.shape[dim] for x in (input, other)]
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and {sizes[1]}"
+        )
+    shape = unspool.broadcast_shapes(input.shape, other.shape)
+    a, b = input.expand(shape).unbind(dim), other.expand(shape).unbind(dim)
+    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+    return into(out, unspool.stack(parts, dim))
+
+
+def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
+    """The n-th power of square matrices by repeated squaring; negative powers are those of the inverse."""
+    check_square("linalg.matrix_power", A)
+    if n < 0:
+        A, n = inv(A), -n
+    if n == 0:
+        return into(out, unspool.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone())
+    result: Tensor | None = None
+    while True:
+        if n % 2:
+            result = A if result is None else result @ A
+        n //= 2
+        if n == 0:
+            break
+        A = A @ A
+    assert result is not None
+    return into(out, result.clone() if result is A else result)
+
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """exp(A) of square matrices by scaling and squaring of the Taylor polynomial (Moler and Van Loan 2003).
+
+    A is halved until its 1-norm is at most 1/2, where 18 terms are exact to float64's precision (10 to
+    float32's).
+    """
+    check_square("linalg.matrix_exp", A)
+    if A.numel() == 0:
+        return A.clone()
+    with unspool.no_grad():
+        largest = A.abs().sum(-2).amax().item()
+    if not math.isfinite(largest):
+        return A * float("nan")
+    halvings = max(0, math.ceil(math.log2(largest)) + 1) if largest > 0 else 0
+    A = A * 0.5**halvings
+    identity = unspool.eye(A.shape[-1], dtype=A.dtype)
+    result = identity.expand(A.shape)
+    for k in range(18 if A.dtype == unspool.float64 else 10, 0, -1):
+        result = identity + (A @ result) / k
+    for _ in range(halvings):
+        result = result @ result
+    return result
+
+
+def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
+    """The product of two or more matrices, in the order that takes the fewest multiplications.
+
+    The first may be a row and the last a column, as 1-d tensors.
+    """
+    matrices = list(tensors)
+    if len(matrices) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(matrices)}")
+    for place, matrix in enumerate(matrices):
+        is_end = place in (0, len(matrices) - 1)
+        if matrix.ndim not in ((1, 2) if is_end else (2,)):
+            raise RuntimeError(
+                f"multi_dot(): tensor {place} must be {'1D or 2D' if is_end else '2D'} but got {matrix.ndim}D"
+            )
+    shape = [*matrices[0].shape[:-1], *(matrices[-1].shape[1:])]
+    if matrices[0].ndim == 1:
+        matrices[0] = matrices[0].unsqueeze(0)
+    if matrices[-1].ndim == 1:
+        matrices[-1] = matrices[-1].unsqueeze(1)
+    for place, (a, b) in enumerate(pairwise(matrices)):
+        if a.shape[1] != b.shape[0]:
+            raise RuntimeError(
+                f"multi_dot(): tensors {place} and {place + 1} with shapes {tuple(a.shape)} and "
+                f"{tuple(b.shape)} cannot be multiplied"
+            )
+    return into(out, _ordered_product(matrices).reshape(shape))
+
+
+def _ordered_product(matrices: list[Tensor]) -> Tensor:
+    """Cormen et al. 2009, section 15.2."""
+    count = len(matrices)
+    sizes = [matrices[0].shape[0], *(matrix.shape[1] for matrix in matrices)]
+    cost = [[0] * count for _ in range(count)]
+    split = [[0] * count for _ in range(count)]
+    for length in range(1, count):
+        for i in range(count - length):
+            j = i + length
+            options = [
+                cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1] for k in range(i, j)
+            ]
+            cost[i][j] = min(options)
+            split[i][j] = i + options.index(cost[i][j])
+
+    def product(i: int, j: int) -> Tensor:
+        return matrices[i] if i == j else product(i, split[i][j]) @ product(split[i][j] + 1, j)
+
+    return product(0, count - 1)
+
+
+def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """The first n columns of the product of reflections H_i = 1 - tau_i v_i v_iᵀ.
+
+    Args:
+        A: (..., m, n) with m >= n; v_i is 0 above its diagonal, 1 on it, and column i of A below.
+        tau: (..., k) with k <= n.
+        out: where to write the result.
+    """
+    check_matrix("linalg.householder_product", A)
+    m, n = A.shape[-2:]
+    if m < n or tau.shape[-1] > n:
+        raise RuntimeError(
+            "linalg.householder_product: needs A.shape[-2] >= A.shape[-1] >= tau.shape[-1], got "
+            f"{tuple(A.shape)} and {tuple(tau.shape)}"
+        )
+    vectors = A.tril(-1) + unspool.eye(m, n, dtype=A.dtype)
+    result = unspool.eye(m, n, dtype=A.dtype).expand(A.shape)
+    for i in range(tau.shape[-1] - 1, -1, -1):
+        v = vectors[..., i : i + 1]
+        result = result - tau[..., i, None, None] * (v @ (v.mT @ result))
+    return into(out, result)
+
+
+def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
+    """The inverse of ``tensordot(A, ., ind)``: A's first ``ind`` sizes multiply to as much as the others."""
+    if ind <= 0:
+        raise RuntimeError("linalg.tensorinv: Expected a strictly positive integer for 'ind'")
+    rows, columns = math.prod(A.shape[:ind]), math.prod(A.shape[ind:])
+    if rows != columns:
+        raise RuntimeError(
+            "linalg.tensorinv: Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            f"prod(self.shape[:ind]), but got {columns} != {rows}"
+        )
+    try:
+        inverse = inv(A.reshape(rows, columns))
+    except LinAlgError as error:
+        raise LinAlgError(f"linalg.tensorinv: {error}") from None
+    return into(out, inverse.reshape(*A.shape[ind:], *A.shape[:ind]))
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out: Any = None) -> Tensor:
+    """X with ``tensordot(A, X, X.ndim) == B``; ``dims`` of A are moved to its end first."""
+    from unspool.linalg._factor import solve
+
+    if dims is not None:
+        A = A.movedim(list(dims), list(range(A.ndim - len(dims), A.ndim)))
+    shape = A.shape[B.ndim :]
+    if math.prod(shape) != B.numel() or math.prod(A.shape[: B.ndim]) != B.numel():
+        raise RuntimeError(
+            "linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {tuple(A.shape)} and {tuple(B.shape)}"
+        )
+    solution = solve(A.reshape(B.numel(), math.prod(shape)), B.reshape(-1))
+    return into(out, solution.reshape(shape))
+
+
+def vander(x: Tensor, N: int | None = None) -> Tensor:
+    """Powers 0 to N - 1 of the elements, along a new last dimension; N is x.shape[-1] by default."""
+    if x.ndim == 0:
+        raise RuntimeError("linalg.vander: Expected dim of size 1 or larger.")
+    count = x.shape[-1] if N is None else N
+    if count < 1:
+        raise RuntimeError(f"linalg.vander: N must be greater than 1, but got {count}")
+    return x.unsqueeze(-1) ** unspool.arange(count)
+
+
+def ldl_factor(*_args: Any, **_kwargs: Any) -> None:
+    """Raises NotImplementedError: use ``cholesky`` or ``lu_factor``."""
+    raise NotImplementedError("linalg.ldl_factor is not implemented; use linalg.cholesky or linalg.lu_factor")
+
+
+def ldl_solve(*_args: Any, **_kwargs: Any) -> None:
+    """Raises NotImplementedError: use ``solve`` or ``lu_solve``."""
+    raise NotImplementedError("linalg.ldl_solve is not implemented; use linalg.solve or linalg.lu_solve")
