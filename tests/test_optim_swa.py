@@ -62,6 +62,16 @@ def test_buffers_are_copied_or_averaged() -> None:
     assert mean.module.seen.item() == 3.0
 
 
+def test_update_bn_takes_the_statistics_of_one_pass() -> None:
+    model = us.nn.Sequential(us.nn.BatchNorm1d(2), us.nn.Linear(2, 1)).eval()
+    batches = [us.randn(8, 2) + i for i in range(3)]
+    swa_utils.update_bn([(batch, us.zeros(8)) for batch in batches], model)
+    mean = us.stack([batch.mean(0) for batch in batches]).mean(0)
+    np.testing.assert_allclose(model[0].running_mean.numpy(), mean.numpy(), rtol=1e-5)
+    assert model[0].momentum == 0.1
+    assert not model.training
+
+
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [("linear", [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]), ("cos", [1.0, 0.853553, 0.5, 0.146447, 0.0, 0.0])],

@@ -10,7 +10,7 @@
 
 #include <Eigen/Core>
 
-#include "kernels/cpu/families.h"
+#include "kernels/cpu/decompositions.h"
 #include "kernels/cpu/ranges.h"
 
 namespace unspool::kernels::cpu {

@@ -1,6 +1,7 @@
 // The one symbol of a kernel library: the table of all its kernels.
 #include <array>
 
+#include "kernels/cpu/decompositions.h"
 #include "kernels/cpu/families.h"
 
 namespace unspool::kernels::cpu {
