@@ -52,9 +52,7 @@ def test_expand_keeps_the_density(name: str) -> None:
     assert wide.sample((4,)).shape == (4, 2, 3)
 
 
-@pytest.mark.parametrize(
-    "name", ["Normal", "Laplace", "Cauchy", "Gumbel", "Uniform", "Exponential", "Weibull"]
-)
+@pytest.mark.parametrize("name", ["Normal", "Laplace", "Cauchy", "Gumbel", "Uniform", "Exponential"])
 def test_icdf_undoes_cdf(name: str) -> None:
     d, values = made(name), tensor(CASES[name][1])
     np.testing.assert_allclose(d.icdf(d.cdf(values)).numpy(), values.numpy(), rtol=1e-6)

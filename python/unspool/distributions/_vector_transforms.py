@@ -9,7 +9,7 @@ from typing import Any
 import unspool
 from unspool._core import Tensor
 from unspool.distributions import constraints
-from unspool.distributions.transforms import Transform
+from unspool.distributions._transforms import Transform
 from unspool.nn import functional as F
 
 __all__ = [
