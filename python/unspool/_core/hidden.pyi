@@ -14,6 +14,14 @@ from unspool._core import (
     _CtcLossForwardResult,
     _DtypeLike,
     _EmbeddingBagMaxResult,
+    _LinalgCholeskyResult,
+    _LinalgEighResult,
+    _LinalgInverseResult,
+    _LinalgLuResult,
+    _LinalgQrResult,
+    _LinalgSlogdetResult,
+    _LinalgSolveResult,
+    _LinalgSvdResult,
     _NllLossForwardResult,
     _RowNormBackwardResult,
     _RowNormResult,
@@ -297,6 +305,42 @@ def index_select_backward(
     index: Tensor, source: Tensor, size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex
 ) -> Tensor:
     """The transpose of index_select."""
+
+def linalg_cholesky(input: Tensor) -> _LinalgCholeskyResult:
+    """Lower Cholesky factor, from the lower triangle. info is 0, or the order of the leading minor that is not positive."""
+
+def linalg_det(input: Tensor) -> Tensor:
+    """Determinant."""
+
+def linalg_eigh(input: Tensor, upper: bool) -> _LinalgEighResult:
+    """Eigenvalues, ascending, and eigenvectors of a symmetric matrix, of which one triangle is read."""
+
+def linalg_inverse(input: Tensor) -> _LinalgInverseResult:
+    """Inverse. info is 0, or the place of the first zero pivot."""
+
+def linalg_lu(input: Tensor) -> _LinalgLuResult:
+    """LU decomposition with partial pivoting: U and, below its diagonal, L; row i was swapped with row pivots[i], counted from 1. info is 0, or the place of the first zero pivot."""
+
+def linalg_pinv(input: Tensor, atol: float, rtol: float) -> Tensor:
+    """Pseudo-inverse; singular values up to max(atol, rtol * the largest) count as 0."""
+
+def linalg_qr(input: Tensor, complete: bool) -> _LinalgQrResult:
+    """Orthonormal columns times an upper triangle."""
+
+def linalg_rows_of_pivots(pivots: Tensor, rows: SupportsIndex) -> Tensor:
+    """Where each row of L · U came from, as int64, for a matrix with this many rows."""
+
+def linalg_slogdet(input: Tensor) -> _LinalgSlogdetResult:
+    """Sign of the determinant and logarithm of its magnitude, which cannot overflow."""
+
+def linalg_solve(input: Tensor, other: Tensor) -> _LinalgSolveResult:
+    """Solution of input · output = other, whose batch dimensions are equal. info is 0, or the place of the first zero pivot."""
+
+def linalg_solve_triangular(input: Tensor, other: Tensor, upper: bool, unitriangular: bool) -> Tensor:
+    """The same for a triangle of input; what lies outside of it is not read, nor a diagonal that is taken for ones."""
+
+def linalg_svd(input: Tensor, full_matrices: bool) -> _LinalgSvdResult:
+    """Singular values, descending, and vectors."""
 
 def linspace_of(start: float, end: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """Evenly spaced numbers, ends included."""
