@@ -74,10 +74,6 @@ from unspool.nn.modules.elementwise import (
     Product,
     Sum,
 )
-from unspool.nn.modules.embedding import (
-    Embedding,
-    EmbeddingBag,
-)
 from unspool.nn.modules.flatten import (
     Flatten,
     Unflatten,
@@ -160,6 +156,10 @@ from unspool.nn.modules.padding import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+)
+from unspool.nn.modules.sparse import (
+    Embedding,
+    EmbeddingBag,
 )
 from unspool.nn.modules.transformer import (
     Transformer,
