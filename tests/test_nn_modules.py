@@ -20,11 +20,12 @@ CASES = [*plain.CASES, *padding.CASES, *convolution.CASES]
 TOLERANCE = {"float32": 3e-5, "float64": 1e-10}
 # Modules that are checked elsewhere: containers, random ones, and those that take functions.
 ELSEWHERE = {
-    "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Dropout", "RReLU",
-    "AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
-    "TransformerEncoderLayer", "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d",
-    "Elementwise", "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention",
+    "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Dropout",
+    "RReLU", "AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
+    "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d", "Elementwise",
+    "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention", "RNNBase", "RNN",
+    "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ SUITES = {
     "normalization": "Normalization layers",
     "attention": "Attention, losses, dropout and embeddings",
     "convolution": "Convolutions",
+    "recurrent": "Recurrent layers",
     "accuracy": "Accuracy of functions in float32",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",

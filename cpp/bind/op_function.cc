@@ -55,7 +55,7 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
     return Py_NewRef(self);
   }
   if (signature.op->record.compose_many) return many_results(call);
-  Tensor out[3];
+  Tensor out[ops::kMaxOutputs];
   ops::emitter().emit(call, {out, static_cast<std::size_t>(signature.op->record.outputs.size())});
   return result_of(signature, out);
 }

@@ -2,6 +2,7 @@
 #include "bind/signature.h"
 
 #include <cstring>
+#include <iterator>
 
 #include "bind/convert.h"
 #include "bind/errors.h"
@@ -56,7 +57,7 @@ PyTypeObject* make_result_type(const ops::Record& record) {
       checked(reinterpret_cast<PyObject*>(PyStructSequence_NewType(desc))));
 }
 
-constexpr int kMaxArgs = 12;
+constexpr int kMaxArgs = static_cast<int>(std::size(ops::Args{}.items));
 
 bool append_list(PyObject* const* items, Py_ssize_t count, Arguments& arguments) {
   for (Py_ssize_t i = 0; i < count; ++i) {

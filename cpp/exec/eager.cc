@@ -73,8 +73,8 @@ class Launch {
     Operands row_major;  // keeps copies alive while the kernel runs
     for (std::size_t i = 0; i < call_.in.size(); ++i)
       in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
-    View out_views[3];
-    Tensor wide[3];
+    View out_views[ops::kMaxOutputs];
+    Tensor wide[ops::kMaxOutputs];
     for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = target_of(out[i], wide[i]).view();
     const std::span<const View> outs(out_views, outputs());
     if (takes_generator(call_.op.record)) {
@@ -124,7 +124,7 @@ class Launch {
   }
 
   Call call_;
-  ops::OutputSpec specs_[3];
+  ops::OutputSpec specs_[ops::kMaxOutputs];
   ops::Inference inference_;
   Operands cast_;
 };
@@ -280,7 +280,7 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
       return;
     }
   }
-  Tensor out[3];
+  Tensor out[ops::kMaxOutputs];
   emit(call, {out, static_cast<std::size_t>(record.outputs.size())});
   check_result(call, target, out[0].sizes(), out[0].dtype());
   copy_into(target, out[0]);

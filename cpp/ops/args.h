@@ -107,6 +107,6 @@ struct List {
   constexpr const T& operator[](int i) const { return items[i]; }
 };
 
-using Args = List<Arg, 12>;
+using Args = List<Arg, 16>;
 
 }  // namespace unspool::ops

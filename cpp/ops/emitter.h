@@ -65,7 +65,7 @@ class GradMode {
 
 // Calls the operation declared by T and returns its first output.
 inline Tensor call_op(const Op& op, std::span<const Operand> operands, std::span<const Attr> attrs) {
-  Tensor out[3];
+  Tensor out[kMaxOutputs];
   emitter().emit({op, operands, attrs},
                  std::span<Tensor>(out, static_cast<std::size_t>(op.record.outputs.size())));
   return std::move(out[0]);

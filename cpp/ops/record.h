@@ -93,8 +93,10 @@ struct JointRule {
   void (*cotangents)(Vjp&, std::span<Tensor> grads) = nullptr;
 };
 
+inline constexpr int kMaxOutputs = 4;
+
 struct Outputs {
-  List<std::string_view, 3> names{"output"};
+  List<std::string_view, kMaxOutputs> names{"output"};
   constexpr int size() const { return names.size(); }
 };
 

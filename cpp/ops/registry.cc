@@ -21,6 +21,7 @@
 #include "ops/normalization.h"
 #include "ops/padding.h"
 #include "ops/pointwise.h"
+#include "ops/recurrent.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/softmax.h"
@@ -55,7 +56,7 @@ std::span<const Op* const> registry() {
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps>();
+              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps>();
   return all;
 }
 

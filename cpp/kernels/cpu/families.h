@@ -22,6 +22,7 @@ std::span<const Kernel> scan_kernels();
 std::span<const Kernel> softmax_kernels();
 std::span<const Kernel> row_norm_kernels();
 std::span<const Kernel> channel_norm_kernels();
+std::span<const Kernel> recurrent_kernels();
 std::span<const Kernel> matmul_kernels();
 std::span<const Kernel> indexing_kernels();
 std::span<const Kernel> joining_kernels();

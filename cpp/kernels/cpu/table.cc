@@ -62,7 +62,8 @@ struct AllKernels {
                                distance_kernels(),
                                convolution_kernels(),
                                conv_weight_kernels(),
-                               im2col_kernels()}) {
+                               im2col_kernels(),
+                               recurrent_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }

@@ -1,8 +1,9 @@
-"""Helpers for training: clipping of gradients, parameters as one vector."""
+"""Helpers for training: clipping, parameters as one vector, packed sequences, normalized weights."""
 
 from __future__ import annotations
 
 from unspool._lazy import lazy
+from unspool.nn.utils import parametrizations, parametrize, rnn
 from unspool.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -11,8 +12,9 @@ from unspool.nn.utils.clip_grad import (
     get_total_norm,
 )
 from unspool.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
-
-__getattr__ = lazy(__name__, ["stateless"])
+from unspool.nn.utils.skip_init import skip_init
+from unspool.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
+from unspool.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm",
@@ -21,5 +23,15 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "rnn",
+    "skip_init",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
+
+__getattr__ = lazy(__name__, ["stateless"])

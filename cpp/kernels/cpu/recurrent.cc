@@ -1,0 +1,338 @@
+// Recurrent layers: one product for the input of all steps, then step after step one product with the hidden
+// state and one pass over the gates; and the same backwards. The weights that every step reads are laid out
+// once so that rows of their product lie side by side.
+#include "kernels/cpu/recurrent.h"
+
+#include <array>
+#include <cstring>
+
+#include "kernels/cpu/families.h"
+#include "kernels/cpu/ranges.h"
+#include "kernels/cpu/transpose.h"
+
+namespace unspool::kernels::cpu {
+namespace {
+
+using namespace recurrent;
+
+constexpr std::int64_t kStepRows = 32;  // that read weights where they lie, without packing
+constexpr std::int64_t kSkew = 16;      // added to a row, so that rows do not share their place in the caches
+
+std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Scratch handed out piece by piece; with a null base it only counts.
+struct Pieces {
+  std::byte* next;
+  std::size_t taken = 0;
+
+  template <class T>
+  T* take(std::int64_t n) {
+    const std::size_t bytes = rounded(static_cast<std::size_t>(n) * sizeof(T));
+    T* piece = reinterpret_cast<T*>(next);
+    if (next) next += bytes;
+    taken += bytes;
+    return piece;
+  }
+};
+
+// A weight as the right factor of every step's product: k rows of n columns.
+template <class T>
+struct Factor {
+  const T* data = nullptr;
+  std::int64_t k = 0, n = 0, row = 0, column = 0;
+
+  // y = x · factor for m rows. Few rows at a time take the way without packing.
+  Gemm<T> product(std::int64_t m, const T* x, T* y, bool accumulate, const T* bias = nullptr) const {
+    return {m, n, k, x, k, 1, data, row, column, y, n, bias, accumulate};
+  }
+  void run(const Context& context, std::int64_t m, const T* x, T* y, bool accumulate,
+           const T* bias = nullptr) const {
+    for (std::int64_t i = 0; i < m; i += kStepRows) {
+      gemm(context, product(std::min(kStepRows, m - i), x + i * k, y + i * n, accumulate, bias));
+    }
+  }
+  std::size_t scratch(std::int64_t m, bool accumulate, int threads) const {
+    return m <= 0
+               ? 0
+               : std::max(gemm_scratch(product(std::min(kStepRows, m), data, nullptr, accumulate), threads),
+                          gemm_scratch(product((m - 1) % kStepRows + 1, data, nullptr, accumulate), threads));
+  }
+};
+
+// `weight` is (n, k). Its transpose is written out where several steps read it.
+template <class T>
+Factor<T> transposed(const T* weight, std::int64_t n, std::int64_t k, bool often, Pieces& pieces) {
+  if (!often) return {weight, k, n, 1, k};
+  const std::int64_t row = n + kSkew;
+  T* copy = pieces.take<T>(k * row);
+  if (pieces.next) {
+    using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    transpose(reinterpret_cast<W*>(copy), row, reinterpret_cast<const W*>(weight), k, k, n);
+  }
+  return {copy, k, n, row, 1};
+}
+
+// `weight` is (k, n).
+template <class T>
+Factor<T> straight(const T* weight, std::int64_t k, std::int64_t n, bool often, Pieces& pieces) {
+  if (!often) return {weight, k, n, n, 1};
+  const std::int64_t row = n + kSkew;
+  T* copy = pieces.take<T>(k * row);
+  if (pieces.next) {
+    for (std::int64_t i = 0; i < k; ++i) {
+      std::memcpy(copy + i * row, weight + i * n, static_cast<std::size_t>(n) * sizeof(T));
+    }
+  }
+  return {copy, k, n, row, 1};
+}
+
+template <class T>
+void copy_or_zero(T* to, const View& from, std::int64_t n) {
+  if (from.ndim >= 0)
+    std::memcpy(to, from.as<const T>(), static_cast<std::size_t>(n) * sizeof(T));
+  else
+    std::fill_n(to, n, T(0));
+}
+
+template <class T>
+void copy_rows(T* to, const T* from, std::int64_t n) {
+  std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+// Rows of one step, run in parallel where there are many.
+template <class F>
+void each_row(const Context& context, std::int64_t rows, std::int64_t work, const F& run) {
+  over_ranges(context, rows, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) run(r);
+  });
+}
+
+// --- Forward
+// ------------------------------------------------------------------------------------------------
+
+template <class T>
+class Forward {
+ public:
+  Forward(const KernelCall& call, std::byte* scratch)
+      : call_(call),
+        steps_(call),
+        pieces_{scratch},
+        out_(call.in[4].sizes[1]),
+        width_(call.in[4].sizes[0] / gates_of(steps_.mode)),
+        all_(call.in[4].sizes[0]),
+        inner_(call.in[3].sizes[1]),
+        reserve_(call.out[3].as<T>(), steps_.mode, steps_.rows, width_, out_) {
+    const bool often = steps_.count > 1;
+    recurrent_ = transposed(call.in[4].as<const T>(), all_, out_, often, pieces_);
+    if (call.has(7)) projection_ = transposed(call.in[7].as<const T>(), out_, width_, often, pieces_);
+    bias_ = pieces_.take<T>(all_);
+    if (steps_.mode == Mode::kGru) sums_ = pieces_.take<T>(steps_.batch * all_);
+    if (call.has(7)) raw_ = pieces_.take<T>(steps_.batch * width_);
+  }
+
+  std::size_t scratch(int threads) const {
+    const bool accumulates = steps_.mode != Mode::kGru;
+    std::size_t most = gemm_scratch(input_product(), threads);
+    const auto consider = [&](const Factor<T>& factor, bool accumulate) {
+      steps_.each_size(
+          [&](std::int64_t n) { most = std::max(most, factor.scratch(n, accumulate, threads)); });
+    };
+    consider(recurrent_, accumulates);
+    if (call_.has(7)) consider(projection_, false);
+    return pieces_.taken + most;
+  }
+
+  void run(Context context) {
+    context.scratch = pieces_.next;
+    add_biases();
+    gemm(context, input_product());
+    T *state = call_.out[1].as<T>(), *cell = call_.out[2].as<T>(), *y = call_.out[0].as<T>();
+    copy_or_zero(state, call_.in[1], steps_.batch * out_);
+    if (steps_.mode == Mode::kLstm) copy_or_zero(cell, call_.in[2], steps_.batch * width_);
+    steps_.each(steps_.reverse, [&](std::int64_t row, std::int64_t n) {
+      copy_rows(reserve_.before + row * out_, state, n * out_);
+      step(context, row, n, state, cell);
+      copy_rows(y + row * out_, state, n * out_);
+    });
+  }
+
+ private:
+  Gemm<T> input_product() const {
+    return {steps_.rows,
+            all_,
+            inner_,
+            call_.in[0].as<const T>(),
+            inner_,
+            1,
+            call_.in[3].as<const T>(),
+            1,
+            inner_,
+            reserve_.gates,
+            all_,
+            has_bias() ? bias_ : nullptr};
+  }
+  bool has_bias() const { return call_.has(5) || (call_.has(6) && steps_.mode != Mode::kGru); }
+
+  // What the input's product adds: both biases, or where the hidden one is needed apart, the input's alone.
+  void add_biases() {
+    std::fill_n(bias_, all_, T(0));
+    for (int i : {5, 6}) {
+      if (!call_.has(i) || (i == 6 && steps_.mode == Mode::kGru)) continue;
+      const T* values = call_.in[static_cast<std::size_t>(i)].as<const T>();
+      for (std::int64_t j = 0; j < all_; ++j) bias_[j] += values[j];
+    }
+  }
+
+  void step(const Context& context, std::int64_t row, std::int64_t n, T* state, T* cell) {
+    T* gates = reserve_.gates + row * all_;
+    const T* before = reserve_.before + row * out_;
+    if (steps_.mode == Mode::kGru) {
+      recurrent_.run(context, n, before, sums_, false, call_.has(6) ? call_.in[6].as<const T>() : nullptr);
+      each_row(context, n, 16 * width_, [&](std::int64_t r) {
+        gru_row(width_, gates + r * all_, sums_ + r * all_, reserve_.hidden + (row + r) * width_,
+                state + r * width_);
+      });
+      return;
+    }
+    recurrent_.run(context, n, before, gates, true);
+    if (steps_.mode != Mode::kLstm) {
+      each_row(context, n, 8 * width_, [&](std::int64_t r) {
+        elman_row(width_, steps_.mode == Mode::kRelu, gates + r * all_, state + r * width_);
+      });
+      return;
+    }
+    T* hidden = raw_ ? raw_ : state;
+    each_row(context, n, 24 * width_, [&](std::int64_t r) {
+      const std::int64_t at = (row + r) * width_;
+      lstm_row(width_, gates + r * all_, cell + r * width_, reserve_.cell_before + at, reserve_.squashed + at,
+               hidden + r * width_);
+    });
+    if (raw_) projection_.run(context, n, raw_, state, false);
+  }
+
+  const KernelCall& call_;
+  Steps steps_;
+  Pieces pieces_;
+  std::int64_t out_, width_, all_, inner_;
+  Reserve<T> reserve_;
+  Factor<T> recurrent_, projection_;
+  T *bias_ = nullptr, *sums_ = nullptr, *raw_ = nullptr;
+};
+
+// --- Backward
+// -----------------------------------------------------------------------------------------------
+
+template <class T>
+class Backward {
+ public:
+  Backward(const KernelCall& call, std::byte* scratch)
+      : call_(call),
+        steps_(call),
+        pieces_{scratch},
+        out_(call.in[4].sizes[1]),
+        width_(call.in[4].sizes[0] / gates_of(steps_.mode)),
+        all_(call.in[4].sizes[0]),
+        reserve_(call.in[0].as<T>(), steps_.mode, steps_.rows, width_, out_) {
+    const bool often = steps_.count > 1;
+    recurrent_ = straight(call.in[4].as<const T>(), all_, out_, often, pieces_);
+    if (call.has(5)) {
+      projection_ = straight(call.in[5].as<const T>(), out_, width_, often, pieces_);
+      raw_ = pieces_.take<T>(steps_.batch * width_);
+    }
+  }
+
+  std::size_t scratch(int threads) const {
+    std::size_t most = 0;
+    steps_.each_size([&](std::int64_t n) {
+      most = std::max(most, recurrent_.scratch(n, steps_.mode == Mode::kGru, threads));
+      if (call_.has(5)) most = std::max(most, projection_.scratch(n, false, threads));
+    });
+    return pieces_.taken + most;
+  }
+
+  void run(Context context) {
+    context.scratch = pieces_.next;
+    T *state = call_.out[2].as<T>(), *cell = call_.out[3].as<T>();
+    copy_or_zero(state, call_.in[2], steps_.batch * out_);
+    if (steps_.mode == Mode::kLstm) copy_or_zero(cell, call_.in[3], steps_.batch * width_);
+    const T* grad = call_.has(1) ? call_.in[1].as<const T>() : nullptr;
+    steps_.each(!steps_.reverse, [&](std::int64_t row, std::int64_t n) {
+      if (grad) add(state, grad + row * out_, n * out_);
+      step(context, row, n, state, cell);
+    });
+  }
+
+ private:
+  static void add(T* to, const T* from, std::int64_t n) {
+    using P = Vec<T>;
+    each_packet<P>(n, [&](std::int64_t i, auto lanes) {
+      store_lanes<P>(to + i, load_lanes<P>(to + i, lanes) + load_lanes<P>(from + i, lanes), lanes);
+    });
+  }
+
+  // `state` holds the cotangent of the hidden state after the step, and then of that before it.
+  void step(const Context& context, std::int64_t row, std::int64_t n, T* state, T* cell) {
+    const T* gates = reserve_.gates + row * all_;
+    T* out = call_.out[0].as<T>() + row * all_;
+    if (steps_.mode == Mode::kGru) {
+      T* hidden = call_.out[1].as<T>() + row * all_;
+      each_row(context, n, 12 * width_, [&](std::int64_t r) {
+        const std::int64_t at = (row + r) * width_;
+        gru_row_back(width_, gates + r * all_, reserve_.hidden + at, reserve_.before + at, state + r * width_,
+                     out + r * all_, hidden + r * all_);
+      });
+      recurrent_.run(context, n, hidden, state, true);
+      return;
+    }
+    if (steps_.mode != Mode::kLstm) {
+      each_row(context, n, 4 * width_, [&](std::int64_t r) {
+        elman_row_back(width_, steps_.mode == Mode::kRelu, gates + r * all_, state + r * width_,
+                       out + r * all_);
+      });
+    } else {
+      const T* grad = state;
+      if (raw_) {
+        copy_rows(call_.out[1].as<T>() + row * out_, state, n * out_);
+        projection_.run(context, n, state, raw_, false);
+        grad = raw_;
+      }
+      each_row(context, n, 12 * width_, [&](std::int64_t r) {
+        const std::int64_t at = (row + r) * width_;
+        lstm_row_back(width_, gates + r * all_, reserve_.cell_before + at, reserve_.squashed + at,
+                      grad + r * width_, cell + r * width_, out + r * all_);
+      });
+    }
+    recurrent_.run(context, n, out, state, false);
+  }
+
+  const KernelCall& call_;
+  Steps steps_;
+  Pieces pieces_;
+  std::int64_t out_, width_, all_;
+  Reserve<T> reserve_;
+  Factor<T> recurrent_, projection_;
+  T* raw_ = nullptr;
+};
+
+template <template <class> class Pass>
+void run(const Context& context, const KernelCall& call) {
+  if (call.out[0].dtype == Dtype::kFloat32)
+    Pass<float>(call, context.scratch).run(context);
+  else
+    Pass<double>(call, context.scratch).run(context);
+}
+
+template <template <class> class Pass>
+std::size_t scratch(const KernelCall& call, int threads) {
+  return call.out[0].dtype == Dtype::kFloat32 ? Pass<float>(call, nullptr).scratch(threads)
+                                              : Pass<double>(call, nullptr).scratch(threads);
+}
+
+constexpr std::array<Kernel, 2> kKernels = {{{"recurrent", run<Forward>, scratch<Forward>},
+                                             {"recurrent_backward", run<Backward>, scratch<Backward>}}};
+
+}  // namespace
+
+std::span<const Kernel> recurrent_kernels() { return kKernels; }
+
+}  // namespace unspool::kernels::cpu
