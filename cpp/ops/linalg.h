@@ -12,7 +12,8 @@ namespace unspool::ops {
 using Text = std::string_view;
 
 constexpr Record decomposition(Text name, Text formula, Text doc, Args args,
-                               List<std::string_view, 3> outputs, void (*infer)(Inference&), JointRule rule) {
+                               List<std::string_view, kMaxOutputs> outputs, void (*infer)(Inference&),
+                               JointRule rule) {
   Record record{.name = name, .where = kHidden, .formula = formula, .doc = doc};
   record.args = args;
   record.outputs = {outputs};
