@@ -187,6 +187,18 @@ class _NllLossForwardResult(NamedTuple):
     output: Tensor
     total_weight: Tensor
 
+class _RecurrentResult(NamedTuple):
+    output: Tensor
+    hidden: Tensor
+    cell: Tensor
+    reserve: Tensor
+
+class _RecurrentBackwardResult(NamedTuple):
+    gates: Tensor
+    other: Tensor
+    hidden: Tensor
+    cell: Tensor
+
 class _RowNormResult(NamedTuple):
     output: Tensor
     mean: Tensor

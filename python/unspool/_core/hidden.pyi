@@ -23,6 +23,8 @@ from unspool._core import (
     _LinalgSolveResult,
     _LinalgSvdResult,
     _NllLossForwardResult,
+    _RecurrentBackwardResult,
+    _RecurrentResult,
     _RowNormBackwardResult,
     _RowNormResult,
 )
@@ -441,6 +443,38 @@ def randperm_of(
     count: SupportsIndex, dtype: _DtypeLike | None = None, generator: Generator | None = None
 ) -> Tensor:
     """A random permutation."""
+
+def recurrent(
+    input: Tensor,
+    hidden: Tensor | None,
+    cell: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    weight_hr: Tensor | None,
+    mode: str,
+    reverse: bool = False,
+    steps: SupportsIndex = 1,
+    batch: SupportsIndex = 1,
+    batch_sizes: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> _RecurrentResult:
+    """One direction of a layer of LSTM, GRU or Elman cells; gates in the order i f g o and r z n."""
+
+def recurrent_backward(
+    reserve: Tensor,
+    grad_output: Tensor | None,
+    grad_hidden: Tensor | None,
+    grad_cell: Tensor | None,
+    weight_hh: Tensor,
+    weight_hr: Tensor | None,
+    mode: str,
+    reverse: bool = False,
+    steps: SupportsIndex = 1,
+    batch: SupportsIndex = 1,
+    batch_sizes: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> _RecurrentBackwardResult:
+    """Backpropagation through time (Werbos 1990)."""
 
 def round_half_even(input: Tensor) -> Tensor:
     """The nearest integer, ties to even."""
