@@ -10,7 +10,7 @@ from typing import Any
 import unspool
 from unspool._core import Tensor, ops
 from unspool.linalg._checks import LinAlgError, check_matrix, check_square, into
-from unspool.linalg._factor import inv
+from unspool.linalg._factor import inv, solve
 
 __all__ = [
     "cross",
@@ -195,8 +195,6 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out: Any = None) -> Tensor:
     """X with ``tensordot(A, X, X.ndim) == B``; ``dims`` of A are moved to its end first."""
-    from unspool.linalg._factor import solve
-
     if dims is not None:
         A = A.movedim(list(dims), list(range(A.ndim - len(dims), A.ndim)))
     shape = A.shape[B.ndim :]
@@ -211,8 +209,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out:
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """Powers 0 to N - 1 of the elements, along a new last dimension; N is x.shape[-1] by default."""
-    if x.ndim == 0:
-        raise RuntimeError("linalg.vander: Expected dim of size 1 or larger.")
+    if N is None and x.ndim == 0:
+        raise RuntimeError("linalg.vander: N must be given for a tensor without dimensions")
     count = x.shape[-1] if N is None else N
     if count < 1:
         raise RuntimeError(f"linalg.vander: N must be greater than 1, but got {count}")

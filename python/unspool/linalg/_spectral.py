@@ -167,6 +167,8 @@ def pinv(
     atol, rtol = _tolerances(A, atol, rcond if rtol is None else rtol)
     if all(not isinstance(value, Tensor) or value.numel() == 1 for value in (atol, rtol)):
         return into(out, _converged("linalg.pinv", hidden.linalg_pinv, A, float(atol), float(rtol)))
+    if A.numel() == 0:
+        return into(out, A.mT.clone())
     u, s, vh = svd(A, False)
     bound = unspool.maximum(
         *(unspool.as_tensor(value, dtype=A.dtype).expand(A.shape[:-2]) for value in (atol, rtol * s[..., 0]))
