@@ -82,8 +82,8 @@ function(unspool_kernel_flags target level)
   target_link_libraries(${target} PRIVATE unspool_flags Threads::Threads)
 endfunction()
 
-# unspool_kernel_objects(<out> <level>): the compiled kernels of one level as an object library, named by <out>. Tests
-# and benchmarks link these objects directly.
+# unspool_kernel_objects(<out> <level>): the compiled kernels of one level as an object library, named by <out>.
+# Benchmarks link these objects directly.
 function(unspool_kernel_objects out level)
   string(REPLACE "-" "_" suffix ${level})
   set(target unspool_kernels_${suffix})
