@@ -157,16 +157,6 @@ from unspool.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from unspool.nn.modules.sparse import (
-    Embedding,
-    EmbeddingBag,
-)
-from unspool.nn.modules.transformer import (
-    Transformer,
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
 from unspool.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -189,6 +179,17 @@ from unspool.nn.modules.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from unspool.nn.modules.sparse import (
+    Embedding,
+    EmbeddingBag,
+)
+from unspool.nn.modules.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from unspool.nn.modules.vision import (
     ChannelShuffle,
     PixelShuffle,
@@ -204,14 +205,14 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
-    "AdaptiveLogSoftmaxWithLoss",
-    "AlphaDropout",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
