@@ -221,7 +221,8 @@ void fractional_max_pool(const Call& c, int spatial, std::span<Tensor> out) {
   const DimSpan sizes = c.sizes(0);
   for (int d = 0; d < spatial; ++d) {
     const std::int64_t in = sizes[sizes.size() - at(spatial) + at(d)];
-    if (size[at(d)] + kernel[at(d)] - 1 > in) {
+    const std::int64_t spare = spatial == 3 ? 1 : 0;  // as PyTorch has it
+    if (size[at(d)] + kernel[at(d)] - 1 + spare > in) {
       c.fail("output_size ", to_string(size), " with kernel_size ", to_string(kernel), " does not fit input ",
              to_string(sizes));
     }

@@ -43,7 +43,8 @@ struct Fractional {
   Range operator()(int d, std::int64_t o, std::int64_t in, std::int64_t out, std::int64_t plane) const {
     const std::int64_t k = kernel[d];
     if (o == out - 1) return {in - k, in, 1};
-    const int place = 2 - d;  // samples are listed from the width backwards
+    // Samples are listed from the width backwards for images, from the depth on for volumes.
+    const int place = spatial == 2 ? 2 - d : d;
     const T u = samples[plane * spatial + place];
     const T alpha = static_cast<T>(in - k) / static_cast<T>(out - 1);
     const auto begin =
