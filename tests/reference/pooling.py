@@ -196,7 +196,7 @@ def _windowed(n: int, extra: tuple[dict[str, Any], ...]) -> Callable[[Draw], Ite
         for i, options in enumerate((*WINDOWS, *extra)):
             args, rest = _positional(options)
             yield call(draw.distinct(*SHAPES[n][i % 2]), *args, **rest)
-            yield call(draw.distinct(*LARGE[n]), *args, **rest)
+            yield call(draw.distinct(*LARGE[n]), *args, smooth=False, **rest)
         yield call(draw.distinct(0, *SHAPES[n][0][1:]), (2,) * n, stride=(1,) * n)
 
     return samples
@@ -222,8 +222,8 @@ def _part_samples(n: int) -> Callable[[Draw], Iterator[Sample]]:
         for size in (1, 2, 3, (3, 2, 4)[:n], 5):
             for shape in SHAPES[n]:
                 yield call(draw.distinct(*shape), size)
-        yield call(draw.distinct(*LARGE[n]), 4)
-        yield call(draw.distinct(*LARGE[n]), 1)
+        yield call(draw.distinct(*LARGE[n]), 4, smooth=False)
+        yield call(draw.distinct(*LARGE[n]), 1, smooth=False)
         yield call(draw.distinct(0, *SHAPES[n][0][1:]), 2)
         if n > 1:
             yield call(draw.distinct(*SHAPES[n][0]), (None, 2, 1)[:n])
