@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import unspool as us
-from reference import convolution, padding
+from reference import convolution, padding, pooling, vision
 from reference import nn as plain
 from reference.nn import Case
 from unspool import nn
 from unspool.nn import functional as F
 
-CASES = [*plain.CASES, *padding.CASES, *convolution.CASES]
+CASES = [*plain.CASES, *padding.CASES, *convolution.CASES, *pooling.CASES, *vision.CASES]
 TOLERANCE = {"float32": 3e-5, "float64": 1e-10}
 # Modules that are checked elsewhere: containers, random ones, and those that take functions.
 ELSEWHERE = {
@@ -26,6 +26,12 @@ ELSEWHERE = {
     "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d", "Elementwise",
     "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention", "RNNBase", "RNN",
     "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell",
+    "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Dropout", "RReLU",
+    "AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer", "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d",
+    "Elementwise", "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention",
+    "FractionalMaxPool2d", "FractionalMaxPool3d",
 }  # fmt: skip
 
 

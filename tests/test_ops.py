@@ -34,12 +34,12 @@ from reference import ROWS, Row, promotion
 from reference.rows import Sample
 
 # Rows whose operation is a short Python composition of registered ones.
-COMPOSITE: frozenset[str] = frozenset({"tensordot", "embedding_bag", "one_hot", "pdist"})
+COMPOSITE: frozenset[str] = frozenset({"affine_grid", "tensordot", "embedding_bag", "one_hot", "pdist"})
 
 # Which dot product a GEMM uses depends on how its operands are laid out: equal bits are promised per
 # layout only.
 LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset(
-    {"matmul", "mm", "mv", "bmm", "linear", "addmm", "addmv", "baddbmm"}
+    {"affine_grid", "matmul", "mm", "mv", "bmm", "linear", "addmm", "addmv", "baddbmm"}
 )
 
 # Rows cannot state what is random; test_random_operations.py does.

@@ -19,6 +19,7 @@ SUITES = {
     "overhead": "Overhead of one operation",
     "steps": "Whole training steps",
     "kernels": "Large operations",
+    "spatial": "Pooling, padding and resizing",
     "normalization": "Normalization layers",
     "attention": "Attention, losses, dropout and embeddings",
     "convolution": "Convolutions",

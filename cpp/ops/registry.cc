@@ -22,8 +22,12 @@
 #include "ops/padding.h"
 #include "ops/pointwise.h"
 #include "ops/recurrent.h"
+#include "ops/pooling.h"
 #include "ops/reduction.h"
+#include "ops/resample.h"
+#include "ops/sampling.h"
 #include "ops/shape.h"
+#include "ops/shuffle.h"
 #include "ops/softmax.h"
 #include "ops/update.h"
 
@@ -55,8 +59,7 @@ std::span<const Op* const> registry() {
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps>();
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, ShuffleOps>();
   return all;
 }
 

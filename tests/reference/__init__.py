@@ -19,9 +19,11 @@ from . import (
     losses,
     normalization,
     padding,
+    pooling,
     reductions,
     shape,
     transcendental,
+    vision,
 )
 from .rows import Row, table
 
@@ -39,6 +41,8 @@ ROWS: dict[str, Row] = table(
     *losses.ROWS.values(),
     *convolution.ROWS.values(),
     *padding.ROWS.values(),
+    *pooling.ROWS.values(),
+    *vision.ROWS.values(),
     *normalization.ROWS.values(),
 )
 

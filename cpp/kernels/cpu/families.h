@@ -37,5 +37,10 @@ std::span<const Kernel> padding_kernels();
 std::span<const Kernel> convolution_kernels();
 std::span<const Kernel> conv_weight_kernels();
 std::span<const Kernel> im2col_kernels();
+std::span<const Kernel> max_pool_kernels();
+std::span<const Kernel> indexed_max_pool_kernels();
+std::span<const Kernel> avg_pool_kernels();
+std::span<const Kernel> resample_kernels();
+std::span<const Kernel> sampling_kernels();
 
 }  // namespace unspool::kernels::cpu

@@ -74,8 +74,40 @@ from unspool.nn._functional.loss_composed import (
     triplet_margin_with_distance_loss,
 )
 from unspool.nn._functional.normalization import local_response_norm
+from unspool.nn._functional.pooling import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+from unspool.nn._functional.vision import (
+    affine_grid,
+    grid_sample,
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 
+adaptive_avg_pool1d = _core.functional.adaptive_avg_pool1d
+avg_pool1d = _core.functional.avg_pool1d
 batch_norm = _core.functional.batch_norm
+avg_pool2d = _core.functional.avg_pool2d
+avg_pool3d = _core.functional.avg_pool3d
+lp_pool1d = _core.functional.lp_pool1d
+lp_pool2d = _core.functional.lp_pool2d
+lp_pool3d = _core.functional.lp_pool3d
 cosine_similarity = _core.functional.cosine_similarity
 gelu = _core.functional.gelu
 glu = _core.functional.glu
@@ -85,6 +117,9 @@ huber_loss = _core.functional.huber_loss
 instance_norm = _core.functional.instance_norm
 layer_norm = _core.functional.layer_norm
 linear = _core.functional.linear
+channel_shuffle = _core.functional.channel_shuffle
+pixel_shuffle = _core.functional.pixel_shuffle
+pixel_unshuffle = _core.functional.pixel_unshuffle
 pad = _core.functional.pad
 logsigmoid = _core.functional.logsigmoid
 prelu = _core.functional.prelu
@@ -97,13 +132,24 @@ sigmoid = _core.functional.sigmoid
 tanh = _core.ops.tanh
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -117,9 +163,14 @@ __all__ = [
     "embedding",
     "embedding_bag",
     "feature_alpha_dropout",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -130,6 +181,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -139,7 +191,16 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_head_attention_forward",
@@ -152,6 +213,8 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -177,6 +240,9 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
 for _name in dir(_core.functional):
