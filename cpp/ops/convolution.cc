@@ -126,7 +126,7 @@ Tensor convolve_transposed(const Call& c, int spatial) {
     }
     size.push_back((input.size(2 + d) - 1) * stride[at(d)] - 2 * padding[at(d)] +
                    dilation[at(d)] * (weight[at(2 + d)] - 1) + more[at(d)] + 1);
-    if (size[at(d)] <= 0) {
+    if (size[at(d)] < 0) {
       c.fail("the result would have spatial size ", size[at(d)], ": input ", to_string(input.sizes()),
              ", weight ", to_string(weight), ", padding ", to_string(padding));
     }
@@ -150,8 +150,8 @@ int check_geometry(const Inference& c, DtypeSet dtypes) {
   if (c[1].impl().dtype != type || !(bit(carrier(type)) & dtypes)) {
     c.fail("does not take ", name(type), " and ", name(c[1].impl().dtype));
   }
-  for (const char* argument : {"size", "stride", "dilation", "padding"}) {
-    const std::int64_t least = std::string_view(argument) == "padding" ? 0 : 1;
+  for (const std::string_view argument : {"size", "stride", "dilation", "padding"}) {
+    const std::int64_t least = argument == "stride" || argument == "dilation" ? 1 : 0;
     const Dims& values = c.dims(argument);
     if (static_cast<int>(values.size()) != spatial)
       c.fail(argument, " ", to_string(values), " is not one per dimension");

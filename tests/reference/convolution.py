@@ -199,6 +199,7 @@ def _transposed_one(draw: Draw) -> Iterator[Sample]:
     yield call(draw(2, 4, 5), draw(4, 3, 4), draw(6), stride=2, padding=1, groups=2, dilation=3)
     yield call(draw(0, 3, 7), draw(3, 4, 3), draw(4))
     yield call(draw(1, 2, 5), draw(2, 1, 1), stride=4, output_padding=3)
+    yield call(draw(1, 2, 2), draw(2, 1, 3), draw(1), padding=2)
 
 
 def _transposed_two(draw: Draw) -> Iterator[Sample]:

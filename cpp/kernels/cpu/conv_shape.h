@@ -177,7 +177,7 @@ class ConvPlan {
   // The range of taps that meet an input at all, for outputs of which the first of the row has place `row`.
   std::pair<std::int32_t, std::int32_t> taps_inside(const Tap* taps, std::int64_t count,
                                                     std::int64_t row) const;
-  // Where tap t lies along axis a relative to an output of the remainder; -1 as `second` when it has none.
+  // Where tap t lies along axis a relative to an output of the remainder, and whether they meet at all.
   std::pair<std::int64_t, bool> tap_offset(int a, std::int64_t t, std::int64_t remainder) const;
 
   // Whether the inputs of a row are kept apart by remainder.

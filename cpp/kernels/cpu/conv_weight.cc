@@ -26,6 +26,7 @@ class WeightRun {
  public:
   explicit WeightRun(const ConvShape& shape)
       : shape_(shape),
+        // Sums by filter need no adding up of lanes, so they win where both ways fill them.
         by_filters_(lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0),
         plan_(shape, false, by_filters_ ? 1 : kW, kImageBytes / 2),
         grad_in_place_(!by_filters_ && shape.axis[2].out % kW == 0) {
