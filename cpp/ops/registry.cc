@@ -20,11 +20,13 @@
 #include "ops/matmul.h"
 #include "ops/normalization.h"
 #include "ops/padding.h"
+#include "ops/picking.h"
 #include "ops/pointwise.h"
 #include "ops/recurrent.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/softmax.h"
+#include "ops/strided.h"
 #include "ops/update.h"
 
 namespace unspool::ops {
@@ -54,9 +56,10 @@ std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
-              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps>();
+              StridedOps, PickingOps, ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps,
+              SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps,
+              NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps,
+              RecurrentOps>();
   return all;
 }
 

@@ -19,6 +19,7 @@ from . import (
     losses,
     normalization,
     padding,
+    picking,
     reductions,
     shape,
     transcendental,
@@ -40,6 +41,7 @@ ROWS: dict[str, Row] = table(
     *convolution.ROWS.values(),
     *padding.ROWS.values(),
     *normalization.ROWS.values(),
+    *picking.ROWS.values(),
 )
 
 __all__ = ["ROWS", "Row"]
