@@ -234,3 +234,32 @@ def test_exceptions_pass_through_unchanged() -> None:
 def test_gradcheck_accepts_a_user_function() -> None:
     assert us.autograd.gradcheck(Exp.apply, (leaf(0.3, -0.4),))
     assert us.autograd.gradgradcheck(Exp.apply, (leaf(0.3, -0.4),))
+
+
+class DoubleInPlace(us.autograd.Function):
+    """2 x, written into x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        x.mul_(2)
+        ctx.mark_dirty(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g * 2
+
+
+def test_a_dirty_view_changes_its_base() -> None:
+    x = us.ones(3, requires_grad=True)
+    y = x * 1
+    row = y[1:]
+    assert DoubleInPlace.apply(row) is row
+    (y * us.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [1.0, 4.0, 6.0]
+
+
+def test_a_dirty_leaf_is_refused() -> None:
+    x = us.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf that requires grad"):
+        DoubleInPlace.apply(x)

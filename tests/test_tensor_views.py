@@ -205,3 +205,14 @@ def test_expand_as_reshape_as_view_as() -> None:
     assert base.expand_as(us.ones(4, 3)).shape == (4, 3)
     assert base.reshape_as(us.ones(3, 1)).shape == (3, 1)
     assert base.view_as(us.ones(3)).shape == (3,)
+
+
+@pytest.mark.parametrize("fill", ["fill_", "zero_", "uniform_", "bernoulli_", "tril_"])
+def test_filling_a_strided_view_leaves_the_rest_alone(fill: str) -> None:
+    base = us.full((4, 5), 7.0)
+    view = base[:, 1:3]
+    getattr(view, fill)(*((2.0,) if fill == "fill_" else ()))
+    rest = np.delete(base.numpy(), [1, 2], axis=1)
+    assert (rest == 7.0).all()
+    if fill != "tril_":
+        assert (base.numpy()[:, 1:3] != 7.0).all()

@@ -7,6 +7,7 @@
 
 #include "bind/caster.h"
 #include "bind/function_node.h"
+#include "exec/anomaly.h"
 #include "exec/backward.h"
 #include "exec/node.h"
 #include "exec/tape.h"
@@ -173,6 +174,23 @@ void bind_tensor_methods() {
   });
 }
 
+// The callable that tells where the program is; lives as long as the process.
+PyObject* where_callable = nullptr;
+
+std::string place_in_program() {
+  const WithGil gil;
+  Owned text(checked(PyObject_CallNoArgs(where_callable)));
+  const char* utf8 = PyUnicode_AsUTF8(text.get());
+  if (!utf8) throw PythonError{};
+  return utf8;
+}
+
+void set_anomaly_mode(bool enabled, bool checks_nan, py::function where) {
+  Py_XDECREF(where_callable);
+  where_callable = where.release().ptr();
+  exec::anomaly_mode() = {enabled, checks_nan, place_in_program};
+}
+
 }  // namespace
 
 PyObject* node_object(const Ref<GraphNode>& node) {
@@ -188,6 +206,11 @@ void bind_autograd(py::module_& core) {
   bind_function_node(core);
   core.def("_backward", &backward);
   core.def("_grad", &gradients);
+  core.def("_set_anomaly_mode", &set_anomaly_mode);
+  core.def("is_anomaly_enabled", [] { return exec::anomaly_mode().enabled; }, "Whether anomaly mode is on.");
+  core.def(
+      "is_anomaly_check_nan_enabled", [] { return exec::anomaly_mode().checks_nan; },
+      "Whether anomaly mode searches gradients for NaN.");
   core.def("_remove_hook",
            [](const NodeHandle& node, std::uint64_t id) { exec::remove_hook(*node.ref, id); });
   core.def(

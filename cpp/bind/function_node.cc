@@ -4,6 +4,7 @@
 #include "bind/autograd.h"
 #include "bind/caster.h"
 #include "exec/node.h"
+#include "exec/views.h"
 #include "ops/api.h"
 
 namespace py = pybind11;
@@ -117,11 +118,16 @@ py::tuple record_function(const std::string& name, py::object backward, py::obje
   return result;
 }
 
-// Attaches results of an in-place Function: the changed inputs themselves become the outputs.
+// After an in-place Function: the changed input itself becomes the output.
 void attach_saved_history(const Tensor& value, const Tensor& output) {
-  value->node = output->node;
-  value->output_nr = output->output_nr;
-  value->requires_grad = output->requires_grad;
+  if (!output.requires_grad()) return;
+  const TensorImpl& owner = value->base ? *value->base : value.impl();
+  if (owner.requires_grad && exec::is_leaf(owner)) {
+    fail(
+        "mark_dirty: a leaf that requires grad cannot be changed in place; use no_grad(), or work on a "
+        "clone()");
+  }
+  exec::replace_history(value, exec::edge_of(output.impl()));
 }
 
 // A saved output, seen again as result `number` of the node, so that its own gradient can be taken.

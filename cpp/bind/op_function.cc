@@ -10,6 +10,7 @@
 
 #include "bind/convert.h"
 #include "bind/errors.h"
+#include "bind/out.h"
 #include "bind/signature.h"
 #include "bind/tensor_object.h"
 #include "ops/emitter.h"
@@ -50,6 +51,13 @@ PyObject* many_results(const ops::Call& call) {
 PyObject* run(const OpFunction& function, const Signature& signature, const Arguments& arguments,
               PyObject* self) {
   const ops::Call call{*signature.op, arguments.operands, arguments.attrs};
+  if (arguments.out) {
+    if (function.in_place) {
+      fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name), "(): has no argument 'out'");
+    }
+    write_out(call, arguments.out);
+    return Py_NewRef(arguments.out);
+  }
   if (function.in_place) {
     ops::emitter().emit_into(call, tensor_of(self));
     return Py_NewRef(self);

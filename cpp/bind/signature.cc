@@ -87,6 +87,12 @@ int find_keyword(const Signature& signature, PyObject* keyword) {
   return -1;
 }
 
+// Views and operations that change their operand have nothing to write elsewhere.
+bool takes_out(const Signature& signature) {
+  const ops::Record& record = signature.op->record;
+  return record.kind != ops::Kind::kView && !record.compose_many && !record.only_in_place;
+}
+
 bool is_integer_like(PyObject* object) {
   return PyLong_Check(object) || (PyIndex_Check(object) && !is_tensor(object)) ||
          (is_tensor(object) && tensor_of(object).ndim() == 0 && !is_floating(tensor_of(object).dtype()));
@@ -142,7 +148,10 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
     PyObject* value = raw.values[raw.count + k];
     const int place = find_keyword(signature, keyword);
     if (place < 0) {
-      if (value == Py_None && PyUnicode_CompareWithASCIIString(keyword, "out") == 0) continue;
+      if (PyUnicode_CompareWithASCIIString(keyword, "out") == 0 && takes_out(signature)) {
+        arguments.out = value == Py_None ? nullptr : value;
+        continue;
+      }
       why = std::string("has no argument '") + PyUnicode_AsUTF8(keyword) + "'";
       return false;
     }

@@ -30,6 +30,7 @@ struct RawArguments {
 struct Arguments {
   SmallVector<ops::Operand, 4> operands;
   SmallVector<ops::Attr, 6> attrs;
+  PyObject* out = nullptr;  // where the caller wants the result; borrowed
 };
 
 Signature make_signature(const ops::Op& op);

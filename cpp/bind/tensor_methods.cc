@@ -46,7 +46,7 @@ void require_grad(const Tensor& t, bool wanted) {
   if (wanted && !is_floating(t.dtype())) {
     fail("requires_grad: only floating tensors have gradients, not ", name(t.dtype()));
   }
-  if (!wanted && t->node) {
+  if (!wanted && !exec::is_leaf(t.impl())) {
     fail("requires_grad: only leaves can stop requiring grad; use detach()");
   }
   t->requires_grad = wanted;
@@ -80,7 +80,9 @@ PyObject* get_retains_grad(Self self, void*) {
   return PyBool_FromLong(slot && slot->retainer);
 }
 PyObject* get_grad_fn(Self self, void*) {
-  return read(self, [](const Tensor& t) { return node_object(t->node); });
+  return read(self, [](const Tensor& t) {
+    return node_object(exec::is_leaf(t.impl()) ? nullptr : exec::edge_of(t.impl()).node);
+  });
 }
 
 Tensor detached(const Tensor& t) {
@@ -98,6 +100,7 @@ int set_data(Self self, PyObject* value, void*) {
     if (t->requires_grad && !is_floating(source.dtype())) {
       fail("data: a tensor that requires grad cannot hold ", name(source.dtype()));
     }
+    t->base = nullptr;
     t->storage = source->storage;
     t->offset = source->offset;
     t->numel = source->numel;
@@ -204,6 +207,7 @@ PyObject* detach_in_place(Self self, PyObject*) {
   return read(self, [&](const Tensor& t) {
     if (t->base && t->base->requires_grad)
       fail("detach_: a view of a tensor with history cannot be detached in place; use detach()");
+    t->base = nullptr;
     t->node = nullptr;
     t->requires_grad = false;
     return Py_NewRef(self);

@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "exec/anomaly.h"
 #include "ops/api.h"
 #include "ops/arithmetic.h"
 
@@ -41,7 +42,6 @@ class Engine {
   void mark_needed();
   void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
   void visit(std::size_t i);
-  void unwind_node(std::size_t i, std::span<Tensor> arrived);
   void pass_on(std::size_t i, std::span<Tensor> grads);
   void deliver(std::size_t target, std::uint32_t output, Tensor cotangent);
   void finish_leaf(std::size_t leaf);
@@ -165,6 +165,15 @@ std::vector<Tensor> Engine::run() {
   return std::move(captured_);
 }
 
+void unwind_node(Node& node, std::span<Tensor> arrived, std::span<const bool> wanted,
+                 std::span<Tensor> grads) {
+  if (!anomaly_mode().enabled) return node.unwind(arrived, wanted, grads);
+  with_origin(node, [&] {
+    node.unwind(arrived, wanted, grads);
+    if (anomaly_mode().checks_nan) check_gradients(node, grads);
+  });
+}
+
 void Engine::visit(std::size_t i) {
   Node& node = *nodes_[i];
   if (!needed_.empty() && !needed_[i]) return;
@@ -186,7 +195,7 @@ void Engine::visit(std::size_t i) {
       wants_any = wants_any || wanted[e];
     }
     if (wants_any) {
-      node.unwind(arrived, wanted, {grads.data(), grads.size()});
+      unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
       if (!how_.retain_graph) node.release();
     }
     for (Tensor& cotangent : arrived) cotangent = Tensor();

@@ -10,8 +10,11 @@
 #include "exec/kernel_map.h"
 #include "exec/narrow.h"
 #include "exec/tape.h"
+#include "exec/views.h"
 #include "ops/api.h"
+#include "ops/creation.h"
 #include "ops/elementwise.h"
+#include "ops/picking.h"
 #include "ops/registry.h"
 #include "ops/shape.h"
 
@@ -134,6 +137,8 @@ Tensor make_view(const Call& call) {
   ops::Geometry geometry = call.op.record.view(call);
   Tensor view = source.alias(std::move(geometry.sizes), std::move(geometry.strides), geometry.offset);
   view->base = source->base ? source->base : source.ref();
+  view->history = view->base->history;
+  view->made_without_grad = source->made_without_grad || !ops::thread_state().grad_enabled;
   return view;
 }
 
@@ -171,17 +176,7 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
     refuse(call,
            "several elements of the tensor share one place in memory (it was expanded); clone() it first");
   }
-  if (!ops::thread_state().grad_enabled) return;
-  if (target.requires_grad() && is_leaf(target.impl()) && !target->base) {
-    refuse(call, "a leaf that requires grad cannot be changed in place; use no_grad(), or work on a clone()");
-  }
-  const bool base_has_history = target->base && target->base->requires_grad;
-  if (base_has_history || (target->base && recording)) {
-    fail(ErrorKind::kNotImplemented, call.op.record.public_name(),
-         "_: changing a view in place is not recorded for gradients; build the result with where(), cat() or "
-         "stack(), "
-         "or use no_grad()");
-  }
+  check_recordable(call.op.record.public_name(), target, recording);
 }
 
 // Whether another operand shows the target's memory under another geometry, so that writing would disturb
@@ -196,18 +191,36 @@ bool is_entangled(const Call& call, const Tensor& target) {
   return false;
 }
 
-bool rule_reads_first_input(const ops::Record& record) {
-  for (const ops::Rule& rule : record.vjp) {
-    if (rule.reads & ops::in(0)) return true;
+// The target's value with its history, in memory of its own: the target is about to be overwritten.
+Tensor copied_value(const Tensor& target) {
+  Tensor value = ops::clone(target.alias());
+  if (Edge edge = edge_of(target.impl())) {
+    value->node = std::move(edge.node);
+    value->output_nr = edge.output;
+    value->requires_grad = true;
   }
-  return false;
+  return value;
 }
 
-// Every element was replaced by values that no gradient flows to.
-void forget_history(const Tensor& target) {
-  if (!target->node) return;
-  target->node = nullptr;
-  target->requires_grad = false;
+// The same, when a rule will read it.
+Tensor kept_value(const Call& call, const Tensor& target) {
+  const ops::Reads reads = reads_of(call);
+  bool is_read = false;
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    const bool is_target = call.in[i].is_tensor() && &call.in[i].impl() == &target.impl();
+    is_read = is_read || (is_target && i < 16 && (reads & ops::in(static_cast<int>(i))));
+  }
+  return is_read ? copied_value(target) : Tensor();
+}
+
+// The call with such a copy in place of the target.
+Operands with_copy(const Call& call, const Tensor& target) {
+  Operands operands(call.in.begin(), call.in.end());
+  const Operand copy = copied_value(target);
+  for (Operand& operand : operands) {
+    if (operand.is_tensor() && &operand.impl() == &target.impl()) operand = copy;
+  }
+  return operands;
 }
 
 void check_result(const Call& call, const Tensor& target, DimSpan sizes, Dtype dtype) {
@@ -225,6 +238,13 @@ void copy_into(const Tensor& target, const Tensor& source) {
   const Operand operands[2] = {target, source};
   const Attr attrs[1] = {false};
   ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, target);
+}
+
+// Whether the operation has a kernel that can write to memory laid out like the target's.
+bool writes_into(const ops::Op& op, const Tensor& target) {
+  if (op.record.kind == ops::Kind::kElementwise) return true;
+  if (op.record.kind != ops::Kind::kKernel) return false;
+  return target.is_contiguous() || moves_only(op) || &op == &ops::op_of<ops::IndexWrite>;
 }
 
 // Copies between dtypes of which one is kept in memory only are converted before they are written.
@@ -261,27 +281,26 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
 void Eager::emit_into(const Call& call, const Tensor& target) {
   const ops::Record& record = call.op.record;
   if (needs_cast(call, target)) return copy_into(target, ops::to(call.tensor(1), target.dtype()));
+  if (record.change) return record.change(call, target);
+  if (&call.op == &ops::op_of<ops::Full> && !target.is_contiguous())
+    return copy_into(target, ops::full({}, call.attrs[1], call.attrs[2].dtype()));
   const bool recording = needs_record(call.op, call.in);
   check_target(call, target, recording);
-  const bool has_kernel = record.kind == ops::Kind::kElementwise || record.kind == ops::Kind::kKernel;
-  if (has_kernel && record.outputs.size() == 1 && !is_carried(call)) {
+  if (writes_into(call.op, target) && record.outputs.size() == 1 && !is_carried(call)) {
     Launch launch(call);
     check_result(call, target, launch.spec(0).sizes, launch.spec(0).dtype);
     if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {
-      const Tensor overwritten =
-          recording && rule_reads_first_input(record) ? ops::clone(target.alias()) : Tensor();
+      const Tensor overwritten = recording ? kept_value(launch.call(), target) : Tensor();
       launch.run({&target, 1});
       target->storage->mark_written(record.public_name().data());
-      Tensor result = target;
-      if (recording)
-        exec::record(launch.call(), {&result, 1}, overwritten);
-      else if (ops::thread_state().grad_enabled)
-        forget_history(target);
+      record_write(launch.call(), target, recording, overwritten);
       return;
     }
   }
   Tensor out[ops::kMaxOutputs];
-  emit(call, {out, static_cast<std::size_t>(record.outputs.size())});
+  const Operands operands = recording ? with_copy(call, target) : Operands();
+  emit({call.op, recording ? std::span<const Operand>(operands) : call.in, call.attrs},
+       {out, static_cast<std::size_t>(record.outputs.size())});
   check_result(call, target, out[0].sizes(), out[0].dtype());
   copy_into(target, out[0]);
 }

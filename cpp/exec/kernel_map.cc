@@ -81,6 +81,10 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
   if (!fault.what) return;
   if (fault.limit == 0) fail(op.record.name, ": division by zero in an integer dtype");
   if (fault.limit < 0) fail(op.record.name, ": ", fault.what, " ", fault.value);
+  if (fault.dim >= 0) {
+    fail(ErrorKind::kIndex, op.record.public_name(), ": ", fault.what, " ", fault.value,
+         " is out of range for dim ", fault.dim, " of size ", fault.limit);
+  }
   fail(ErrorKind::kIndex, op.record.name, ": ", fault.what, " ", fault.value,
        " is out of range: expected 0 to ", fault.limit - 1);
 }

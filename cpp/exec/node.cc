@@ -4,6 +4,8 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "exec/anomaly.h"
+#include "exec/views.h"
 #include "ops/api.h"
 #include "ops/arithmetic.h"
 
@@ -28,7 +30,11 @@ Graveyard& thread_graveyard() {
 
 }  // namespace
 
-Node::Node() : scope(ops::thread_state().scope) {}
+Node::Node() : scope(ops::thread_state().scope) {
+  if (!anomaly_mode().enabled) return;
+  hooks = std::make_unique<HookList>();
+  hooks->origin = anomaly_mode().where();
+}
 
 // Destroying a node drops its inputs' nodes, which would recurse once per operation of the chain.
 void Node::dispose() noexcept {
@@ -119,7 +125,7 @@ LeafNode& accumulator_of(TensorImpl& leaf) {
 }
 
 Edge edge_of(TensorImpl& impl) {
-  if (!impl.requires_grad) return {};
+  if (!exec::needs_gradient(impl)) return {};
   if (impl.node) return {impl.node, impl.output_nr};
   accumulator_of(impl);
   return {slot_if_any(impl)->accumulator, 0};
@@ -147,18 +153,33 @@ void remove_hook(GraphNode& graph_node, std::uint64_t id) {
   }
 }
 
+namespace {
+
+void keep_from(const Tensor& tensor, AutogradSlot& slot) {
+  // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in
+  // time.
+  slot.retainer = edge_of(tensor.impl()).node;
+  slot.retain_hook = add_hook(tensor, [&slot](const Tensor& g) {
+    slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
+    return Tensor();
+  });
+}
+
+}  // namespace
+
 void retain_grad(const Tensor& tensor) {
   if (!tensor.requires_grad()) fail("retain_grad: the tensor does not require grad");
   if (is_leaf(tensor.impl())) return;
   AutogradSlot& slot = slot_of(tensor.impl());
   if (slot.retainer) return;
-  // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in
-  // time.
-  slot.retainer = tensor->node;
-  slot.retain_hook = add_hook(tensor, [&slot](const Tensor& g) {
-    slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
-    return Tensor();
-  });
+  keep_from(tensor, slot);
+}
+
+void move_retained(const Tensor& tensor) {
+  AutogradSlot& slot = slot_of(tensor.impl());
+  if (!slot.retainer) return;
+  remove_hook(*slot.retainer, slot.retain_hook);
+  keep_from(tensor, slot);
 }
 
 }  // namespace unspool::exec

@@ -35,6 +35,7 @@ struct HookList {
     TensorHook hook;
   };
   std::vector<Entry> entries;
+  std::string origin;  // in anomaly mode: where the node's operation was called
 };
 
 class Node : public GraphNode {
@@ -118,7 +119,9 @@ void set_gradient(const Tensor& tensor, Tensor grad);
 // Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no
 // gradient.
 Edge edge_of(TensorImpl& impl);
-inline bool is_leaf(const TensorImpl& impl) { return !impl.node; }
+inline bool is_leaf(const TensorImpl& impl) {
+  return !impl.node && !(impl.is_stale() && impl.needs_gradient());
+}
 LeafNode& accumulator_of(TensorImpl& leaf);
 
 // Registers a hook on the tensor's cotangent and returns the id by which remove_hook finds it.
@@ -126,5 +129,7 @@ std::uint64_t add_hook(const Tensor& tensor, TensorHook hook);
 void remove_hook(GraphNode& node, std::uint64_t id);
 // Keeps the gradient of a tensor that is not a leaf.
 void retain_grad(const Tensor& tensor);
+// After the tensor got another node: what retain_grad() asked for follows it there.
+void move_retained(const Tensor& tensor);
 
 }  // namespace unspool::exec

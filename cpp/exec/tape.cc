@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "exec/views.h"
 #include "ops/api.h"
 #include "ops/vjp.h"
 
@@ -93,7 +94,7 @@ Reads reads_of(const ops::Record& record, std::span<const Operand> in, bool& any
   Reads reads = 0;
   any = false;
   for (std::size_t i = 0; i < in.size(); ++i) {
-    if (!in[i].is_tensor() || !in[i].impl().requires_grad) continue;
+    if (!in[i].is_tensor() || !exec::needs_gradient(in[i].impl())) continue;
     if (record.joint_vjp.cotangents) {
       reads |= record.joint_vjp.reads;
       any = true;
@@ -104,7 +105,9 @@ Reads reads_of(const ops::Record& record, std::span<const Operand> in, bool& any
       any = true;
     }
   }
-  return reads;
+  // A rule of an operation with any number of operands declares more than this call may have.
+  const Reads absent = in.size() < kOutputBit ? (1u << kOutputBit) - (1u << in.size()) : 0;
+  return reads & ~absent;
 }
 
 class OpNode final : public Node {
@@ -175,6 +178,20 @@ class OpNode final : public Node {
   friend class TapeVjp;
 };
 
+// A view is kept without its base where the base may yet get a history that leads back to the node.
+Operand without_base(const Operand& operand) {
+  if (!operand.is_tensor() || !operand.impl().base) return operand;
+  TensorImpl& view = operand.impl();
+  const bool base_is_fixed = view.base->requires_grad && !view.base->node;
+  const bool is_own_leaf = view.requires_grad && !view.node;
+  if (base_is_fixed || is_own_leaf) return operand;
+  Tensor copy = operand.tensor().alias();
+  copy->node = view.node;
+  copy->output_nr = view.output_nr;
+  copy->requires_grad = view.requires_grad;
+  return copy;
+}
+
 OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten) {
   std::size_t sizes = 0;
   for (const Tensor& tensor : out) sizes += tensor.sizes().size();
@@ -186,7 +203,8 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
              static_cast<std::uint32_t>(call.attrs.size()), reads);
   node->bytes_ = static_cast<std::uint32_t>(l.total);
   for (std::size_t i = 0; i < call.in.size(); ++i) {
-    ::new (node->edges() + i) Edge(call.in[i].is_tensor() ? edge_of(call.in[i].impl()) : Edge{});
+    const bool has_rule = call.op.record.joint_vjp.cotangents || rule_for(call.op.record, i);
+    ::new (node->edges() + i) Edge(has_rule && call.in[i].is_tensor() ? edge_of(call.in[i].impl()) : Edge{});
   }
   auto* saved = node->at<Saved>(l.saved);
   std::size_t next = 0;
@@ -196,8 +214,9 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
     if (bit >= kOutputBit) {
       node->save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
     } else if (static_cast<std::size_t>(bit) < call.in.size()) {
-      const bool is_old = bit == 0 && overwritten;
-      place->keep(is_old ? Operand(overwritten) : call.in[static_cast<std::size_t>(bit)]);
+      const Operand& operand = call.in[static_cast<std::size_t>(bit)];
+      const bool is_old = overwritten && operand.is_tensor() && &operand.impl() == &out[0].impl();
+      place->keep(is_old ? Operand(overwritten) : without_base(operand));
     }
   }
   for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
@@ -349,16 +368,25 @@ bool needs_record(const ops::Op& op, std::span<const Operand> in) {
   const ops::ThreadState& state = ops::thread_state();
   if (!state.grad_enabled || !op.record.is_differentiable()) return false;
   for (const Operand& operand : in) {
-    if (operand.is_tensor() && operand.impl().requires_grad) return true;
+    if (operand.is_tensor() && operand.impl().needs_gradient()) return true;
   }
   return false;
 }
 
-void record(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
+ops::Reads reads_of(const ops::Call& call) {
+  bool any = false;
+  return reads_of(call.op.record, call.in, any);
+}
+
+Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
   bool any = false;
   const Reads reads = reads_of(call.op.record, call.in, any);
-  if (!any) return;
-  const Ref<GraphNode> node(OpNode::make(call, out, reads, overwritten));
+  return any ? Ref<GraphNode>(OpNode::make(call, out, reads, overwritten)) : nullptr;
+}
+
+void record(const ops::Call& call, std::span<Tensor> out) {
+  const Ref<GraphNode> node = make_node(call, out, {});
+  if (!node) return;
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (!is_floating(out[i].dtype())) continue;
     out[i]->node = node;

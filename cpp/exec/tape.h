@@ -11,9 +11,16 @@ namespace unspool::exec {
 // True when a call over these operands must be recorded.
 bool needs_record(const ops::Op& op, std::span<const ops::Operand> in);
 
-// Makes the outputs the results of a new node. `writer` names the in-place operation when output 0 was one of
-// the inputs before; `overwritten` is then that input's value from before the change, where a rule reads it.
-void record(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten = {});
+// Which values the rules of this call will read.
+ops::Reads reads_of(const ops::Call& call);
+
+// Makes the outputs the results of a new node.
+void record(const ops::Call& call, std::span<Tensor> out);
+
+// The node of a call; nothing when no rule leads to an operand that needs a gradient. After an in-place
+// change, output 0 is one of the operands; `overwritten` is then its value from before, where a rule reads
+// it.
+Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten);
 
 // What was saved by a recorded operation, for inspection: its name, scope and the number of bytes it keeps
 // alive.

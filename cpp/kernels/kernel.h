@@ -19,6 +19,8 @@ struct Fault {
   std::int64_t value = 0;
   // Valid are 0 <= value < limit; 0 means a division by zero, -1 that `what` says it all about place `value`.
   std::int64_t limit = 0;
+  // Of an index that may be negative: the dimension, of size `limit`, that it indexes.
+  std::int32_t dim = -1;
 };
 
 // Absent optional tensors are views with null data and ndim -1. Numbers written in place of tensors arrive as

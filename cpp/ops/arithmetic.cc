@@ -61,16 +61,28 @@ Tensor logit_of(const Call& c) {
   return log(x / (1 - x));
 }
 
-Tensor masked_fill(const Call& c) {
+namespace {
+
+// What masked_fill writes, once it is known to fit.
+Operand fill_value(const Call& c) {
   if (c[1].impl().dtype != Dtype::kBool) c.fail("mask must be bool, got ", name(c[1].impl().dtype));
   if (c[2].ndim() > 0) c.fail("value must be a number or a 0-d tensor, got shape ", to_string(c.sizes(2)));
   const Dtype dtype = c[0].impl().dtype;
-  if (dtype == Dtype::kBool && c[2].is_number()) return where(c[1], c[2].number() != 0, c[0]);
+  if (dtype == Dtype::kBool && c[2].is_number()) return Operand(c[2].number() != 0);
   if (c[2].category() > category(dtype)) {
     c.fail("a value of a higher category than the input's ", name(dtype),
            " would lose information; convert the input");
   }
-  return to(where(c[1], c[2], c[0]), dtype);
+  return c[2].is_tensor() ? Operand(to(c.tensor(2), dtype)) : c[2];
+}
+
+}  // namespace
+
+Tensor masked_fill(const Call& c) { return to(where(c[1], fill_value(c), c[0]), c[0].impl().dtype); }
+
+void change_masked_fill(const Call& c, const Tensor& target) {
+  const Operand operands[3] = {c[1], fill_value(c), c[0]};
+  emitter().emit_into({op_of<WhereOp>, operands, {}}, target);
 }
 
 Tensor replace_non_finite(const Call& c) {

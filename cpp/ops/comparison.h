@@ -216,6 +216,7 @@ struct WhereMethod {
 };
 
 Tensor masked_fill(const Call& call);
+void change_masked_fill(const Call& call, const Tensor& target);
 
 struct MaskedFill {
   static constexpr Record record{
@@ -225,7 +226,8 @@ struct MaskedFill {
       .doc = "The input with `value` (a number or a 0-d tensor) wherever the bool mask holds.",
       .args = {tensor(), tensor("mask"), operand("value")},
       .has_in_place = true,
-      .compose = [](const Call& call, std::span<Tensor> out) { out[0] = masked_fill(call); }};
+      .compose = [](const Call& call, std::span<Tensor> out) { out[0] = masked_fill(call); },
+      .change = change_masked_fill};
 };
 
 struct IsClose {

@@ -119,6 +119,8 @@ struct Record {
   void (*infer)(Inference&) = nullptr;  // of element-wise operations: checks beyond the family's
   Geometry (*view)(const Call&) = nullptr;
   void (*compose)(const Call&, std::span<Tensor> out) = nullptr;
+  // A composite's in-place form, where it is more than the result copied back.
+  void (*change)(const Call&, const Tensor& target) = nullptr;
   void (*compose_many)(const Call&,
                        std::vector<Tensor>& out) = nullptr;  // where the number of outputs varies
   Rules vjp{};

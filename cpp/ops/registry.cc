@@ -20,6 +20,7 @@
 #include "ops/matmul.h"
 #include "ops/normalization.h"
 #include "ops/padding.h"
+#include "ops/picking.h"
 #include "ops/pointwise.h"
 #include "ops/recurrent.h"
 #include "ops/pooling.h"
@@ -29,6 +30,7 @@
 #include "ops/shape.h"
 #include "ops/shuffle.h"
 #include "ops/softmax.h"
+#include "ops/strided.h"
 #include "ops/update.h"
 
 namespace unspool::ops {
@@ -58,8 +60,7 @@ std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
-              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, ShuffleOps>();
+              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, ShuffleOps, StridedOps, PickingOps>();
   return all;
 }
 

@@ -146,31 +146,6 @@ Geometry diagonal_geometry(const Call& c) {
   return g;
 }
 
-Geometry strided_geometry(const Call& c) {
-  const TensorImpl& x = c[0].impl();
-  Geometry g{c.dims("size"), c.dims("stride"),
-             c.given("storage_offset") ? c.integer("storage_offset") : x.offset};
-  if (g.sizes.size() != g.strides.size()) {
-    c.fail("size ", to_string(g.sizes), " and stride ", to_string(g.strides), " differ in length");
-  }
-  std::int64_t last = g.offset;
-  const bool empty = checked_numel(g.sizes, c.name()) == 0;
-  for (std::size_t i = 0; i < g.sizes.size(); ++i) {
-    if (g.strides[i] < 0) c.fail_as(ErrorKind::kValue, "negative stride in ", to_string(g.strides));
-    std::int64_t reach = 0;
-    if (__builtin_mul_overflow(std::max<std::int64_t>(g.sizes[i] - 1, 0), g.strides[i], &reach) ||
-        __builtin_add_overflow(last, reach, &last)) {
-      c.fail("stride ", to_string(g.strides), " overflows");
-    }
-  }
-  const auto available = static_cast<std::int64_t>(x.storage->bytes() / size_of(x.dtype));
-  if (g.offset < 0 || (!empty && last >= available)) {
-    c.fail("size ", to_string(g.sizes), ", stride ", to_string(g.strides), " and storage_offset ", g.offset,
-           " reach outside the storage of ", available, " elements");
-  }
-  return g;
-}
-
 Tensor flatten(const Call& c) {
   const Tensor x = c.tensor(0);
   const int first = normalize_dim(c.integer("start_dim"), x.ndim(), c.name());

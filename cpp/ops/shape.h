@@ -20,7 +20,6 @@ Geometry select_geometry(const Call&);
 Geometry squeeze_geometry(const Call&);
 Geometry unsqueeze_geometry(const Call&);
 Geometry diagonal_geometry(const Call&);
-Geometry strided_geometry(const Call&);
 
 constexpr Record view_op(Text name, Text formula, Text doc, Args args, Geometry (*geometry)(const Call&),
                          Rule rule) {
@@ -169,17 +168,6 @@ struct DiagonalBackward {
       .vjp = {{kNothing, [](Vjp& v) {
                  return call<Diagonal>({v.g()}, {v.integer("offset"), v.integer("dim1"), v.integer("dim2")});
                }}}};
-};
-
-struct AsStrided {
-  static constexpr Record record = [] {
-    Record r = view_op("as_strided", "input's storage under size, stride and offset",
-                       "A view of the storage under any geometry that stays inside it. Not differentiable.",
-                       {tensor(), dims("size"), dims("stride"), optional_integer("storage_offset")},
-                       strided_geometry, {});
-    r.vjp = {};
-    return r;
-  }();
 };
 
 struct Contiguous {
@@ -389,7 +377,7 @@ struct Triu {
 };
 
 using ShapeOps = OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze,
-                        Diagonal, DiagonalBackward, AsStrided, Contiguous, Clone, Cast, CopyInto, Reshape,
+                        Diagonal, DiagonalBackward, Contiguous, Clone, Cast, CopyInto, Reshape,
                         Flatten, Unflatten, TransposeMatrix, Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs,
                         ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
 

@@ -46,6 +46,12 @@ class TensorImpl : public RefCounted<TensorImpl> {
     return {data(), sizes.data(), strides.data(), static_cast<std::int32_t>(sizes.size()), dtype, contiguous};
   }
 
+  // A view whose base has since got another history; exec/views.h brings it up to date.
+  bool is_stale() const { return base && history != base->history; }
+  bool needs_gradient() const {
+    return requires_grad || (is_stale() && base->requires_grad && !made_without_grad);
+  }
+
   Ref<Storage> storage;
   std::int64_t offset = 0;  // in elements
   std::int64_t numel = 0;
@@ -53,12 +59,16 @@ class TensorImpl : public RefCounted<TensorImpl> {
   bool contiguous = true;
   bool requires_grad = false;   // set on leaves by the user, on results by the tape
   bool inference = false;       // made under inference_mode: may not be saved by the tape
+  bool made_without_grad = false;  // a view that was taken while gradients were off
   std::uint32_t output_nr = 0;  // which output of `node` this tensor is
   Dims sizes;
   Dims strides;
   Ref<GraphNode> node;                 // empty for leaves
   std::unique_ptr<GradientSlot> slot;  // empty unless needed
-  Ref<TensorImpl> base;                // for a view of a tensor with history: whose storage it shows
+  Ref<TensorImpl> base;                // for a view: the tensor whose storage it shows, itself no view
+  // Of a base: how often its history was replaced by an in-place change. Of a view: what that count was when
+  // the view's own node was made.
+  std::uint32_t history = 0;
   void* python = nullptr;              // the living Python wrapper, if any; not owned
 
  private:
@@ -93,7 +103,7 @@ class Tensor {
   const Dims& strides() const { return impl_->strides; }
   std::int64_t size(int d) const { return impl_->sizes[static_cast<std::size_t>(d)]; }
   bool is_contiguous() const { return impl_->contiguous; }
-  bool requires_grad() const { return impl_->requires_grad; }
+  bool requires_grad() const { return impl_->needs_gradient(); }
 
   void* data() const { return impl_->data(); }
   View view() const { return impl_->view(); }

@@ -34,6 +34,16 @@ def allclose(
     return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
 
 
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """Give the places of the nonzero elements, in row-major order, as int64.
+
+    Returns:
+        A matrix with one row per element and one column per dimension; with ``as_tuple`` one tensor per
+        dimension, by which the input can be indexed.
+    """
+    return tuple(ops.where(input)) if as_tuple else ops.argwhere(input)
+
+
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     """Give the shape that tensors of the given shapes broadcast to; RuntimeError when they do not fit."""
     tuples = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]

@@ -11,7 +11,7 @@ import numpy as np
 from unspool import _core
 from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
-from unspool._functions import equal
+from unspool._functions import equal, nonzero
 from unspool._handle import RemovableHandle
 from unspool._printing import format_tensor
 
@@ -327,6 +327,7 @@ def attach_methods() -> None:
         "values": _only_sparse("values"),
         "to_sparse": to_sparse,
         "equal": equal,
+        "nonzero": nonzero,
         "__repr__": represent,
         "__format__": format_,
         "__deepcopy__": deepcopy,

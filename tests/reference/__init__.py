@@ -20,6 +20,7 @@ from . import (
     normalization,
     padding,
     pooling,
+    picking,
     reductions,
     shape,
     transcendental,
@@ -44,6 +45,7 @@ ROWS: dict[str, Row] = table(
     *pooling.ROWS.values(),
     *vision.ROWS.values(),
     *normalization.ROWS.values(),
+    *picking.ROWS.values(),
 )
 
 __all__ = ["ROWS", "Row"]

@@ -89,7 +89,6 @@ ROWS = table(
         rtol=EXACT,
         native=True,
         reshapes=False,
-        gradient=False,
         samples=over(
             ((12,), (3, 4), (4, 1)), ((12,), (2, 2), (1, 5), 3), ((3, 4), (4, 3), (1, 4)), ((5,), (), (), 2)
         ),

@@ -25,6 +25,8 @@ std::span<const Kernel> channel_norm_kernels();
 std::span<const Kernel> recurrent_kernels();
 std::span<const Kernel> matmul_kernels();
 std::span<const Kernel> indexing_kernels();
+std::span<const Kernel> strided_kernels();
+std::span<const Kernel> picking_kernels();
 std::span<const Kernel> joining_kernels();
 std::span<const Kernel> creation_kernels();
 std::span<const Kernel> embedding_kernels();

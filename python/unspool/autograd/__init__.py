@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from unspool import _core
 from unspool._core import Tensor
 from unspool._lazy import lazy
+from unspool.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from unspool.autograd.function import Function
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from unspool.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -19,12 +20,14 @@ __all__ = [
     "GradcheckError",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "grad",
     "gradcheck",
     "gradgradcheck",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 

@@ -1,0 +1,96 @@
+// Where nothing stands against it the kernel writes into the tensor itself; otherwise the result is copied.
+#include "bind/out.h"
+
+#include "bind/errors.h"
+#include "bind/tensor_object.h"
+#include "ops/api.h"
+#include "ops/emitter.h"
+#include "ops/shape.h"
+
+namespace unspool::bind {
+namespace {
+
+const Tensor& target_of(const ops::Call& call, PyObject* object) {
+  if (!is_tensor(object)) {
+    fail(ErrorKind::kType, call.op.record.public_name(), "(): argument 'out' must be Tensor, not ",
+         Py_TYPE(object)->tp_name);
+  }
+  return tensor_of(object);
+}
+
+void check_gradients(const ops::Call& call, std::span<const Tensor> targets) {
+  if (!ops::thread_state().grad_enabled) return;
+  bool any = false;
+  for (const Tensor& target : targets) any = any || target.requires_grad();
+  for (const ops::Operand& operand : call.in)
+    any = any || (operand.is_tensor() && operand.impl().needs_gradient());
+  if (any) {
+    fail(
+        call.op.record.public_name(),
+        "(): out= does not support gradients, but one of the arguments requires grad; use the result that is "
+        "returned without out=, or no_grad()");
+  }
+}
+
+// Makes the target a tensor of the result's shape, over the result's memory.
+void adopt(const Tensor& target, const Tensor& result) {
+  const Tensor source = ops::contiguous(ops::to(result, target.dtype()));
+  target->base = nullptr;
+  target->storage = source->storage;
+  target->offset = source->offset;
+  target->numel = source->numel;
+  target->contiguous = source->contiguous;
+  target->sizes = source->sizes;
+  target->strides = source->strides;
+}
+
+void write_result(const ops::Call& call, const Tensor& target, const Tensor& result) {
+  if (category(result.dtype()) > category(target.dtype())) {
+    fail(call.op.record.public_name(), "(): the result is ", name(result.dtype()),
+         " and cannot be written into an out tensor of ", name(target.dtype()));
+  }
+  if (target.sizes() == result.sizes()) {
+    const ops::Operand operands[2] = {target, result};
+    const ops::Attr attrs[1] = {false};
+    ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, target);
+    return;
+  }
+  if (target.numel() != 0) {
+    fail(call.op.record.public_name(), "(): the result has shape ", to_string(result.sizes()),
+         ", but out has shape ", to_string(target.sizes()),
+         "; pass an empty tensor, which takes on the shape");
+  }
+  adopt(target, result);
+}
+
+// Whether the kernel's output can only be what `target` is, or an error.
+bool goes_straight(const ops::Call& call, const Tensor& target) {
+  const ops::Kind kind = call.op.record.kind;
+  return target.numel() > 0 && (kind == ops::Kind::kElementwise || kind == ops::Kind::kKernel);
+}
+
+}  // namespace
+
+void write_out(const ops::Call& call, PyObject* out) {
+  const auto count = static_cast<std::size_t>(call.op.record.outputs.size());
+  SmallVector<Tensor, 4> targets;
+  if (count == 1) {
+    targets.push_back(target_of(call, out));
+  } else {
+    const bool is_list = PyTuple_Check(out) || PyList_Check(out);
+    if (!is_list || static_cast<std::size_t>(PySequence_Fast_GET_SIZE(out)) != count) {
+      fail(ErrorKind::kType, call.op.record.public_name(), "(): argument 'out' must be a tuple of ", count,
+           " Tensors");
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      targets.push_back(target_of(call, PySequence_Fast_GET_ITEM(out, static_cast<Py_ssize_t>(i))));
+    }
+  }
+  check_gradients(call, {targets.data(), targets.size()});
+  if (count == 1 && goes_straight(call, targets[0])) return ops::emitter().emit_into(call, targets[0]);
+  Tensor results[ops::kMaxOutputs];
+  ops::emitter().emit(call, {results, count});
+  for (std::size_t i = 0; i < count; ++i) write_result(call, targets[i], results[i]);
+}
+
+}  // namespace unspool::bind

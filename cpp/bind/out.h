@@ -1,0 +1,14 @@
+// The out= argument of operations.
+#pragma once
+
+#include <Python.h>
+
+#include "ops/call.h"
+
+namespace unspool::bind {
+
+// Runs the call and writes its results into `out`: a tensor, or a tuple or list with one for each output. A
+// tensor without elements takes on the result's shape; any other must have it.
+void write_out(const ops::Call& call, PyObject* out);
+
+}  // namespace unspool::bind
