@@ -6,11 +6,13 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
+#include "ops/bits.h"
 #include "ops/comparison.h"
 #include "ops/convolution.h"
 #include "ops/creation.h"
 #include "ops/ctc.h"
 #include "ops/distance.h"
+#include "ops/drawing.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/im2col.h"
@@ -22,14 +24,18 @@
 #include "ops/padding.h"
 #include "ops/picking.h"
 #include "ops/pointwise.h"
-#include "ops/recurrent.h"
 #include "ops/pooling.h"
+#include "ops/recurrent.h"
 #include "ops/reduction.h"
+#include "ops/repeating.h"
 #include "ops/resample.h"
 #include "ops/sampling.h"
+#include "ops/scan.h"
+#include "ops/scatter.h"
 #include "ops/shape.h"
 #include "ops/shuffle.h"
 #include "ops/softmax.h"
+#include "ops/sorting.h"
 #include "ops/strided.h"
 #include "ops/update.h"
 
@@ -60,7 +66,11 @@ std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
-              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, ShuffleOps, StridedOps, PickingOps>();
+              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
+              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
+              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps,
+              ResampleOps, SamplingOps, ShuffleOps, StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps,
+              RepeatingOps, DrawingOps, BitsOps>();
   return all;
 }
 

@@ -70,7 +70,11 @@ struct AllKernels {
                                im2col_kernels(),
                                recurrent_kernels(),
                                strided_kernels(),
-                               picking_kernels()}) {
+                               picking_kernels(),
+                               scatter_kernels(),
+                               sorting_kernels(),
+                               drawing_kernels(),
+                               bits_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }
