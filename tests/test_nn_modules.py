@@ -26,11 +26,6 @@ ELSEWHERE = {
     "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d", "Elementwise",
     "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention", "RNNBase", "RNN",
     "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell",
-    "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Dropout", "RReLU",
-    "AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
-    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
-    "TransformerEncoderLayer", "AdaptiveLogSoftmaxWithLoss", "CTCLoss", "MultiLabelMarginLoss", "NLLLoss2d",
-    "Elementwise", "TripletMarginWithDistanceLoss", "Embedding", "EmbeddingBag", "MultiheadAttention",
     "FractionalMaxPool2d", "FractionalMaxPool3d",
 }  # fmt: skip
 

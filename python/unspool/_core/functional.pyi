@@ -3,10 +3,113 @@
 from collections.abc import Sequence
 from typing import SupportsIndex, overload
 
-from unspool._core import Tensor, _DtypeLike
+from unspool._core import (
+    Tensor,
+    _AdaptiveMaxPool1dWithIndicesResult,
+    _AdaptiveMaxPool2dWithIndicesResult,
+    _AdaptiveMaxPool3dWithIndicesResult,
+    _DtypeLike,
+    _FractionalMaxPool2dResult,
+    _FractionalMaxPool3dResult,
+    _MaxPool1dWithIndicesResult,
+    _MaxPool2dWithIndicesResult,
+    _MaxPool3dWithIndicesResult,
+)
+
+@overload
+def adaptive_avg_pool1d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Means over windows that divide the last dimension into output_size parts."""
+
+@overload
+def adaptive_avg_pool1d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
+    """Means over windows that divide the last dimension into output_size parts."""
+
+@overload
+def adaptive_avg_pool2d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Means over windows that divide the last 2 dimensions into output_size parts."""
+
+@overload
+def adaptive_avg_pool2d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
+    """Means over windows that divide the last 2 dimensions into output_size parts."""
+
+@overload
+def adaptive_avg_pool3d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Means over windows that divide the last 3 dimensions into output_size parts."""
+
+@overload
+def adaptive_avg_pool3d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
+    """Means over windows that divide the last 3 dimensions into output_size parts."""
+
+@overload
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
+) -> _AdaptiveMaxPool1dWithIndicesResult:
+    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, *output_size: SupportsIndex
+) -> _AdaptiveMaxPool1dWithIndicesResult:
+    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
+) -> _AdaptiveMaxPool2dWithIndicesResult:
+    """Maxima over windows that divide the last 2 dimensions into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, *output_size: SupportsIndex
+) -> _AdaptiveMaxPool2dWithIndicesResult:
+    """Maxima over windows that divide the last 2 dimensions into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
+) -> _AdaptiveMaxPool3dWithIndicesResult:
+    """Maxima over windows that divide the last 3 dimensions into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, *output_size: SupportsIndex
+) -> _AdaptiveMaxPool3dWithIndicesResult:
+    """Maxima over windows that divide the last 3 dimensions into output_size parts, and their positions."""
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Sets elements to selu's negative saturation value with probability p and rescales so that mean and variance stay, when training (Klambauer et al. 2017)."""
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Means over windows that slide over the last dimension."""
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+) -> Tensor:
+    """Means over windows that slide over the last 2 dimensions."""
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+) -> Tensor:
+    """Means over windows that slide over the last 3 dimensions."""
 
 def batch_norm(
     input: Tensor,
@@ -36,6 +139,9 @@ def binary_cross_entropy_with_logits(
 
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Continuously differentiable exponential linear unit (Barron 2017)."""
+
+def channel_shuffle(input: Tensor, groups: SupportsIndex) -> Tensor:
+    """Deals the channels of (N, C, ...) out of `groups` groups in turn (Zhang et al. 2018)."""
 
 @overload
 def conv1d(
@@ -233,6 +339,22 @@ def fold(
 ) -> Tensor:
     """Sum of windows, (batch, channels * taps, windows) or without batch, into images (batch, channels, height, width) of the given output_size; the transpose of unfold."""
 
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    output_size: SupportsIndex | Sequence[SupportsIndex],
+    random_samples: Tensor,
+) -> _FractionalMaxPool2dResult:
+    """Maxima over windows at pseudo-random places of the last 2 dimensions (Graham 2014), which samples (N, C, 2) decide, and their positions."""
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    output_size: SupportsIndex | Sequence[SupportsIndex],
+    random_samples: Tensor,
+) -> _FractionalMaxPool3dResult:
+    """Maxima over windows at pseudo-random places of the last 3 dimensions (Graham 2014), which samples (N, C, 3) decide, and their positions."""
+
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -339,10 +461,97 @@ def logsigmoid(input: Tensor) -> Tensor:
 def logsigmoid_(input: Tensor) -> Tensor:
     """Logarithm of the sigmoid, without overflow."""
 
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Power means over windows that slide over the last dimension, times the size of the window."""
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Power means over windows that slide over the last 2 dimensions, times the size of the window."""
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Power means over windows that slide over the last 3 dimensions, times the size of the window."""
+
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
     """Ranking of two inputs; target 1 when input1 should be larger, else -1."""
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last dimension."""
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> _MaxPool1dWithIndicesResult:
+    """max_pool1d and the position of each maximum in its plane."""
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last 2 dimensions."""
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> _MaxPool2dWithIndicesResult:
+    """max_pool2d and the position of each maximum in its plane."""
+
+def max_pool3d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last 3 dimensions."""
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> _MaxPool3dWithIndicesResult:
+    """max_pool3d and the position of each maximum in its plane."""
 
 def mish(input: Tensor) -> Tensor:
     """Self-regularised activation (Misra 2019)."""
@@ -382,6 +591,12 @@ def pad(
     value: float | None = None,
 ) -> Tensor:
     """Pads the last dimensions: pad = (before, after) of the last, then of the one before it, and so on. mode 'constant' writes value and may cut (negative pads); 'reflect', 'replicate' and 'circular' continue the last 1 to 3 dimensions of a (N, C, ...) or (C, ...) tensor."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: SupportsIndex) -> Tensor:
+    """Moves groups of r^2 channels into blocks of r x r pixels (Shi et al. 2016)."""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: SupportsIndex) -> Tensor:
+    """Moves blocks of r x r pixels into channels: the reverse of pixel_shuffle."""
 
 def poisson_nll_loss(
     input: Tensor,

@@ -6,6 +6,7 @@ from typing import SupportsIndex, overload
 from unspool._core import (
     Generator,
     Tensor,
+    _AdaptiveMaxPoolResult,
     _AttentionBackwardResult,
     _AttentionResult,
     _CentralMomentResult,
@@ -14,6 +15,7 @@ from unspool._core import (
     _CtcLossForwardResult,
     _DtypeLike,
     _EmbeddingBagMaxResult,
+    _FractionalMaxPoolResult,
     _LinalgCholeskyResult,
     _LinalgEighResult,
     _LinalgInverseResult,
@@ -22,12 +24,39 @@ from unspool._core import (
     _LinalgSlogdetResult,
     _LinalgSolveResult,
     _LinalgSvdResult,
+    _MaxPoolIndicesResult,
+    _MaxPoolResult,
     _NllLossForwardResult,
     _RecurrentBackwardResult,
     _RecurrentResult,
     _RowNormBackwardResult,
     _RowNormResult,
+    _SelectRankResult,
 )
+
+@overload
+def adaptive_avg_pool(input: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Means over windows that divide a plane into `size` parts."""
+
+@overload
+def adaptive_avg_pool(input: Tensor, *size: SupportsIndex) -> Tensor:
+    """Means over windows that divide a plane into `size` parts."""
+
+@overload
+def adaptive_avg_pool_backward(grad: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """The transpose of adaptive_avg_pool."""
+
+@overload
+def adaptive_avg_pool_backward(grad: Tensor, *size: SupportsIndex) -> Tensor:
+    """The transpose of adaptive_avg_pool."""
+
+@overload
+def adaptive_max_pool(input: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -> _AdaptiveMaxPoolResult:
+    """Maxima over windows that divide a plane into `size` parts."""
+
+@overload
+def adaptive_max_pool(input: Tensor, *size: SupportsIndex) -> _AdaptiveMaxPoolResult:
+    """Maxima over windows that divide a plane into `size` parts."""
 
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """An arithmetic progression."""
@@ -61,6 +90,28 @@ def attention_backward(
 ) -> _AttentionBackwardResult:
     """Cotangents of query, key and value of attention."""
 
+def avg_pool(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    count_include_pad: bool,
+    divisor_override: SupportsIndex | None = None,
+) -> Tensor:
+    """Means over sliding windows."""
+
+def avg_pool_backward(
+    grad: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    count_include_pad: bool,
+    divisor_override: SupportsIndex | None = None,
+) -> Tensor:
+    """The transpose of avg_pool."""
+
 def bce_core(input: Tensor, other: Tensor | float) -> Tensor:
     """Binary cross-entropy of probabilities, logarithms held above -100."""
 
@@ -86,6 +137,15 @@ def bernoulli_of(
 
 def cast(input: Tensor, dtype: _DtypeLike | None = None) -> Tensor:
     """A copy in another dtype; gradients are converted back."""
+
+def cauchy_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    median: float,
+    sigma: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Independent Cauchy numbers."""
 
 def cdist_backward(grad: Tensor, x1: Tensor, x2: Tensor, distance: Tensor, p: float) -> Tensor:
     """Cotangent of x1 of cdist_forward."""
@@ -273,6 +333,21 @@ def fill_(
 ) -> Tensor:
     """A constant tensor."""
 
+@overload
+def fractional_max_pool(
+    input: Tensor,
+    samples: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+) -> _FractionalMaxPoolResult:
+    """Maxima over windows at pseudo-random places (Graham 2014)."""
+
+@overload
+def fractional_max_pool(
+    input: Tensor, samples: Tensor, size: SupportsIndex | Sequence[SupportsIndex], *kernel: SupportsIndex
+) -> _FractionalMaxPoolResult:
+    """Maxima over windows at pseudo-random places (Graham 2014)."""
+
 def gelu_erf(input: Tensor) -> Tensor:
     """Gaussian error linear unit, exact."""
 
@@ -297,16 +372,133 @@ def gelu_tanh_slope(input: Tensor) -> Tensor:
 def gelu_tanh_slope_(input: Tensor) -> Tensor:
     """Derivative of the tanh approximation of gelu."""
 
+def geometric_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    p: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Throws up to the first success of probability p."""
+
+@overload
+def grid_sample_at(
+    input: Tensor,
+    grid: Tensor,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """Samples (N, C, ...) at the points (N, ..., 2 or 3) of a grid, with weights differentiated as orders say."""
+
+@overload
+def grid_sample_at(
+    input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: bool, *orders: SupportsIndex
+) -> Tensor:
+    """Samples (N, C, ...) at the points (N, ..., 2 or 3) of a grid, with weights differentiated as orders say."""
+
+@overload
+def grid_sample_slope(
+    grad: Tensor,
+    input: Tensor,
+    grid: Tensor,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """The cotangent of grid_sample_at for the grid, summed over channels."""
+
+@overload
+def grid_sample_slope(
+    grad: Tensor,
+    input: Tensor,
+    grid: Tensor,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    *orders: SupportsIndex,
+) -> Tensor:
+    """The cotangent of grid_sample_at for the grid, summed over channels."""
+
+@overload
+def grid_sample_spread(
+    grad: Tensor,
+    grid: Tensor,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: SupportsIndex | Sequence[SupportsIndex],
+    size: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """The transpose of grid_sample_at for the input."""
+
+@overload
+def grid_sample_spread(
+    grad: Tensor,
+    grid: Tensor,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: SupportsIndex | Sequence[SupportsIndex],
+    *size: SupportsIndex,
+) -> Tensor:
+    """The transpose of grid_sample_at for the input."""
+
 def huber_core(input: Tensor, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
 def huber_core_(input: Tensor, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
+@overload
+def index(input: Tensor, indices: Sequence[Tensor], dims: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """The elements that broadcast integer tensors name along some dimensions; negative ones count from the end."""
+
+@overload
+def index(input: Tensor, indices: Sequence[Tensor], *dims: SupportsIndex) -> Tensor:
+    """The elements that broadcast integer tensors name along some dimensions; negative ones count from the end."""
+
+@overload
+def index_onto(
+    source: Tensor,
+    indices: Sequence[Tensor],
+    size: SupportsIndex | Sequence[SupportsIndex],
+    dims: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """The transpose of index. Places named several times get the sum, in the order of the indices."""
+
+@overload
+def index_onto(
+    source: Tensor,
+    indices: Sequence[Tensor],
+    size: SupportsIndex | Sequence[SupportsIndex],
+    *dims: SupportsIndex,
+) -> Tensor:
+    """The transpose of index. Places named several times get the sum, in the order of the indices."""
+
 def index_select_backward(
     index: Tensor, source: Tensor, size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex
 ) -> Tensor:
     """The transpose of index_select."""
+
+def index_write(
+    input: Tensor,
+    values: Tensor,
+    indices: Sequence[Tensor],
+    dims: SupportsIndex | Sequence[SupportsIndex],
+    accumulate: bool = False,
+) -> Tensor:
+    """A copy with the elements named by integer tensors replaced by values, or increased by them."""
+
+def index_write_(
+    input: Tensor,
+    values: Tensor,
+    indices: Sequence[Tensor],
+    dims: SupportsIndex | Sequence[SupportsIndex],
+    accumulate: bool = False,
+) -> Tensor:
+    """A copy with the elements named by integer tensors replaced by values, or increased by them."""
 
 def linalg_cholesky(input: Tensor) -> _LinalgCholeskyResult:
     """Lower Cholesky factor, from the lower triangle. info is 0, or the order of the leading minor that is not positive."""
@@ -347,8 +539,117 @@ def linalg_svd(input: Tensor, full_matrices: bool) -> _LinalgSvdResult:
 def linspace_of(start: float, end: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """Evenly spaced numbers, ends included."""
 
+def log_normal_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    mean: float,
+    std: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Exponentials of independent normal numbers."""
+
 def log_softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of log_softmax from its output."""
+
+@overload
+def max_pool(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+) -> _MaxPoolResult:
+    """Maxima over windows of at most 256 places, and which place each maximum had in its window."""
+
+@overload
+def max_pool(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    *dilation: SupportsIndex,
+) -> _MaxPoolResult:
+    """Maxima over windows of at most 256 places, and which place each maximum had in its window."""
+
+@overload
+def max_pool_backward(
+    grad: Tensor,
+    place: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """Sends cotangents to the elements that won."""
+
+@overload
+def max_pool_backward(
+    grad: Tensor,
+    place: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    *dilation: SupportsIndex,
+) -> Tensor:
+    """Sends cotangents to the elements that won."""
+
+@overload
+def max_pool_indices(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+) -> _MaxPoolIndicesResult:
+    """Maxima over sliding windows."""
+
+@overload
+def max_pool_indices(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    *dilation: SupportsIndex,
+) -> _MaxPoolIndicesResult:
+    """Maxima over sliding windows."""
+
+@overload
+def max_pool_pick(
+    input: Tensor,
+    place: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    dilation: SupportsIndex | Sequence[SupportsIndex],
+) -> Tensor:
+    """Picks the elements that won: the transpose of max_pool_backward."""
+
+@overload
+def max_pool_pick(
+    input: Tensor,
+    place: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    kernel: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    padding: SupportsIndex | Sequence[SupportsIndex],
+    *dilation: SupportsIndex,
+) -> Tensor:
+    """Picks the elements that won: the transpose of max_pool_backward."""
+
+@overload
+def max_unpool(input: Tensor, indices: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Puts values at the positions that max pooling gave; what is put last stays."""
+
+@overload
+def max_unpool(input: Tensor, indices: Tensor, *size: SupportsIndex) -> Tensor:
+    """Puts values at the positions that max pooling gave; what is put last stays."""
 
 def multilabel_margin_loss_backward(grad: Tensor, input: Tensor, target: Tensor) -> Tensor:
     """Cotangent of the scores of multilabel_margin_loss."""
@@ -375,6 +676,12 @@ def nll_loss_forward(
     ignore_index: SupportsIndex = -100,
 ) -> _NllLossForwardResult:
     """Negative log likelihood of class indices, and the total weight."""
+
+def nonzero_count(input: Tensor) -> Tensor:
+    """How many elements are nonzero."""
+
+def nonzero_places(input: Tensor, count: SupportsIndex) -> Tensor:
+    """The places of the first `count` nonzero elements, one row each."""
 
 def norm2(
     input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
@@ -444,6 +751,9 @@ def randperm_of(
 ) -> Tensor:
     """A random permutation."""
 
+def recurrence(a: Tensor, b: Tensor, dim: SupportsIndex, reversed: bool = False) -> Tensor:
+    """A linear recurrence along a dimension."""
+
 def recurrent(
     input: Tensor,
     hidden: Tensor | None,
@@ -475,6 +785,50 @@ def recurrent_backward(
     batch_sizes: SupportsIndex | Sequence[SupportsIndex] | None = None,
 ) -> _RecurrentBackwardResult:
     """Backpropagation through time (Werbos 1990)."""
+
+def resample(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    mode: str,
+    align_corners: bool,
+    antialias: bool,
+    step_d: float,
+    step_h: float,
+    step_w: float,
+) -> Tensor:
+    """Linear or cubic interpolation (mode 'linear', 'cubic') of the last 1 to 3 dimensions of (N, C, ...), optionally smoothed before shrinking."""
+
+def resample_backward(
+    grad: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    mode: str,
+    align_corners: bool,
+    antialias: bool,
+    step_d: float,
+    step_h: float,
+    step_w: float,
+) -> Tensor:
+    """The transpose of resample."""
+
+def resample_nearest(
+    input: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    exact: bool,
+    step_d: float,
+    step_h: float,
+    step_w: float,
+) -> Tensor:
+    """Nearest neighbours in the last 1 to 3 dimensions of (N, C, ...); exact counts from the centers of elements."""
+
+def resample_nearest_backward(
+    grad: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    exact: bool,
+    step_d: float,
+    step_h: float,
+    step_w: float,
+) -> Tensor:
+    """The transpose of resample_nearest."""
 
 def round_half_even(input: Tensor) -> Tensor:
     """The nearest integer, ties to even."""
@@ -509,10 +863,25 @@ def row_norm_backward(
 ) -> _RowNormBackwardResult:
     """Cotangents of row_norm; those that are not asked for come out empty."""
 
+def runs(input: Tensor) -> Tensor:
+    """For every row of a matrix the run of equal rows that it belongs to."""
+
+def scatter_amax(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with places raised to elements of src."""
+
+def scatter_amin(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with places lowered to elements of src."""
+
+def scatter_multiply(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor | float) -> Tensor:
+    """A copy of the input with places multiplied by elements of src."""
+
 def scatter_onto(
     index: Tensor, source: Tensor, size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex
 ) -> Tensor:
     """The transpose of gather."""
+
+def select_rank(input: Tensor, rank: SupportsIndex, dim: SupportsIndex, keepdim: bool) -> _SelectRankResult:
+    """The element that would stand in a place if the line were sorted."""
 
 def sigmoid_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of sigmoid from its output."""
@@ -533,6 +902,54 @@ def slice_backward(
 
 def softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of softmax from its output."""
+
+def sort_rows(input: Tensor) -> Tensor:
+    """Indices that put the rows in lexicographic order."""
+
+def strided_add(
+    source: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    offset: SupportsIndex,
+    whole_size: SupportsIndex | Sequence[SupportsIndex],
+    whole_stride: SupportsIndex | Sequence[SupportsIndex],
+    whole_offset: SupportsIndex,
+) -> Tensor:
+    """The transpose of strided_gather; regions may overlap themselves."""
+
+def strided_gather(
+    whole: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    offset: SupportsIndex,
+    whole_size: SupportsIndex | Sequence[SupportsIndex],
+    whole_stride: SupportsIndex | Sequence[SupportsIndex],
+    whole_offset: SupportsIndex,
+) -> Tensor:
+    """A copy of a region of `whole`, which is laid out as whole_stride says, not as its own strides do."""
+
+def strided_scatter(
+    whole: Tensor,
+    source: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    offset: SupportsIndex,
+    whole_size: SupportsIndex | Sequence[SupportsIndex],
+    whole_stride: SupportsIndex | Sequence[SupportsIndex],
+    whole_offset: SupportsIndex,
+) -> Tensor:
+    """A copy of `whole` with a region, which does not overlap itself, replaced by `source`."""
+
+def strided_view(
+    whole: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    offset: SupportsIndex,
+    whole_size: SupportsIndex | Sequence[SupportsIndex],
+    whole_stride: SupportsIndex | Sequence[SupportsIndex],
+    whole_offset: SupportsIndex,
+) -> Tensor:
+    """A view of any geometry that stays inside the storage."""
 
 def tanh_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of tanh from its output."""

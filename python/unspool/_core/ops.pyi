@@ -6,11 +6,21 @@ from typing import SupportsIndex, overload
 from unspool._core import (
     Generator,
     Tensor,
+    _AdaptiveMaxPool1dResult,
+    _CummaxResult,
+    _CumminResult,
     _DtypeLike,
+    _KthvalueResult,
     _MaxDimResult,
+    _MaxPool1dWithIndicesResult,
+    _MedianDimResult,
     _MinDimResult,
+    _ModeResult,
+    _NanmedianDimResult,
+    _SortResult,
     _StdMeanResult,
     _StdMeanUnbiasedResult,
+    _TopkResult,
     _VarMeanResult,
     _VarMeanUnbiasedResult,
 )
@@ -32,6 +42,24 @@ def acosh(input: Tensor) -> Tensor:
 
 def acosh_(input: Tensor) -> Tensor:
     """Inverse hyperbolic cosine."""
+
+@overload
+def adaptive_avg_pool1d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """Means over windows that divide the last dimension into output_size parts."""
+
+@overload
+def adaptive_avg_pool1d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
+    """Means over windows that divide the last dimension into output_size parts."""
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
+) -> _AdaptiveMaxPool1dResult:
+    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+
+@overload
+def adaptive_max_pool1d(input: Tensor, *output_size: SupportsIndex) -> _AdaptiveMaxPool1dResult:
+    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
 
 def add(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Sum. On bool tensors: logical or."""
@@ -90,13 +118,30 @@ def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = Fals
 def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first smallest element along dim, or in the flattened input when dim is None."""
 
+def argsort(
+    input: Tensor, dim: SupportsIndex = -1, descending: bool = False, *, stable: bool | None = None
+) -> Tensor:
+    """The indices of sort."""
+
+def argwhere(input: Tensor) -> Tensor:
+    """The places of the nonzero elements, one row each, in row-major order; int64."""
+
 def as_strided(
     input: Tensor,
     size: SupportsIndex | Sequence[SupportsIndex],
     stride: SupportsIndex | Sequence[SupportsIndex],
     storage_offset: SupportsIndex | None = None,
 ) -> Tensor:
-    """A view of the storage under any geometry that stays inside it. Not differentiable."""
+    """A view of the storage under any geometry that stays inside it."""
+
+def as_strided_scatter(
+    input: Tensor,
+    src: Tensor,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex],
+    storage_offset: SupportsIndex | None = None,
+) -> Tensor:
+    """A copy of input with the elements replaced that as_strided would show."""
 
 def asin(input: Tensor) -> Tensor:
     """Inverse sine, in radians."""
@@ -128,6 +173,16 @@ def atanh(input: Tensor) -> Tensor:
 def atanh_(input: Tensor) -> Tensor:
     """Inverse hyperbolic tangent."""
 
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Means over windows that slide over the last dimension."""
+
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1.0, alpha: float = 1.0
 ) -> Tensor:
@@ -155,6 +210,12 @@ def bitwise_and(input: Tensor | float, other: Tensor | float) -> Tensor:
 def bitwise_and_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise and; logical on bool tensors."""
 
+def bitwise_left_shift(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the left by `other` places."""
+
+def bitwise_left_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the left by `other` places."""
+
 def bitwise_not(input: Tensor) -> Tensor:
     """Bitwise complement; logical not on bool tensors."""
 
@@ -166,6 +227,12 @@ def bitwise_or(input: Tensor | float, other: Tensor | float) -> Tensor:
 
 def bitwise_or_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise or; logical on bool tensors."""
+
+def bitwise_right_shift(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the right by `other` places; the sign is kept."""
+
+def bitwise_right_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the right by `other` places; the sign is kept."""
 
 def bitwise_xor(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise xor; logical on bool tensors."""
@@ -184,6 +251,11 @@ def broadcast_to(input: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -
 def broadcast_to(input: Tensor, *size: SupportsIndex) -> Tensor:
     """A view that repeats dimensions of size 1."""
 
+def bucketize(
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """The bucket between sorted boundaries that each element falls into; with right=True, buckets hold their lower end."""
+
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Joins tensors along an existing dimension; the other sizes must agree."""
 
@@ -200,6 +272,9 @@ def ceil_(input: Tensor) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Continuously differentiable exponential linear unit (Barron 2017)."""
+
+def channel_shuffle(input: Tensor, groups: SupportsIndex) -> Tensor:
+    """Deals the channels of (N, C, ...) out of `groups` groups in turn (Zhang et al. 2018)."""
 
 def chunk(input: Tensor, chunks: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along a dimension; the last may be smaller."""
@@ -416,13 +491,52 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: SupportsIndex = 1, eps: float
 def count_nonzero(input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None) -> Tensor:
     """How many elements are nonzero, as int64."""
 
+def cummax(input: Tensor, dim: SupportsIndex) -> _CummaxResult:
+    """Largest element so far along a dimension and where it is: the last of equal ones; NaN wins."""
+
+def cummin(input: Tensor, dim: SupportsIndex) -> _CumminResult:
+    """Smallest element so far along a dimension and where it is: the last of equal ones; NaN wins."""
+
+def cumprod(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
+    """Running product along a dimension. Integers and bool multiply to int64."""
+
 def cumsum(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
     """Running sum along a dimension. Integers and bool sum to int64."""
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Running integral along a dimension by the trapezoidal rule."""
+
+def diag(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
+    """The diagonal of a matrix as a vector, or a matrix of zeros with a vector on its diagonal."""
+
+def diag_embed(
+    input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = -2, dim2: SupportsIndex = -1
+) -> Tensor:
+    """Matrices of zeros, in two dimensions of the result, with the last dimension of the input on a diagonal."""
+
+def diagflat(input: Tensor, offset: SupportsIndex = 0) -> Tensor:
+    """A matrix of zeros with the flattened input on a diagonal."""
 
 def diagonal(
     input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1
 ) -> Tensor:
     """A view of a diagonal of two dimensions, which are dropped; the diagonal becomes the last dimension."""
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1
+) -> Tensor:
+    """A copy of input with a diagonal replaced."""
+
+def diff(
+    input: Tensor,
+    n: SupportsIndex = 1,
+    dim: SupportsIndex = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Differences of neighbours along a dimension, n times over, with prepend and append joined on first. On bool: exclusive or."""
 
 def digamma(input: Tensor) -> Tensor:
     """Logarithmic derivative of gamma."""
@@ -559,6 +673,12 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64."""
 
+def gcd(input: Tensor, other: Tensor | float) -> Tensor:
+    """Greatest common divisor; gcd(0, 0) is 0."""
+
+def gcd_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Greatest common divisor; gcd(0, 0) is 0."""
+
 def ge(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater or equal, element by element; gives bool."""
 
@@ -593,6 +713,34 @@ def hypot(input: Tensor, other: Tensor | float) -> Tensor:
 def hypot_(input: Tensor, other: Tensor | float) -> Tensor:
     """Length of the hypotenuse."""
 
+def index_add(
+    input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor, *, alpha: float = 1.0
+) -> Tensor:
+    """Adds the slices of source to those that a 1-d integer index names along a dimension."""
+
+def index_add_(
+    input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor, *, alpha: float = 1.0
+) -> Tensor:
+    """Adds the slices of source to those that a 1-d integer index names along a dimension."""
+
+def index_copy(input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor) -> Tensor:
+    """Replaces the slices that a 1-d integer index names along a dimension by those of source."""
+
+def index_copy_(input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor) -> Tensor:
+    """Replaces the slices that a 1-d integer index names along a dimension by those of source."""
+
+def index_fill(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """Sets the slices that a 1-d integer index names along a dimension to a number or 0-d tensor."""
+
+def index_fill_(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """Sets the slices that a 1-d integer index names along a dimension to a number or 0-d tensor."""
+
+def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """Replaces, or with accumulate increases, the elements that index tensors and masks name, one for each of the first dimensions. Without accumulate the last of several values for one place stays."""
+
+def index_put_(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """Replaces, or with accumulate increases, the elements that index tensors and masks name, one for each of the first dimensions. Without accumulate the last of several values for one place stays."""
+
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
     """Copies the slices that a 1-d integer index names along a dimension."""
 
@@ -617,11 +765,25 @@ def isclose(
 def isfinite(input: Tensor) -> Tensor:
     """Neither infinite nor NaN; gives bool."""
 
+def isin(
+    elements: Tensor | float,
+    test_elements: Tensor | float,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+) -> Tensor:
+    """Whether each element is one of test_elements; gives bool, negated with invert."""
+
 def isinf(input: Tensor) -> Tensor:
     """Positive or negative infinity; gives bool."""
 
 def isnan(input: Tensor) -> Tensor:
     """Not a number; gives bool."""
+
+def kthvalue(
+    input: Tensor, k: SupportsIndex, dim: SupportsIndex = -1, keepdim: bool = False
+) -> _KthvalueResult:
+    """The k-th smallest element along a dimension (k from 1) and where it is."""
 
 def layer_norm(
     input: Tensor,
@@ -632,6 +794,12 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Tensor:
     """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
+
+def lcm(input: Tensor, other: Tensor | float) -> Tensor:
+    """Least common multiple; 0 where either is 0."""
+
+def lcm_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Least common multiple; 0 where either is 0."""
 
 def le(input: Tensor, other: Tensor | float) -> Tensor:
     """Less or equal, element by element; gives bool."""
@@ -684,6 +852,9 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 def logaddexp_(input: Tensor, other: Tensor) -> Tensor:
     """Logarithm of a sum of exponentials, without overflow."""
 
+def logcumsumexp(input: Tensor, dim: SupportsIndex) -> Tensor:
+    """Logarithm of the running sum of exponentials along a dimension, without overflow."""
+
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Both are nonzero; gives bool."""
 
@@ -729,6 +900,15 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
 def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
     """The input with `value` (a number or a 0-d tensor) wherever the bool mask holds."""
 
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The input with the elements of source, in order, where the bool mask holds."""
+
+def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The input with the elements of source, in order, where the bool mask holds."""
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the bool mask holds, in row-major order; both broadcast."""
+
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product: 1-d operands are vectors, 2-d matrices; leading dimensions are batches and broadcast."""
 
@@ -744,6 +924,46 @@ def max(input: Tensor, other: Tensor) -> Tensor:
 def max(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MaxDimResult:
     """Largest elements along a dimension and where they are."""
 
+def max_pool1d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last dimension."""
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> _MaxPool1dWithIndicesResult:
+    """max_pool1d and the position of each maximum in its plane."""
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last 2 dimensions."""
+
+def max_pool3d(
+    input: Tensor,
+    kernel_size: SupportsIndex | Sequence[SupportsIndex],
+    stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    padding: SupportsIndex | Sequence[SupportsIndex] = 0,
+    dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Maxima over windows that slide over the last 3 dimensions."""
+
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; NaN where either is NaN."""
 
@@ -758,6 +978,14 @@ def mean(
     dtype: _DtypeLike | None = None,
 ) -> Tensor:
     """Mean over the given dimensions (all by default); needs a floating dtype."""
+
+@overload
+def median(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MedianDimResult:
+    """The lower median along a dimension and where it is; NaN where there is one."""
+
+@overload
+def median(input: Tensor) -> Tensor:
+    """The lower median of all elements; NaN where there is one."""
 
 @overload
 def min(input: Tensor) -> Tensor:
@@ -780,6 +1008,9 @@ def minimum_(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices, (n, k) · (k, m). Broadcasting is matmul's."""
 
+def mode(input: Tensor, dim: SupportsIndex = -1, keepdim: bool = False) -> _ModeResult:
+    """The most frequent element along a dimension, of several the smallest, and its last place."""
+
 @overload
 def movedim(
     input: Tensor,
@@ -794,11 +1025,23 @@ def movedim(
 ) -> Tensor:
     """A view with the given dimensions moved to new places; the others keep their order."""
 
+def msort(input: Tensor) -> Tensor:
+    """Elements in order along the first dimension."""
+
 def mul(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
 def mul_(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
+
+def multinomial(
+    input: Tensor,
+    num_samples: SupportsIndex,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draws num_samples indices (int64) from each row of weights, which need not sum to 1; no index twice unless replacement is set."""
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector."""
@@ -812,6 +1055,24 @@ def nan_to_num_(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """Replaces NaN by `nan` and infinities by the given numbers, by default the dtype's largest and smallest."""
+
+@overload
+def nanmedian(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _NanmedianDimResult:
+    """The lower median along a dimension of the elements that are not NaN, and where it is."""
+
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The lower median of all elements that are not NaN."""
+
+def nanquantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: SupportsIndex | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """quantile without the NaNs."""
 
 def narrow(input: Tensor, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
     """A view of a range along a dimension."""
@@ -827,6 +1088,12 @@ def neg(input: Tensor) -> Tensor:
 
 def neg_(input: Tensor) -> Tensor:
     """Negation. Not defined for bool: use logical_not."""
+
+def nextafter(input: Tensor, other: Tensor | float) -> Tensor:
+    """The next floating number towards other."""
+
+def nextafter_(input: Tensor, other: Tensor | float) -> Tensor:
+    """The next floating number towards other."""
 
 @overload
 def norm(
@@ -859,6 +1126,15 @@ def permute(input: Tensor, dims: SupportsIndex | Sequence[SupportsIndex]) -> Ten
 def permute(input: Tensor, *dims: SupportsIndex) -> Tensor:
     """A view with the dimensions in the given order."""
 
+def pixel_shuffle(input: Tensor, upscale_factor: SupportsIndex) -> Tensor:
+    """Moves groups of r^2 channels into blocks of r x r pixels (Shi et al. 2016)."""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: SupportsIndex) -> Tensor:
+    """Moves blocks of r x r pixels into channels: the reverse of pixel_shuffle."""
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson numbers with a rate per element."""
+
 def positive(input: Tensor) -> Tensor:
     """The input itself. Not defined for bool."""
 
@@ -875,6 +1151,22 @@ def prod(
     input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, dtype: _DtypeLike | None = None
 ) -> Tensor:
     """Product over one dimension (all by default). Integers and bool multiply to int64."""
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Replaces, or with accumulate increases, elements by their place in row-major order."""
+
+def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Replaces, or with accumulate increases, elements by their place in row-major order."""
+
+def quantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: SupportsIndex | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Quantiles over a dimension (all elements by default), for a number or a vector q in [0, 1], which becomes the first dimension. interpolation is 'linear', 'lower', 'higher', 'midpoint' or 'nearest'; NaN where there is one."""
 
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension; a view where possible."""
@@ -913,6 +1205,13 @@ def rms_norm(
 ) -> Tensor:
     """Root-mean-square normalization over the last dimensions (Zhang and Sennrich 2019); eps None is the dtype's machine epsilon."""
 
+def roll(
+    input: Tensor,
+    shifts: SupportsIndex | Sequence[SupportsIndex],
+    dims: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> Tensor:
+    """Elements moved on along dimensions; those pushed out come in again at the start. Without dims the flattened input is rolled."""
+
 def round(input: Tensor, *, decimals: SupportsIndex = 0) -> Tensor:
     """The nearest number with the given count of decimals, ties to even."""
 
@@ -931,8 +1230,74 @@ def rsub(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
 def rsub_(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Reversed difference."""
 
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, *, reduce: str) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter(
+    input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float, *, reduce: str
+) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src written to the places that index names along dim; the last write to a place stays. With reduce='add' or 'multiply' they are combined with what is there."""
+
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """A copy of the input with a number written to the places that index names along dim."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, *, reduce: str) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter_(
+    input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float, *, reduce: str
+) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src written to the places that index names along dim; the last write to a place stays. With reduce='add' or 'multiply' they are combined with what is there."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """A copy of the input with a number written to the places that index names along dim."""
+
+def scatter_add(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src added in the places that index names along dim, in the index's order."""
+
+def scatter_add_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src added in the places that index names along dim, in the index's order."""
+
+def scatter_reduce(
+    input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Reduces the elements of src that index sends to one place, and what the input has there unless include_self is False. reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'."""
+
+def scatter_reduce_(
+    input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Reduces the elements of src that index sends to one place, and what the input has there unless include_self is False. reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'."""
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor | float,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where numbers would be inserted into sorted rows (the last dimension) to keep them sorted: before equal elements, or behind them with right=True or side='right'. Gives int64, or int32 with out_int32."""
+
 def select(input: Tensor, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
     """A view of one index along a dimension, which is dropped."""
+
+def select_scatter(input: Tensor, src: Tensor, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
+    """A copy of input with one index along dim replaced."""
 
 def selu(input: Tensor) -> Tensor:
     """Scaled exponential linear unit (Klambauer et al. 2017), alpha = 1.6732632, scale = 1.0507010."""
@@ -964,8 +1329,23 @@ def sinh(input: Tensor) -> Tensor:
 def sinh_(input: Tensor) -> Tensor:
     """Hyperbolic sine."""
 
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: SupportsIndex = 0,
+    start: SupportsIndex | None = None,
+    end: SupportsIndex | None = None,
+    step: SupportsIndex = 1,
+) -> Tensor:
+    """A copy of input with a slice replaced."""
+
 def softmax(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
     """Exponentials normalised to sum 1 along dim."""
+
+def sort(
+    input: Tensor, dim: SupportsIndex = -1, descending: bool = False, *, stable: bool | None = None
+) -> _SortResult:
+    """Elements in order along a dimension and where they came from (int64). Equal ones keep their order, with or without `stable`; NaN counts as the largest."""
 
 @overload
 def split(input: Tensor, split_size: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
@@ -1051,6 +1431,12 @@ def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tenso
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
 
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements at places in row-major order, in the index's shape."""
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: SupportsIndex | None = None) -> Tensor:
+    """gather with broadcasting; without dim over the elements in row-major order."""
+
 def tan(input: Tensor) -> Tensor:
     """Tangent of an angle in radians."""
 
@@ -1069,8 +1455,31 @@ def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """Replaces values not above the threshold."""
 
+@overload
+def tile(input: Tensor, dims: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """repeat, where missing counts, for the first dimensions, are 1."""
+
+@overload
+def tile(input: Tensor, *dims: SupportsIndex) -> Tensor:
+    """repeat, where missing counts, for the first dimensions, are 1."""
+
+def topk(
+    input: Tensor, k: SupportsIndex, dim: SupportsIndex = -1, largest: bool = True, sorted: bool = True
+) -> _TopkResult:
+    """The k largest (or smallest) elements along a dimension, in order, and where they are. Of equal ones the first; NaN counts as the largest."""
+
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
     """A view with two dimensions swapped."""
+
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Integral along a dimension by the trapezoidal rule, over points x or of spacing dx (1 by default)."""
+
+def trapz(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Alias of trapezoid."""
 
 def tril(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
     """Lower triangle of the last two dimensions."""
@@ -1140,8 +1549,13 @@ def var_mean(
 def var_mean(input: Tensor, unbiased: bool) -> _VarMeanUnbiasedResult:
     """Variance, with or without Bessel's correction, and mean of all elements."""
 
+@overload
 def where(condition: Tensor, input: Tensor | float, other: Tensor | float) -> Tensor:
     """Elements of input where the condition holds, else of other."""
+
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]:
+    """The places of the nonzero elements, one int64 tensor per dimension."""
 
 def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Product with a logarithm, 0 where the input is 0 (NaN where the other is NaN)."""

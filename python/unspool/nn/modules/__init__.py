@@ -157,18 +157,6 @@ from unspool.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from unspool.nn.modules.rnn import (
-    GRU,
-    LSTM,
-    RNN,
-    RNNBase,
-)
-from unspool.nn.modules.rnn_cell import (
-    GRUCell,
-    LSTMCell,
-    RNNCell,
-    RNNCellBase,
-)
 from unspool.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -190,6 +178,18 @@ from unspool.nn.modules.pooling import (
     MaxUnpool1d,
     MaxUnpool2d,
     MaxUnpool3d,
+)
+from unspool.nn.modules.rnn import (
+    GRU,
+    LSTM,
+    RNN,
+    RNNBase,
+)
+from unspool.nn.modules.rnn_cell import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    RNNCellBase,
 )
 from unspool.nn.modules.sparse import (
     Embedding,
@@ -264,9 +264,9 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
-    "GRUCell",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -281,10 +281,10 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
-    "LSTMCell",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
