@@ -14,7 +14,7 @@ import unspool as us
 from unspool.demo import DEMOS
 from unspool.demo import __main__ as command_line
 
-DIGITS_NEEDS = ("sklearn", "matplotlib", "tqdm", "safetensors")
+DIGITS_NEEDS = ("sklearn", "matplotlib", "tqdm")
 
 
 def accuracies(text: str) -> list[float]:

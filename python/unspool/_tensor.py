@@ -292,6 +292,11 @@ def _changing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Give the in-place form of a function."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.requires_grad and self.is_leaf and _core.is_grad_enabled():
+            raise RuntimeError(
+                f"{function.__name__}_: a leaf that requires grad cannot be changed in place; use no_grad(), "
+                "or work on a clone()"
+            )
         return self.copy_(function(self, *args, **kwargs))
 
     method.__doc__ = f"{function.__name__}, with the result written into this tensor."

@@ -55,7 +55,7 @@ def pool(x: Array, windows: Windows, reduce: Callable[[Array, Array], Any]) -> A
     """reduce(values, flat positions) of every window: values of shape (..., elements), padding left out."""
     n = len(windows)
     batch, sizes = x.shape[:-n], x.shape[-n:]
-    flat = x.reshape(*batch, -1)
+    flat = x.reshape(*batch, int(np.prod(sizes)))
     shape = [len(w) for w in windows]
     results = []
     for window in itertools.product(*windows):
@@ -142,7 +142,12 @@ def max_unpool(n: int) -> Callable[..., Array]:
         sizes = [(size - 1) * step + kernel - 2 * padding for size in x.shape[-n:]]
         batch = x.shape[:-n]
         out = np.zeros((*batch, int(np.prod(sizes))), x.dtype)
-        np.put_along_axis(out, index.reshape(*batch, -1), x.reshape(*batch, -1), -1)
+        np.put_along_axis(
+            out,
+            index.reshape(*batch, int(np.prod(index.shape[len(batch) :]))),
+            x.reshape(*batch, int(np.prod(x.shape[len(batch) :]))),
+            -1,
+        )
         return out.reshape(*batch, *sizes)
 
     return function
@@ -252,8 +257,8 @@ def _unpool_samples(n: int) -> Callable[[Draw], Iterator[Sample]]:
 def _fractional_samples(n: int) -> Callable[[Draw], Iterator[Sample]]:
     def samples(draw: Draw) -> Iterator[Sample]:
         for size, kernel in ((2, 2), (3, 2), (1, 3)):
-            u = draw(2, 2, n, low=0.0, high=0.99)
-            yield call(draw.distinct(2, 2, *(6, 5, 5)[:n]), kernel, size, _random_samples=u)
+            u = draw(1, 2, n, low=0.0, high=0.99)
+            yield call(draw.distinct(1, 2, *(6, 5, 4)[-n:]), kernel, size, _random_samples=u)
 
     return samples
 

@@ -61,6 +61,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     require_tensors("pdist", input=input)
     if input.dim() != 2:
         raise RuntimeError(f"pdist: only supports 2-d inputs, got {tuple(input.shape)}")
+    if not p >= 0:
+        raise RuntimeError(f"pdist: p must not be negative, got {p}")
     rows = input.shape[0]
     if rows < 2:
         return input.reshape(-1)[:0]

@@ -13,7 +13,7 @@ from typing import Any
 import unspool
 from unspool import _core
 from unspool._core import Tensor
-from unspool.nn._functional.common import ops
+from unspool.nn._functional.common import ops, require_tensors
 
 Ints = int | Sequence[int]
 
@@ -238,16 +238,34 @@ def _each(value: Any, ndim: int) -> list[int]:
     return [int(value)] * ndim if isinstance(value, int) else [int(v) for v in value]
 
 
+def _put_back(name: str, input: Tensor, indices: Tensor, sizes: list[int]) -> Tensor:
+    try:
+        return _core.hidden.max_unpool(input, indices, sizes)
+    except RuntimeError as error:
+        raise RuntimeError(str(error).replace("max_unpool", name, 1)) from None
+
+
 def _unpool(
     ndim: int, input: Tensor, indices: Tensor, kernel_size: Ints, stride: Any, padding: Ints, size: Any
 ) -> Tensor:
     name = f"max_unpool{ndim}d"
+    require_tensors(name, input=input, indices=indices)
+    if indices.dtype != _core.int64:
+        raise RuntimeError(f"{name}: indices must be int64, got {indices.dtype}")
+    if indices.shape != input.shape:
+        raise RuntimeError(
+            f"{name}: indices {tuple(indices.shape)} must have the shape of input {tuple(input.shape)}"
+        )
+    if input.ndim not in (ndim + 1, ndim + 2):
+        raise RuntimeError(
+            f"{name}: input must have {ndim + 1} or {ndim + 2} dimensions, got {tuple(input.shape)}"
+        )
     kernel, pads = _each(kernel_size, ndim), _each(padding, ndim)
     steps = kernel if stride is None or stride == [] else _each(stride, ndim)
     own = input.shape[-ndim:]
     usual = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(own, steps, kernel, pads, strict=True)]
     if size is None:
-        return _core.hidden.max_unpool(input, indices, usual)
+        return _put_back(name, input, indices, usual)
     wanted = list(size)
     if len(wanted) == input.ndim:
         wanted = wanted[-ndim:]
@@ -261,7 +279,7 @@ def _unpool(
             raise ValueError(
                 f"{name}: invalid output_size {wanted}: each size must lie within one stride of {usual}"
             )
-    return _core.hidden.max_unpool(input, indices, wanted)
+    return _put_back(name, input, indices, wanted)
 
 
 def max_unpool1d(

@@ -10,7 +10,8 @@ from typing import Any
 import unspool
 from unspool import _core
 from unspool._core import Tensor
-from unspool.nn import functional as F
+from unspool._core import functional as ops
+from unspool.nn._functional.common import require_tensors
 
 RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 MODES = ("nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area")
@@ -88,11 +89,12 @@ def interpolate(
         ValueError: none or both of size and scale_factor, or options that do not go with the mode.
         NotImplementedError: an unknown mode, or one that does not fit the number of dimensions.
     """
+    require_tensors("interpolate", input=input)
     _check_mode(input, mode, align_corners, antialias)
     sizes, steps = _target(input, size, scale_factor, recompute_scale_factor)
     ndim = input.ndim - 2
     if mode == "area":
-        pools = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+        pools = (ops.adaptive_avg_pool1d, ops.adaptive_avg_pool2d, ops.adaptive_avg_pool3d)
         return pools[ndim - 1](input, sizes)
     padded = [0.0] * (3 - ndim) + steps
     if mode in ("nearest", "nearest-exact"):
@@ -113,7 +115,7 @@ def upsample(
 ) -> Tensor:
     """Old name of ``interpolate``."""
     warnings.warn("nn.functional.upsample is deprecated; use interpolate", stacklevel=2)
-    return F.interpolate(input, size, scale_factor, mode, align_corners)
+    return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(
@@ -123,7 +125,7 @@ def upsample_nearest(
 ) -> Tensor:
     """Old name of ``interpolate`` with mode "nearest"."""
     warnings.warn("nn.functional.upsample_nearest is deprecated; use interpolate", stacklevel=2)
-    return F.interpolate(input, size, scale_factor, mode="nearest")
+    return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(
@@ -133,7 +135,7 @@ def upsample_bilinear(
 ) -> Tensor:
     """Old name of ``interpolate`` with mode "bilinear" and aligned corners."""
     warnings.warn("nn.functional.upsample_bilinear is deprecated; use interpolate", stacklevel=2)
-    return F.interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
 def grid_sample(
@@ -159,14 +161,13 @@ def grid_sample(
         ValueError: an unknown mode.
         RuntimeError: shapes or dtypes that do not go together.
     """
+    require_tensors("grid_sample", input=input, grid=grid)
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(f"grid_sample: mode must be 'bilinear', 'nearest' or 'bicubic', got {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
             f"grid_sample: padding_mode must be 'zeros', 'border' or 'reflection', got {padding_mode!r}"
         )
-    if align_corners is None:
-        warnings.warn("grid_sample: align_corners is False by default; say which is meant", stacklevel=2)
     orders = [0] * max(input.ndim - 2, 1)
     return _core.hidden.grid_sample_at(input, grid, mode, padding_mode, bool(align_corners), orders)
 
@@ -194,10 +195,9 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         ValueError: theta that is not floating or does not fit the size; a size with zeros.
         NotImplementedError: a size of another length.
     """
+    require_tensors("affine_grid", theta=theta)
     if not theta.is_floating_point():
         raise ValueError(f"affine_grid: expected theta to have floating point type, got {theta.dtype}")
-    if align_corners is None:
-        warnings.warn("affine_grid: align_corners is False by default; say which is meant", stacklevel=2)
     if len(size) not in (4, 5):
         raise NotImplementedError(f"affine_grid: size must have 4 or 5 numbers, got {tuple(size)}")
     ndim = len(size) - 2
