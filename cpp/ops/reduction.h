@@ -441,9 +441,8 @@ struct NormText {
 };
 
 using ReductionOps = OpList<SumOp, MeanOp, ProdOp, Amax, Amin>;  // folds
-using OtherReductions =
-    OpList<Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax, Argmin, AnyOp, AllOp,
-           CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean, VarMeanAll, StdMean, StdMeanAll,
-           LogSumExp, Norm2, VectorNorm, Norm, NormText>;
+using OtherReductions = OpList<Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax, Argmin,
+                               AnyOp, AllOp, CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean,
+                               VarMeanAll, StdMean, StdMeanAll, LogSumExp, Norm2, VectorNorm, Norm, NormText>;
 
 }  // namespace unspool::ops

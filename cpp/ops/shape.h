@@ -376,9 +376,9 @@ struct Triu {
       {kNothing, [](Vjp& v) { return call<Triu>({v.g()}, {v.integer("diagonal")}); }});
 };
 
-using ShapeOps = OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze,
-                        Diagonal, DiagonalBackward, Contiguous, Clone, Cast, CopyInto, Reshape,
-                        Flatten, Unflatten, TransposeMatrix, Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs,
-                        ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
+using ShapeOps =
+    OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze, Diagonal,
+           DiagonalBackward, Contiguous, Clone, Cast, CopyInto, Reshape, Flatten, Unflatten, TransposeMatrix,
+           Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs, ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
 
 }  // namespace unspool::ops

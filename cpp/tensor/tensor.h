@@ -57,10 +57,10 @@ class TensorImpl : public RefCounted<TensorImpl> {
   std::int64_t numel = 0;
   Dtype dtype = Dtype::kFloat32;
   bool contiguous = true;
-  bool requires_grad = false;   // set on leaves by the user, on results by the tape
-  bool inference = false;       // made under inference_mode: may not be saved by the tape
+  bool requires_grad = false;      // set on leaves by the user, on results by the tape
+  bool inference = false;          // made under inference_mode: may not be saved by the tape
   bool made_without_grad = false;  // a view that was taken while gradients were off
-  std::uint32_t output_nr = 0;  // which output of `node` this tensor is
+  std::uint32_t output_nr = 0;     // which output of `node` this tensor is
   Dims sizes;
   Dims strides;
   Ref<GraphNode> node;                 // empty for leaves
@@ -69,7 +69,7 @@ class TensorImpl : public RefCounted<TensorImpl> {
   // Of a base: how often its history was replaced by an in-place change. Of a view: what that count was when
   // the view's own node was made.
   std::uint32_t history = 0;
-  void* python = nullptr;              // the living Python wrapper, if any; not owned
+  void* python = nullptr;  // the living Python wrapper, if any; not owned
 
  private:
   friend class RefCounted<TensorImpl>;

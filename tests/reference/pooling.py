@@ -257,8 +257,8 @@ def _unpool_samples(n: int) -> Callable[[Draw], Iterator[Sample]]:
 def _fractional_samples(n: int) -> Callable[[Draw], Iterator[Sample]]:
     def samples(draw: Draw) -> Iterator[Sample]:
         for size, kernel in ((2, 2), (3, 2), (1, 3)):
-            u = draw(1, 2, n, low=0.0, high=0.99)
-            yield call(draw.distinct(1, 2, *(6, 5, 4)[-n:]), kernel, size, _random_samples=u)
+            u = draw(1, 1, n, low=0.0, high=0.99)
+            yield call(draw.distinct(1, 1, *(6, 5, 5)[:n]), kernel, size, _random_samples=u)
 
     return samples
 
