@@ -187,6 +187,11 @@ std::vector<Tensor> unrolled(const Vjp& v, std::span<const Operand> in) {
   return result;
 }
 
+// gatesᵀ · x over all rows, by the product that has the many gates as its columns, which is the faster one.
+Tensor weight_cotangent(const Tensor& gates, const Tensor& x) {
+  return contiguous(mT(call<Mm>({mT(x), gates})));
+}
+
 }  // namespace
 
 void recurrent_cotangents(Vjp& v, std::span<Tensor> grads) {
@@ -209,8 +214,8 @@ void recurrent_cotangents(Vjp& v, std::span<Tensor> grads) {
   if (v.wants(0)) grads[0] = reshape(call<Mm>({gates, w}), x.sizes());
   if (v.wants(1)) grads[1] = found[2];
   if (v.wants(2) && has_cell) grads[2] = found[3];
-  if (v.wants(3)) grads[3] = call<Mm>({mT(gates), reshape(x, Dims{rows, x.size(x.ndim() - 1)})});
-  if (v.wants(4)) grads[4] = call<Mm>({mT(hidden_gates), kept(u.size(0), out)});
+  if (v.wants(3)) grads[3] = weight_cotangent(gates, reshape(x, Dims{rows, x.size(x.ndim() - 1)}));
+  if (v.wants(4)) grads[4] = weight_cotangent(hidden_gates, kept(u.size(0), out));
   if (v.wants(5)) grads[5] = sum(gates, Dims{0});
   if (v.wants(6)) grads[6] = !is_gru && grads[5] ? grads[5] : sum(hidden_gates, Dims{0});
   if (v.wants(7) && projects) {
