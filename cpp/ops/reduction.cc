@@ -6,6 +6,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/pointwise.h"
+#include "ops/scan.h"
 
 namespace unspool::ops {
 
@@ -65,6 +66,15 @@ Tensor mean_cotangent(Vjp& v) {
   const double n =
       static_cast<double>(numel(v.sizes(0))) / static_cast<double>(std::max<std::int64_t>(1, v.g().numel()));
   return expand(spread(v, v.g() * (1 / n)), v.sizes(0));
+}
+
+Tensor product_cotangent(Vjp& v) {
+  const Tensor x = v.x();
+  if (x.numel() == 0) return zeros_like(x);
+  const DimSpan dims = dims_of(v);
+  if (dims.size() == 1) return spread(v, v.g()) * product_of_others(x, dims[0]);
+  // Over all dimensions.
+  return spread(v, v.g()) * reshape(product_of_others(reshape(x, Dims{x.numel()}), 0), x.sizes());
 }
 
 void infer_indexed_extremum(Inference& c) {

@@ -68,21 +68,12 @@ struct MeanOp {
   }
 };
 
+Tensor product_cotangent(Vjp& v);
+
 struct ProdOp {
   static constexpr Record record = [] {
     Record r = reduction("prod_dims", "Π input", "Product over the given dimensions.", infer_sum,
-                         {in(0), [](Vjp& v) {
-                            // One zero leaves a derivative only at itself; two leave none.
-                            const Tensor x = v.x();
-                            const DimSpan dims = dims_of(v);
-                            const Tensor is_zero = eq(x, 0);
-                            const Tensor filled = where(is_zero, 1.0, x);
-                            const Tensor rest = call<ProdOp>({filled}, {v.attr("dim"), true, Attr()});
-                            const Tensor zeros = sum(to(is_zero, x.dtype()), dims, true);
-                            const Tensor others =
-                                where(eq(zeros - to(is_zero, x.dtype()), 0), rest / filled, 0.0);
-                            return spread(v, v.g()) * others;
-                          }});
+                         {in(0), product_cotangent});
     r.where = kHidden;
     r.args = {tensor(), optional_dims("dim"), flag("keepdim", false), keyword(dtype())};
     return r;
@@ -449,35 +440,10 @@ struct NormText {
       }};
 };
 
-struct CumsumOp {
-  static constexpr Record record{
-      .name = "cumsum",
-      .formula = "Σ_{k<=i} input[k]",
-      .doc = "Running sum along a dimension. Integers and bool sum to int64.",
-      .args = {tensor(), integer("dim"), keyword(dtype())},
-      .row_major = true,
-      .infer =
-          [](Inference& c) {
-            normalize_dim(c.integer("dim"), c.ndim(0), c.name());
-            Dtype type = c[0].impl().dtype;
-            if (c.given("dtype"))
-              type = c.attr("dtype").dtype();
-            else if (!is_floating(type))
-              type = Dtype::kInt64;
-            c.cast_all(type);
-            c.give(0, c[0].impl().sizes, type);
-          },
-      .vjp = {{kNothing, [](Vjp& v) {
-                 const Dims dim{v.integer("dim")};
-                 const Tensor reversed = call<FlipOp>({v.g()}, {dim});
-                 return call<FlipOp>({call<CumsumOp>({reversed}, {v.integer("dim"), Attr()})}, {dim});
-               }}}};
-};
-
 using ReductionOps = OpList<SumOp, MeanOp, ProdOp, Amax, Amin>;  // folds
 using OtherReductions =
     OpList<Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax, Argmin, AnyOp, AllOp,
            CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean, VarMeanAll, StdMean, StdMeanAll,
-           LogSumExp, Norm2, VectorNorm, Norm, NormText, CumsumOp>;
+           LogSumExp, Norm2, VectorNorm, Norm, NormText>;
 
 }  // namespace unspool::ops

@@ -23,8 +23,11 @@
 #include "ops/pointwise.h"
 #include "ops/recurrent.h"
 #include "ops/reduction.h"
+#include "ops/scan.h"
+#include "ops/scatter.h"
 #include "ops/shape.h"
 #include "ops/softmax.h"
+#include "ops/sorting.h"
 #include "ops/update.h"
 
 namespace unspool::ops {
@@ -56,7 +59,8 @@ std::span<const Op* const> registry() {
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps>();
+              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, ScanOps, SortingOps,
+              ScatterOps>();
   return all;
 }
 

@@ -63,7 +63,9 @@ struct AllKernels {
                                convolution_kernels(),
                                conv_weight_kernels(),
                                im2col_kernels(),
-                               recurrent_kernels()}) {
+                               recurrent_kernels(),
+                               scatter_kernels(),
+                               sorting_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }
