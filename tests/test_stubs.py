@@ -42,6 +42,8 @@ def declared(body: list[ast.stmt]) -> set[str]:
             names.add(statement.name)
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             names.add("" if "TypeAlias" in ast.unparse(statement.annotation) else statement.target.id)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Name):
+            names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
         elif isinstance(statement, ast.ImportFrom):
             names |= {alias.name for alias in statement.names if alias.asname == alias.name}
     return names - {""}

@@ -18,6 +18,7 @@ from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._aliases import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "tools" / "stubs"
@@ -36,6 +37,7 @@ ANNOTATIONS = {
     "int": "SupportsIndex",
     "int or None": "SupportsIndex | None",
     "bool": "bool",
+    "bool or None": "bool | None",
     "str": "str",
     "str or None": "str | None",
     "an int or a tuple of ints": "SupportsIndex | Sequence[SupportsIndex]",
@@ -251,6 +253,16 @@ def python_methods(written: set[str]) -> list[str]:
     return lines
 
 
+def aliases() -> list[str]:
+    """Give the second names of methods."""
+    lines = []
+    for alias, name in sorted(METHODS.items()):
+        for ending in ("", "_"):
+            if hasattr(unspool.Tensor, name + ending):
+                lines.append(f"    {alias}{ending} = {name}{ending}")
+    return lines
+
+
 def operators() -> list[str]:
     """Give the binary operators: plain, reflected and in place."""
     lines = []
@@ -304,7 +316,7 @@ def core() -> str:
         "# <results>": results(),
         "    # <operators>": operators(),
         "    # <methods>": python_methods(written),
-        "    # <operations>": methods(),
+        "    # <operations>": methods() + aliases(),
         "# <factories>": factories(),
     }
     for marker, lines in sections.items():

@@ -6,6 +6,7 @@
 #include "exec/eager.h"
 #include "ops/api.h"
 #include "ops/creation.h"
+#include "ops/sampling.h"
 
 namespace py = pybind11;
 
@@ -199,6 +200,37 @@ void bind_fills() {
         return self;
       },
       py::arg("lambd") = 1.0, py::kw_only(), generator, "Fills with exponential numbers of rate lambd.");
+  method(
+      "cauchy_",
+      [](const Tensor& self, double median, double sigma, py::handle g) {
+        need_floating(self, "cauchy_");
+        if (!(sigma > 0)) fail("cauchy_: sigma must be positive, got ", sigma);
+        fill_with<ops::Cauchy>(self,
+                               {self.sizes(), median, sigma, self.dtype(), generator_of_object(g.ptr())});
+        return self;
+      },
+      py::arg("median") = 0.0, py::arg("sigma") = 1.0, py::kw_only(), generator,
+      "Fills with Cauchy numbers.");
+  method(
+      "log_normal_",
+      [](const Tensor& self, double mean, double std, py::handle g) {
+        need_floating(self, "log_normal_");
+        if (!(std > 0)) fail("log_normal_: std must be positive, got ", std);
+        fill_with<ops::LogNormal>(self,
+                                  {self.sizes(), mean, std, self.dtype(), generator_of_object(g.ptr())});
+        return self;
+      },
+      py::arg("mean") = 1.0, py::arg("std") = 2.0, py::kw_only(), generator,
+      "Fills with exponentials of normal numbers.");
+  method(
+      "geometric_",
+      [](const Tensor& self, double p, py::handle g) {
+        if (!(p > 0 && p < 1)) fail("geometric_: p must lie between 0 and 1, got ", p);
+        if (self.dtype() == Dtype::kBool) fail("geometric_: bool cannot hold counts");
+        fill_with<ops::Geometric>(self, {self.sizes(), p, self.dtype(), generator_of_object(g.ptr())});
+        return self;
+      },
+      py::arg("p"), py::kw_only(), generator, "Fills with the number of throws up to the first success.");
   method(
       "random_",
       [](const Tensor& self, const std::optional<std::int64_t>& first,

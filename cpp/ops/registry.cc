@@ -6,6 +6,7 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
+#include "ops/bits.h"
 #include "ops/comparison.h"
 #include "ops/convolution.h"
 #include "ops/creation.h"
@@ -23,6 +24,8 @@
 #include "ops/pointwise.h"
 #include "ops/recurrent.h"
 #include "ops/reduction.h"
+#include "ops/repeating.h"
+#include "ops/sampling.h"
 #include "ops/scan.h"
 #include "ops/scatter.h"
 #include "ops/shape.h"
@@ -60,7 +63,7 @@ std::span<const Op* const> registry() {
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
               CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, ScanOps, SortingOps,
-              ScatterOps>();
+              ScatterOps, RepeatingOps, SamplingOps, BitsOps>();
   return all;
 }
 

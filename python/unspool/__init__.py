@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from unspool import _core
+from unspool import _aliases, _core, _creating, _mathematics, _rearranging, _statistics
+from unspool._aliases import *  # noqa: F403
 from unspool._config import show_config
 from unspool._core import (
     Generator,
@@ -63,6 +64,8 @@ from unspool._core import (
     zeros_like,
 )
 from unspool._core.ops import *  # noqa: F403
+from unspool._creating import *  # noqa: F403
+from unspool._creating import range_ as range
 from unspool._dtypes import can_cast, finfo, iinfo, is_complex, is_floating_point, promote_types, result_type
 from unspool._functions import (
     allclose,
@@ -77,8 +80,10 @@ from unspool._functions import (
 )
 from unspool._kinds import *  # noqa: F403
 from unspool._kinds import NAMES as _kind_names
-from unspool._lazy import lazy
+from unspool._lazy import lazy, submodules
+from unspool._mathematics import *  # noqa: F403
 from unspool._printing import set_printoptions
+from unspool._rearranging import *  # noqa: F403
 from unspool._settings import (
     are_deterministic_algorithms_enabled,
     compile,
@@ -98,12 +103,13 @@ from unspool._settings import (
     typename,
     use_deterministic_algorithms,
 )
+from unspool._statistics import *  # noqa: F403
 from unspool._tensor import attach_methods
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 attach_methods()
 
-from unspool import autograd, linalg, nn, optim, random  # noqa: E402
+from unspool import autograd, linalg, nn, optim, random, special  # noqa: E402
 from unspool.linalg._older import attach_methods as _attach_linear_algebra  # noqa: E402
 from unspool.linalg._older import (  # noqa: E402
     chain_matmul,
@@ -350,4 +356,8 @@ __all__ = [
     "zeros_like",
 ]
 __all__ += _kind_names
+__all__ += (
+    _aliases.__all__ + _creating.__all__ + _mathematics.__all__ + _rearranging.__all__ + _statistics.__all__
+)
+__all__ += ["range", "special"]
 __all__ += [name for name in dir(_core.ops) if not name.startswith("__")]

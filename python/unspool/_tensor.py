@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unspool import _core
+from unspool import _aliases, _core, _mathematics, _rearranging, _statistics
 from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
 from unspool._functions import equal
@@ -288,6 +288,16 @@ def to_dense(self: Tensor) -> Tensor:
     return self
 
 
+def _changing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Give the in-place form of a function."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self.copy_(function(self, *args, **kwargs))
+
+    method.__doc__ = f"{function.__name__}, with the result written into this tensor."
+    return method
+
+
 def attach_methods() -> None:
     """Put the functions of this file on the compiled Tensor type."""
     methods: dict[str, Any] = {
@@ -337,3 +347,12 @@ def attach_methods() -> None:
     }
     for name, method in methods.items():
         setattr(Tensor, name, method)
+    for module in (_mathematics, _rearranging, _statistics):
+        for name in module.METHODS:
+            setattr(Tensor, name, getattr(module, name))
+    for name in _mathematics.IN_PLACE:
+        setattr(Tensor, f"{name}_", _changing(getattr(_mathematics, name)))
+    for alias, name in _aliases.METHODS.items():
+        for ending in ("", "_"):
+            if hasattr(Tensor, name + ending):
+                setattr(Tensor, alias + ending, getattr(Tensor, name + ending))

@@ -18,6 +18,7 @@ from . import (
     linalg,
     losses,
     normalization,
+    order,
     padding,
     reductions,
     shape,
@@ -38,6 +39,7 @@ ROWS: dict[str, Row] = table(
     *distance.ROWS.values(),
     *losses.ROWS.values(),
     *convolution.ROWS.values(),
+    *order.ROWS.values(),
     *padding.ROWS.values(),
     *normalization.ROWS.values(),
 )

@@ -20,6 +20,8 @@ std::span<const Kernel> reduction_kernels();
 std::span<const Kernel> indexed_extremum_kernels();
 std::span<const Kernel> scan_kernels();
 std::span<const Kernel> scatter_kernels();
+std::span<const Kernel> sampling_kernels();
+std::span<const Kernel> bits_kernels();
 std::span<const Kernel> sorting_kernels();
 std::span<const Kernel> softmax_kernels();
 std::span<const Kernel> row_norm_kernels();

@@ -1,6 +1,7 @@
 // Picking elements and slices by index, and the transposes of that: gather, scatter_onto, index_select and
 // its backward. Additions to one place happen in the order of the index, whatever the number of threads.
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include "kernels/cpu/along.h"
@@ -37,31 +38,43 @@ struct Base {
 std::int64_t size_at(const View& x, int dim) { return dim < x.ndim ? x.sizes[dim] : 1; }
 
 void run_gather(const Context& context, const KernelCall& call) {
+  constexpr std::int64_t kBlock = 2048;  // indices that are checked, and then read again from the cache
   const View &input = call.in[0], &index = call.in[1], &out = call.out[0];
   const std::int64_t n = index.numel();
   if (n == 0) return;
   const int dim = place_of(call.attrs[0].integer(), std::max(index.ndim, 1));
-  if (!indices_are_valid<std::int64_t>(call, index, size_at(input, dim), "index")) return;
+  const std::int64_t limit = size_at(input, dim);
   const Base base(input, index, dim);
   Joint joint(out, index, base.view);
   joint.merge();
   joint.ensure_row();
+  const std::int64_t s0 = joint.row_stride(0), s1 = joint.row_stride(1), s2 = joint.row_stride(2);
+  const bool is_plain = s0 == 1 && s1 == 1 && s2 == 0 && base.step == 1;
+  std::atomic<bool> all_valid = true;
   visit_size(size_of(out.dtype), [&](auto word) {
     using W = decltype(word);
     over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
       Cursor cursor(joint, begin);
       while (begin < end) {
-        const std::int64_t row = std::min(end - begin, cursor.left_in_row());
+        const std::int64_t row = std::min({end - begin, cursor.left_in_row(), kBlock});
         W* to = out.as<W>() + cursor.offset[0];
         const auto* at = index.as<const std::int64_t>() + cursor.offset[1];
         const W* from = input.as<const W>() + cursor.offset[2];
-        const std::int64_t s0 = joint.row_stride(0), s1 = joint.row_stride(1), s2 = joint.row_stride(2);
-        for (std::int64_t i = 0; i < row; ++i) to[i * s0] = from[i * s2 + at[i * s1] * base.step];
+        if (!all_within(at, s1, row, limit)) {
+          all_valid = false;
+          return;
+        }
+        if (is_plain) {
+          for (std::int64_t i = 0; i < row; ++i) to[i] = from[at[i]];
+        } else {
+          for (std::int64_t i = 0; i < row; ++i) to[i * s0] = from[i * s2 + at[i * s1] * base.step];
+        }
         cursor.advance(row);
         begin += row;
       }
     });
   });
+  if (!all_valid) indices_are_valid<std::int64_t>(call, index, limit, "index");  // names the first
 }
 
 // index and source are row-major. Elements that differ outside of `dim` never meet, so ranges of the

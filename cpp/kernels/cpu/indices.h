@@ -8,6 +8,23 @@
 
 namespace unspool::kernels::cpu {
 
+// Whether n indices, `stride` apart, are in [0, limit). Negative ones have their highest bit set, and for
+// those beyond the limit the distance to the last has it.
+inline bool all_within(const std::int64_t* index, std::int64_t stride, std::int64_t n, std::int64_t limit) {
+  const auto last = static_cast<std::uint64_t>(limit - 1);
+  std::uint64_t seen = 0;
+  const auto look = [&](std::int64_t value) {
+    const auto i = static_cast<std::uint64_t>(value);
+    seen |= i | (last - i);
+  };
+  if (stride == 1) {
+    for (std::int64_t i = 0; i < n; ++i) look(index[i]);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) look(index[i * stride]);
+  }
+  return static_cast<std::int64_t>(seen) >= 0;
+}
+
 // True when every index is in [0, limit), or equal to `ignored`. Otherwise reports the first that is not.
 template <class T>
 bool indices_are_valid(const KernelCall& call, const View& index, std::int64_t limit, const char* what,

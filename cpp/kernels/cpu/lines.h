@@ -12,6 +12,11 @@
 
 namespace unspool::kernels::cpu {
 
+template <class T>
+constexpr std::size_t room_of(std::int64_t elements) {
+  return align_up(static_cast<std::size_t>(elements) * sizeof(T));
+}
+
 // Each line of n elements gives m values (of the input's dtype) and m indices.
 struct Lines {
   Along along;
@@ -28,8 +33,8 @@ struct Lines {
 
   template <class T>
   std::size_t bytes(std::size_t work) const {
-    return bytes_of<T>(group * along.n) +
-           (apart ? bytes_of<T>(group * m) + bytes_of<std::int64_t>(group * m) : 0) + align_up(work);
+    return room_of<T>(group * along.n) +
+           (apart ? room_of<T>(group * m) + room_of<std::int64_t>(group * m) : 0) + align_up(work);
   }
 };
 
@@ -74,11 +79,11 @@ void over_lines(const Context& context, const KernelCall& call, const Lines& lin
   over_ranges(context, groups, grain_of(8 * group * n), [&](std::int64_t begin, std::int64_t end) {
     slots.lend([&](std::byte* slot) {
       T* buffer = reinterpret_cast<T*>(slot);
-      slot += bytes_of<T>(group * n);
+      slot += room_of<T>(group * n);
       T* values = reinterpret_cast<T*>(slot);
-      if (lines.apart) slot += bytes_of<T>(group * m);
+      if (lines.apart) slot += room_of<T>(group * m);
       auto* indices = reinterpret_cast<std::int64_t*>(slot);
-      if (lines.apart) slot += bytes_of<std::int64_t>(group * m);
+      if (lines.apart) slot += room_of<std::int64_t>(group * m);
       for (std::int64_t g = begin; g < end; ++g) {
         const std::int64_t outer = g / per_outer, first = g % per_outer * group;
         const std::int64_t count = std::min(group, rows - first), line = outer * rows + first;

@@ -2,6 +2,7 @@
 // taking the larger or smaller. Elements that meet in one place arrive in the order of the index, whatever
 // the number of threads.
 #include <array>
+#include <atomic>
 
 #include "kernels/cpu/along.h"
 #include "kernels/cpu/copy.h"
@@ -64,56 +65,69 @@ template <class T>
 using Lower = Extremum<T, false>;
 
 template <class T, template <class> class Combine>
-void write(const Context& context, const KernelCall& call, int dim) {
+void write(const Context& context, const KernelCall& call) {
+  constexpr std::int64_t kBlock = 2048;  // indices that are checked, and then read again from the cache
   const View &index = call.in[1], &source = call.in[2], &out = call.out[0];
+  const std::int64_t named = call.attrs[0].integer();
+  const int dim = static_cast<int>(named < 0 ? named + std::max(index.ndim, 1) : named);
   const Shadow places(out, index, dim), values(source, index, -1);
-  const std::int64_t step = dim < out.ndim ? out.strides[dim] : 0;
+  const bool has_dim = dim < out.ndim;
+  const std::int64_t step = has_dim ? out.strides[dim] : 0, limit = has_dim ? out.sizes[dim] : 1;
   const Along a(index, dim);
   Joint joint(index, values.view, places.view);
   joint.merge();
   joint.ensure_row();
   const std::int64_t s0 = joint.row_stride(0), s1 = joint.row_stride(1), s2 = joint.row_stride(2);
+  const bool is_plain = s0 == 1 && s1 == 1 && s2 == 0 && step == 1;
+  std::atomic<bool> all_valid = true;
   // Elements that differ before `dim` never meet.
   over_ranges(context, a.outer, grain_of(a.n * a.inner), [&](std::int64_t first, std::int64_t last) {
     std::int64_t begin = first * a.n * a.inner;
     const std::int64_t end = last * a.n * a.inner;
     Cursor cursor(joint, begin);
     while (begin < end) {
-      const std::int64_t row = std::min(end - begin, cursor.left_in_row());
+      const std::int64_t row = std::min({end - begin, cursor.left_in_row(), kBlock});
       const auto* at = index.as<const std::int64_t>() + cursor.offset[0];
       const T* from = source.as<const T>() + cursor.offset[1];
       T* to = out.as<T>() + cursor.offset[2];
-      for (std::int64_t i = 0; i < row; ++i) Combine<T>::apply(to[i * s2 + at[i * s0] * step], from[i * s1]);
+      if (!all_within(at, s0, row, limit)) {
+        all_valid = false;
+        return;
+      }
+      if (is_plain) {
+        for (std::int64_t i = 0; i < row; ++i) Combine<T>::apply(to[at[i]], from[i]);
+      } else {
+        for (std::int64_t i = 0; i < row; ++i)
+          Combine<T>::apply(to[i * s2 + at[i * s0] * step], from[i * s1]);
+      }
       cursor.advance(row);
       begin += row;
     }
   });
+  if (!all_valid) indices_are_valid<std::int64_t>(call, index, limit, "index");  // names the first
 }
 
-// Copies the input, unless it is changed in place, and says whether there is anything to write.
-bool prepare(const Context& context, const KernelCall& call, int& dim) {
+// Copies the input, unless it is changed in place: then nothing may be written if an index is out of range.
+bool prepare(const Context& context, const KernelCall& call) {
   const View &input = call.in[0], &index = call.in[1], &out = call.out[0];
-  const std::int64_t named = call.attrs[0].integer();
-  dim = static_cast<int>(named < 0 ? named + std::max(index.ndim, 1) : named);
-  const bool has_index = index.numel() > 0;
-  const std::int64_t limit = dim < out.ndim ? out.sizes[dim] : 1;
-  if (has_index && !indices_are_valid<std::int64_t>(call, index, limit, "index")) return false;
-  if (input.data != out.data && out.numel() > 0) copy_view(context, out, input);
-  return has_index;
+  if (input.data != out.data) {
+    if (out.numel() > 0) copy_view(context, out, input);
+    return index.numel() > 0;
+  }
+  const std::int64_t dim = call.attrs[0].integer(),
+                     n = out.ndim ? out.sizes[dim < 0 ? dim + out.ndim : dim] : 1;
+  return index.numel() > 0 && indices_are_valid<std::int64_t>(call, index, n, "index");
 }
 
 template <template <class> class Combine>
 void run(const Context& context, const KernelCall& call) {
-  int dim = 0;
-  if (!prepare(context, call, dim)) return;
-  visit_dtype(call.out[0].dtype, [&]<class T>(T) { write<T, Combine>(context, call, dim); });
+  if (!prepare(context, call)) return;
+  visit_dtype(call.out[0].dtype, [&]<class T>(T) { write<T, Combine>(context, call); });
 }
 
 void run_replace(const Context& context, const KernelCall& call) {
-  int dim = 0;
-  if (!prepare(context, call, dim)) return;
-  visit_size(size_of(call.out[0].dtype),
-             [&](auto word) { write<decltype(word), Replace>(context, call, dim); });
+  if (!prepare(context, call)) return;
+  visit_size(size_of(call.out[0].dtype), [&](auto word) { write<decltype(word), Replace>(context, call); });
 }
 
 constexpr std::array<Kernel, 6> kKernels = {{{"scatter", run_replace},

@@ -42,42 +42,52 @@ std::size_t sort_scratch(const KernelCall& call, int threads) {
   return lines_scratch(call, dim, size_along(call.in[0], dim), threads, sort_bytes);
 }
 
-// A key and where it stands; ordered by both.
-template <class K>
+// A key and where it stands, ordered by both: in one word where the key has 32 bits.
 struct Placed {
-  K key;
-  std::uint32_t place;
+  std::uint64_t key;
+  std::uint64_t place;
   friend bool operator<(const Placed& a, const Placed& b) {
     return a.key != b.key ? a.key < b.key : a.place < b.place;
   }
 };
-static_assert(sizeof(Placed<std::uint32_t>) == 8 && sizeof(Placed<std::uint64_t>) == 16);
+template <class T>
+using Word = std::conditional_t<sizeof(T) == 8, Placed, std::uint64_t>;
+
+std::uint64_t joined(std::uint32_t key, std::int64_t place, std::uint64_t) {
+  return static_cast<std::uint64_t>(key) << 32 | static_cast<std::uint64_t>(place);
+}
+Placed joined(std::uint64_t key, std::int64_t place, Placed) {
+  return {key, static_cast<std::uint64_t>(place)};
+}
+std::int64_t place_of(std::uint64_t word) { return static_cast<std::int64_t>(word & kPlaceMask); }
+std::int64_t place_of(const Placed& word) { return static_cast<std::int64_t>(word.place); }
 
 std::size_t placed_bytes(std::int64_t count, std::size_t item) {
-  return static_cast<std::size_t>(count) * (item == 8 ? 16 : 8);
+  return static_cast<std::size_t>(count) * (item == 8 ? sizeof(Placed) : sizeof(std::uint64_t));
 }
 
 // How many candidates are gathered before the k best of them are kept.
-std::int64_t room_for(std::int64_t k, std::int64_t n) { return std::min(n, 2 * k + 128); }
+std::int64_t room_for(std::int64_t k, std::int64_t n) { return std::min(n, 2 * k + 32); }
 
-// The k smallest keys (as `key` gives them) of a line, in order, to the front of `best`.
-template <class K, class F>
-void first_of_line(std::int64_t n, std::int64_t k, Placed<K>* best, const F& key) {
+// The k smallest words (as `word` gives them) of a line, in order, to the front of `best`.
+template <class W, class F>
+void first_of_line(std::int64_t n, std::int64_t k, W* best, const F& word) {
   const std::int64_t room = room_for(k, n);
-  std::int64_t count = 0;
-  K limit = 0;
-  bool is_limited = false;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const K here = key(i);
-    if (is_limited && here >= limit) continue;
-    best[count++] = {here, static_cast<std::uint32_t>(i)};
-    if (count < room || i + 1 == n) continue;
+  std::int64_t count = 0, i = 0;
+  for (; i < room; ++i) best[i] = word(i);
+  count = room;
+  while (count > k) {
     std::nth_element(best, best + (k - 1), best + count);
+    const W limit = best[k - 1];
     count = k;
-    limit = best[k - 1].key;
-    is_limited = true;
+    for (; i < n && count < room; ++i) {
+      const W here = word(i);
+      best[count] = here;
+      count += here < limit;
+    }
+    if (i == n && count == k) break;
   }
-  std::partial_sort(best, best + k, best + count);
+  std::sort(best, best + k);
 }
 
 void run_topk(const Context& context, const KernelCall& call) {
@@ -86,15 +96,16 @@ void run_topk(const Context& context, const KernelCall& call) {
   const Lines lines(call.in[0], dim, k);
   visit_dtype(call.in[0].dtype, [&]<class T>(T) {
     using K = Key<T>;
+    using W = Word<T>;
     over_lines<T>(context, call, lines, dim, placed_bytes(room_for(k, lines.along.n), sizeof(T)),
                   [&](const T* x, T* values, std::int64_t* indices, std::byte* work) {
-                    auto* best = reinterpret_cast<Placed<K>*>(work);
+                    auto* best = reinterpret_cast<W*>(work);
                     const K flip = largest ? ~K(0) : K(0);
-                    first_of_line<K>(lines.along.n, k, best,
-                                     [&](std::int64_t i) { return key_of(x[i]) ^ flip; });
-                    for (std::int64_t i = 0; i < lines.m; ++i) {
-                      indices[i] = best[i].place;
-                      values[i] = x[best[i].place];
+                    first_of_line(lines.along.n, k, best,
+                                  [&](std::int64_t i) { return joined(key_of(x[i]) ^ flip, i, W()); });
+                    for (std::int64_t i = 0; i < k; ++i) {
+                      indices[i] = place_of(best[i]);
+                      values[i] = x[indices[i]];
                     }
                   });
   });
@@ -126,20 +137,20 @@ void run_select(const Context& context, const KernelCall& call) {
   const std::int64_t rank = call.attrs[0].integer(), dim = call.attrs[1].integer();
   const Lines lines(call.in[0], dim, 1);
   visit_dtype(call.in[0].dtype, [&]<class T>(T) {
-    using P = Placed<Key<T>>;
+    using W = Word<T>;
     const std::int64_t n = lines.along.n;
     over_lines<T>(context, call, lines, dim, placed_bytes(n, sizeof(T)),
                   [&](const T* x, T* values, std::int64_t* indices, std::byte* work) {
-                    auto* all = reinterpret_cast<P*>(work);
+                    auto* all = reinterpret_cast<W*>(work);
                     std::int64_t nans = 0;
                     for (std::int64_t i = 0; i < n; ++i) {
-                      all[i] = {key_of(x[i]), static_cast<std::uint32_t>(i)};
+                      all[i] = joined(key_of(x[i]), i, W());
                       nans += is_nan(x[i]);
                     }
-                    P* chosen = all + place_in_order(rank, n, nans);
+                    W* chosen = all + place_in_order(rank, n, nans);
                     std::nth_element(all, chosen, all + n);
-                    *indices = chosen->place;
-                    *values = x[chosen->place];
+                    *indices = place_of(*chosen);
+                    *values = x[*indices];
                   });
   });
 }

@@ -65,7 +65,9 @@ struct AllKernels {
                                im2col_kernels(),
                                recurrent_kernels(),
                                scatter_kernels(),
-                               sorting_kernels()}) {
+                               sorting_kernels(),
+                               sampling_kernels(),
+                               bits_kernels()}) {
       for (const Kernel& kernel : family) {
         if (count < kCapacity) kernels[count++] = kernel;
       }

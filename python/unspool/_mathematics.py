@@ -1,0 +1,441 @@
+"""Arithmetic and special functions: short compositions of operations, so that derivatives of any order follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unspool import _core
+from unspool._core import Tensor, hidden, ops
+
+
+def _floating(x: Tensor) -> Tensor:
+    """The tensor, integers and bool in the default dtype."""
+    return x if x.is_floating_point() else x.to(_core.get_default_dtype())
+
+
+def _tensor(name: str, value: Any, who: str) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{who}(): argument {name!r} must be Tensor, not {type(value).__name__}")
+    return value
+
+
+def _vector(name: str, x: Tensor, who: str) -> Tensor:
+    if _tensor(name, x, who).ndim != 1:
+        raise RuntimeError(f"{who}: {name} must be 1-d, got shape {tuple(x.shape)}")
+    return x
+
+
+# Elementwise ----------------------------------------------------------------------------------------------
+
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """Step function: 0 below zero, 1 above, and values at zero. Not differentiable."""
+    if _tensor("input", input, "heaviside").dtype != _tensor("values", values, "heaviside").dtype:
+        raise RuntimeError(
+            f"heaviside: input is {input.dtype} and values {values.dtype}: they must have one dtype"
+        )
+    return ops.where(ops.eq(input, 0), values.detach(), ops.gt(input, 0).to(input.dtype))
+
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """Give input * 2 ^ other."""
+    return ops.mul(_tensor("input", input, "ldexp"), ops.exp2(_floating(_tensor("other", other, "ldexp"))))
+
+
+class FrexpResult(NamedTuple):
+    """What frexp returns."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+def frexp(input: Tensor) -> FrexpResult:
+    """Split floating numbers into mantissa * 2 ^ exponent with 0.5 <= |mantissa| < 1; exponents are int32."""
+    if not _tensor("input", input, "frexp").is_floating_point():
+        raise RuntimeError(f"frexp: needs a floating dtype, got {input.dtype}")
+    exponents = np.frexp(input.detach().numpy())[1].astype(np.int32)
+    # In two factors, because 2 ^ -exponent alone may overflow.
+    half = _core.from_numpy(np.asarray(np.ldexp(1.0, -(exponents // 2)), input.detach().numpy().dtype))
+    rest = _core.from_numpy(
+        np.asarray(np.ldexp(1.0, -(exponents - exponents // 2)), input.detach().numpy().dtype)
+    )
+    return FrexpResult(input * half * rest, _core.from_numpy(np.asarray(exponents)))
+
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """Give log2(2 ^ input + 2 ^ other) without overflow."""
+    high = ops.maximum(input, other)
+    gap = -ops.abs(input - other)
+    return ops.where(ops.eq(input, other), high + 1, high + ops.log1p(ops.exp2(gap)) / math.log(2))
+
+
+def sinc(input: Tensor) -> Tensor:
+    """Give sin(pi x) / (pi x), 1 at 0."""
+    angle = _floating(_tensor("input", input, "sinc")) * math.pi
+    at_zero = ops.eq(angle, 0)
+    safe = ops.where(at_zero, 1, angle)
+    # At 0 by its series, whose derivatives are right there.
+    return ops.where(at_zero, 1 - ops.square(angle) / 6, ops.sin(safe) / safe)
+
+
+def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
+    """Give input * log(1 + other), 0 where input is 0 (NaN where other is NaN)."""
+    if not isinstance(other, Tensor):
+        other = _core.tensor(other, dtype=_core.get_default_dtype())
+    product = ops.mul(input, ops.log1p(_floating(other)))
+    return ops.where(ops.logical_and(ops.eq(input, 0), ops.logical_not(ops.isnan(other))), 0, product)
+
+
+def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
+    """Give input ^ exponent, computed in float64."""
+    double = [x.double() if isinstance(x, Tensor) else float(x) for x in (input, exponent)]
+    return ops.pow(double[0], double[1])
+
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Turn degrees into radians."""
+    return _floating(_tensor("input", input, "deg2rad")) * (math.pi / 180)
+
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Turn radians into degrees."""
+    return _floating(_tensor("input", input, "rad2deg")) * (180 / math.pi)
+
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether each element is +inf."""
+    return ops.eq(_tensor("input", input, "isposinf"), math.inf)
+
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether each element is -inf."""
+    return ops.eq(_tensor("input", input, "isneginf"), -math.inf)
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether each element is real: always."""
+    return _core.ones(_tensor("input", input, "isreal").shape, dtype=_core.bool)
+
+
+# Gamma and zeta -------------------------------------------------------------------------------------------
+
+# B_2k / (2k)! for the Euler-Maclaurin formula.
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600)
+
+
+def _hurwitz_zeta(s: float, q: Tensor) -> Tensor:
+    """Sum over k >= 0 of (q + k) ^ -s for s > 1, by Euler-Maclaurin after the first terms."""
+    lowest = float(q.detach().min()) if q.numel() else 0.0
+    terms = 12 + max(0, math.ceil(-lowest) if math.isfinite(lowest) else 0)
+    total = ops.pow(q, -s)
+    for k in range(1, terms):
+        total = total + ops.pow(q + k, -s)
+    end = q + terms
+    total = total + ops.pow(end, 1 - s) / (s - 1) + ops.pow(end, -s) / 2
+    factor = s
+    for k, coefficient in enumerate(_BERNOULLI):
+        total = total + ops.pow(end, -s - 2 * k - 1) * (coefficient * factor)
+        factor *= (s + 2 * k + 1) * (s + 2 * k + 2)
+    return total
+
+
+def zeta(input: Tensor | float, other: Tensor | float) -> Tensor:
+    """Hurwitz zeta function: the sum over k >= 0 of (other + k) ^ -input, for a number ``input`` above 1."""
+    if isinstance(input, Tensor):
+        if input.numel() != 1:
+            raise NotImplementedError(
+                "zeta: only one exponent at a time is supported; call it once per value"
+            )
+        input = float(input.item())
+    if input <= 1:
+        return _floating(_core.as_tensor(other)) * (math.inf if input == 1 else math.nan)
+    return _hurwitz_zeta(float(input), _floating(_core.as_tensor(other)))
+
+
+def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
+    """Derivative of order n of digamma. As a method: ``input.polygamma(n)``."""
+    if isinstance(n, Tensor) and isinstance(input, int):
+        n, input = input, n
+    if not isinstance(n, int) or not isinstance(input, Tensor):
+        raise TypeError("polygamma(): expected an int and a Tensor")
+    if n < 0:
+        raise RuntimeError(f"polygamma: n must not be negative, got {n}")
+    if n == 0:
+        return ops.digamma(input)
+    x = _floating(input)
+    if n == 1 and not x.requires_grad:
+        return hidden.trigamma(x)
+    return _hurwitz_zeta(n + 1.0, x) * ((-1.0) ** (n + 1) * math.factorial(n))
+
+
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """Logarithm of the multivariate gamma function of dimension p; elements must exceed (p - 1) / 2."""
+    if p < 1:
+        raise RuntimeError(f"mvlgamma: p must be at least 1, got {p}")
+    x = _floating(_tensor("input", input, "mvlgamma"))
+    total = ops.lgamma(x) + p * (p - 1) / 4 * math.log(math.pi)
+    for i in range(1, p):
+        total = total + ops.lgamma(x - i / 2)
+    return total
+
+
+def ndtr(input: Tensor) -> Tensor:
+    """Distribution function of the standard normal."""
+    return ops.erfc(_floating(input) * -math.sqrt(0.5)) / 2
+
+
+def log_ndtr(input: Tensor) -> Tensor:
+    """Logarithm of the standard normal's distribution function, also far below zero."""
+    x = _floating(input)
+    is_low = ops.lt(x, -5)
+    # Below -5 by the continued fraction of Mills' ratio, elsewhere directly.
+    t = -ops.where(is_low, x, -6.0)
+    fraction = t
+    for k in range(40, 0, -1):
+        fraction = t + k / fraction
+    tail = -ops.square(t) / 2 - math.log(2 * math.pi) / 2 - ops.log(fraction)
+    return ops.where(is_low, tail, ops.log(ndtr(ops.where(is_low, 0.0, x))))
+
+
+def ndtri(input: Tensor) -> Tensor:
+    """Inverse of ndtr."""
+    return ops.erfinv(_floating(input) * 2 - 1) * math.sqrt(2)
+
+
+def entr(input: Tensor) -> Tensor:
+    """Give -x log(x): 0 at 0, -inf below."""
+    x = _floating(input)
+    return ops.where(ops.lt(x, 0), -math.inf, -ops.xlogy(x, x))
+
+
+# Products -------------------------------------------------------------------------------------------------
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sum products over the last dimension of both; numbers multiply."""
+    a, b = _tensor("input", input, "inner"), _tensor("other", other, "inner")
+    if a.ndim == 0 or b.ndim == 0:
+        return ops.mul(a, b)
+    if a.shape[-1] != b.shape[-1]:
+        raise RuntimeError(f"inner: the last dimensions of {tuple(a.shape)} and {tuple(b.shape)} differ")
+    product = ops.mm(a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1]).t())
+    return product.reshape([*a.shape[:-1], *b.shape[:-1]])
+
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Dot product of two vectors."""
+    return ops.dot(input, other)
+
+
+def trace(input: Tensor) -> Tensor:
+    """Sum of the diagonal of a matrix."""
+    if _tensor("input", input, "trace").ndim != 2:
+        raise RuntimeError(f"trace: expects a matrix, got shape {tuple(input.shape)}")
+    return input.diagonal().sum()
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product: every element of input times the whole of other."""
+    a, b = _tensor("input", input, "kron"), _tensor("other", other, "kron")
+    ndim = max(a.ndim, b.ndim)
+    left = (1,) * (ndim - a.ndim) + tuple(a.shape)
+    right = (1,) * (ndim - b.ndim) + tuple(b.shape)
+    outer = [size for n in left for size in (n, 1)], [size for n in right for size in (1, n)]
+    product = ops.mul(a.reshape(outer[0]), b.reshape(outer[1]))
+    return product.reshape([n * m for n, m in zip(left, right, strict=True)])
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """Cross product of 3-vectors along a dimension, by default the first of size 3; shapes broadcast."""
+    a, b = _tensor("input", input, "cross"), _tensor("other", other, "cross")
+    if a.ndim != b.ndim:
+        raise RuntimeError(
+            f"cross: inputs {tuple(a.shape)} and {tuple(b.shape)} differ in their number of dimensions"
+        )
+    if dim is None:
+        dim = next((d for d, size in enumerate(a.shape) if size == 3), -1)
+        if dim < 0:
+            raise RuntimeError(f"cross: no dimension of {tuple(a.shape)} has size 3")
+    if not -a.ndim <= dim < a.ndim:
+        raise IndexError(f"cross: dim {dim} is out of range for {a.ndim} dimensions")
+    if a.shape[dim] != 3 or b.shape[dim] != 3:
+        raise RuntimeError(f"cross: dim {dim} of {tuple(a.shape)} and {tuple(b.shape)} must have size 3")
+    return ops.roll(a, -1, dim) * ops.roll(b, -2, dim) - ops.roll(a, -2, dim) * ops.roll(b, -1, dim)
+
+
+def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    """Beta * input + alpha * product; with beta = 0 the input is not looked at, so its NaNs do not spread."""
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return ops.add(scaled, _core.zeros(input.shape, dtype=input.dtype))
+    return ops.add(scaled, input if beta == 1 else input * beta)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """Give beta * input + alpha * outer(vec1, vec2)."""
+    vec1, vec2 = _vector("vec1", vec1, "addr"), _vector("vec2", vec2, "addr")
+    return _scaled_sum(input, ops.mul(vec1.unsqueeze(1), vec2), beta, alpha)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """Give beta * input + alpha * the sum of the matrix products of two batches."""
+    for name, batch in (("batch1", batch1), ("batch2", batch2)):
+        if _tensor(name, batch, "addbmm").ndim != 3:
+            raise RuntimeError(f"addbmm: {name} must have 3 dimensions, got shape {tuple(batch.shape)}")
+    return _scaled_sum(input, ops.bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Shrink the slices along a dimension whose p-norm exceeds maxnorm to that norm."""
+    if p <= 0:
+        raise RuntimeError(f"renorm: p must be positive, got {p}")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: maxnorm must not be negative, got {maxnorm}")
+    if input.ndim < 2:
+        raise RuntimeError(f"renorm: needs at least 2 dimensions, got shape {tuple(input.shape)}")
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"renorm: dim {dim} is out of range for {input.ndim} dimensions")
+    others = [d for d in range(input.ndim) if d != dim % input.ndim]
+    norms = ops.norm(input, p, others, True)
+    # A little below, so that rounding does not leave the norm above the bound.
+    return input * ops.where(ops.gt(norms, maxnorm), maxnorm / (norms + 1e-7), 1.0)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """Give the p-norm of input - other."""
+    return ops.norm(input - other, p)
+
+
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Sum down to a shape that this one is a broadcast of."""
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    extra = self.ndim - len(shape)
+    fits = extra >= 0 and all(m in (1, n) for n, m in zip(self.shape[extra:], shape, strict=True))
+    if not fits:
+        raise RuntimeError(f"sum_to_size: shape {tuple(self.shape)} is no broadcast of {tuple(shape)}")
+    dims = [d for d in range(self.ndim) if d < extra or shape[d - extra] != self.shape[d]]
+    return self.sum(dims, keepdim=True).reshape(shape) if dims else self
+
+
+# Statistics -----------------------------------------------------------------------------------------------
+
+
+def nansum(
+    input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Sum over dimensions, NaN counting as 0."""
+    numbers = (
+        ops.where(ops.isnan(input), 0, input)
+        if _tensor("input", input, "nansum").is_floating_point()
+        else input
+    )
+    return ops.sum(numbers, dim, keepdim, dtype=dtype)
+
+
+def nanmean(
+    input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Mean over dimensions of the elements that are not NaN."""
+    if not _tensor("input", input, "nanmean").is_floating_point():
+        raise RuntimeError(f"nanmean: needs a floating dtype, got {input.dtype}")
+    return nansum(input, dim, keepdim, dtype=dtype) / ops.sum(ops.logical_not(ops.isnan(input)), dim, keepdim)
+
+
+class AminmaxResult(NamedTuple):
+    """What aminmax returns."""
+
+    min: Tensor
+    max: Tensor
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AminmaxResult:
+    """Smallest and largest element, of all or along a dimension; NaN wins."""
+    return AminmaxResult(ops.amin(input, dim, keepdim), ops.amax(input, dim, keepdim))
+
+
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """Covariance matrix of variables in rows, observations in columns, which may have counts and weights."""
+    if _tensor("input", input, "cov").ndim > 2:
+        raise RuntimeError(f"cov: expects at most 2 dimensions, got shape {tuple(input.shape)}")
+    rows = _floating(input).reshape(1, -1) if input.ndim < 2 else _floating(input)
+    count = rows.shape[1]
+    weights: Tensor | None = None
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is None:
+            continue
+        if given.ndim > 1 or given.numel() != count:
+            raise RuntimeError(
+                f"cov: {name} must be a vector of {count} weights, got shape {tuple(given.shape)}"
+            )
+        weights = given if weights is None else weights * given
+    if weights is None:
+        centred = rows - rows.mean(1, keepdim=True)
+        result = ops.mm(centred, centred.t()) / max(0, count - correction)
+    else:
+        weights = weights.to(rows.dtype)
+        total = weights.sum()
+        centred = rows - ((rows * weights).sum(1, keepdim=True) / total)
+        lost = correction if aweights is None else correction * (weights * aweights).sum() / total
+        result = ops.mm(centred * weights, centred.t()) / ops.clamp(total - lost, min=0)
+    return result.squeeze()
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of variables in rows."""
+    covariance = cov(input)
+    if covariance.ndim == 0:
+        return covariance / covariance
+    scale = covariance.diagonal().sqrt()
+    return (covariance / scale.unsqueeze(1) / scale.unsqueeze(0)).clamp(-1, 1)
+
+
+__all__ = [
+    "addbmm",
+    "addr",
+    "aminmax",
+    "corrcoef",
+    "cov",
+    "cross",
+    "deg2rad",
+    "dist",
+    "float_power",
+    "frexp",
+    "heaviside",
+    "inner",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "kron",
+    "ldexp",
+    "logaddexp2",
+    "mvlgamma",
+    "nanmean",
+    "nansum",
+    "polygamma",
+    "rad2deg",
+    "renorm",
+    "sinc",
+    "trace",
+    "vdot",
+]
+METHODS = [*__all__, "sum_to_size"]
+# Methods that also exist with an underscore: the result is written into the tensor.
+IN_PLACE = [
+    "addbmm",
+    "addr",
+    "deg2rad",
+    "float_power",
+    "heaviside",
+    "ldexp",
+    "mvlgamma",
+    "polygamma",
+    "rad2deg",
+    "renorm",
+    "sinc",
+]

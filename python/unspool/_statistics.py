@@ -1,0 +1,200 @@
+"""Distinct elements, counts and histograms: results whose sizes depend on the data. No gradient flows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from unspool import _core
+from unspool._core import Tensor, hidden, ops
+
+# Distinct elements ----------------------------------------------------------------------------------------
+
+
+def _result(values: Tensor, inverse: Tensor | None, counts: Tensor | None) -> Any:
+    chosen = [values, *(each for each in (inverse, counts) if each is not None)]
+    return values if len(chosen) == 1 else tuple(chosen)
+
+
+def _rows(input: Tensor, dim: int | None, who: str) -> Tensor:
+    """The things to compare as rows of a matrix: single elements, or slices along a dimension."""
+    if dim is None:
+        return input.reshape(-1, 1)
+    if not -max(input.ndim, 1) <= dim < max(input.ndim, 1):
+        raise IndexError(f"{who}: dim {dim} is out of range for {input.ndim} dimensions")
+    moved = input.reshape(1) if input.ndim == 0 else input.movedim(dim, 0)
+    if moved.shape[0] and moved.numel() == 0:
+        raise RuntimeError(f"{who}: shape {tuple(input.shape)} has dimensions of size 0 besides dim {dim}")
+    return moved.reshape(moved.shape[0], -1) if moved.numel() else moved.reshape(0, 1)
+
+
+def _distinct(
+    input: Tensor,
+    rows: Tensor,
+    order: Tensor | None,
+    dim: int | None,
+    return_inverse: bool,
+    return_counts: bool,
+) -> Any:
+    """Rows in `order` (their own when None), each run of equal ones once."""
+    n = rows.shape[0]
+    run_of = hidden.runs(rows if order is None else ops.index_select(rows, 0, order))
+    count = int(run_of[-1]) + 1 if n else 0
+    starts = ops.searchsorted(run_of, _core.arange(count, dtype=_core.int64))
+    places = starts if order is None else ops.index_select(order, 0, starts)
+    source = input.detach()
+    if dim is None:
+        values = ops.index_select(source.reshape(-1), 0, places)
+    else:
+        values = ops.index_select(source, dim, places) if input.ndim else source.clone()
+    inverse = counts = None
+    if return_inverse:
+        inverse = run_of if order is None else _core.empty(n, dtype=_core.int64).scatter_(0, order, run_of)
+        if dim is None:
+            inverse = inverse.reshape(input.shape)
+    if return_counts:
+        counts = ops.diff(ops.cat([starts, _core.tensor([n], dtype=_core.int64)]))
+    return _result(values, inverse, counts)
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Give the distinct elements, or the distinct slices along a dimension, in order (``sorted`` or not).
+
+    With ``return_inverse`` also where each input element is found among them, with ``return_counts`` also how
+    often each occurs, both int64. No gradient flows.
+    """
+    del sorted
+    rows = _rows(input.detach(), dim, "unique")
+    order = ops.argsort(rows.reshape(-1)) if rows.shape[1] == 1 else hidden.sort_rows(rows)
+    return _distinct(input, rows, order, dim, return_inverse, return_counts)
+
+
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """Give the first of each run of equal elements, or of equal slices along a dimension; see unique."""
+    rows = _rows(input.detach(), dim, "unique_consecutive")
+    return _distinct(input, rows, None, dim, return_inverse, return_counts)
+
+
+# Counts ---------------------------------------------------------------------------------------------------
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """Count how often each non-negative integer occurs in a vector, or sum the weights found with each."""
+    if input.ndim != 1 or input.is_floating_point() or input.dtype == _core.bool:
+        raise RuntimeError(
+            f"bincount: expects a 1-d tensor of integers, got {input.dtype} {tuple(input.shape)}"
+        )
+    if minlength < 0:
+        raise RuntimeError(f"bincount: minlength must not be negative, got {minlength}")
+    if weights is not None and weights.shape != input.shape:
+        raise RuntimeError(
+            f"bincount: weights {tuple(weights.shape)} and input {tuple(input.shape)} differ in shape"
+        )
+    places = input.long()
+    size = minlength
+    if places.numel():
+        if int(places.min()) < 0:
+            raise RuntimeError(f"bincount: input has negative elements, the smallest is {int(places.min())}")
+        size = max(size, int(places.max()) + 1)
+    if weights is None:
+        each = _core.ones(1, dtype=_core.int64).expand(places.shape)
+    else:
+        each = weights.detach() if weights.dtype == _core.float32 else weights.detach().double()
+    return hidden.scatter_onto(places, each, [size], 0)
+
+
+def _bounds(input: Tensor, low: float, high: float, who: str) -> tuple[float, float]:
+    """The ends of a histogram: those given, or the data's extrema where both are equal."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"{who}: the range [{low}, {high}] is not finite")
+    if low > high:
+        raise RuntimeError(f"{who}: max must be larger than min, got {low} and {high}")
+    if low == high and input.numel():
+        low, high = float(input.min()), float(input.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise RuntimeError(f"{who}: the range [{low}, {high}] of the input is not finite")
+    return (low - 1, high + 1) if low == high else (low, high)
+
+
+def _counted(x: Tensor, edges: Tensor, weight: Tensor | None) -> Tensor:
+    """Weights (or ones) summed between edges; the last bin holds its upper end too."""
+    bins = edges.numel() - 1
+    flat = x.detach().reshape(-1)
+    place = ops.searchsorted(edges, flat, right=True) - 1
+    place = ops.where(ops.eq(flat, edges[-1]), bins - 1, place)
+    inside = ops.logical_and(ops.ge(flat, edges[0]), ops.le(flat, edges[-1]))
+    each = inside.to(x.dtype) if weight is None else ops.where(inside, weight.reshape(-1), 0)
+    return hidden.scatter_onto(ops.clamp(place, 0, bins - 1), each, [bins], 0)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Count the elements in equal bins from min to max (the data's own when equal); others are left out."""
+    if not input.is_floating_point():
+        raise NotImplementedError(
+            f"histc: needs a floating dtype, got {input.dtype}; convert the input with .float()"
+        )
+    if bins <= 0:
+        raise RuntimeError(f"histc: bins must be positive, got {bins}")
+    low, high = _bounds(input, float(min), float(max), "histc")
+    flat = input.detach().reshape(-1)
+    place = ops.floor((flat - low) * bins / (high - low))
+    inside = ops.logical_and(ops.ge(flat, low), ops.le(flat, high))
+    place = ops.clamp(ops.where(inside, place, 0).long(), 0, bins - 1)
+    return hidden.scatter_onto(place, inside.to(input.dtype), [bins], 0)
+
+
+class HistogramResult(NamedTuple):
+    """What histogram returns."""
+
+    hist: Tensor
+    bin_edges: Tensor
+
+
+def histogram(
+    input: Tensor,
+    bins: int | Tensor,
+    *,
+    range: Any = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> HistogramResult:
+    """Count elements (or sum their weights) between edges: given ones, or equal bins over a range."""
+    if not input.is_floating_point():
+        raise NotImplementedError(f"histogram: needs a floating dtype, got {input.dtype}")
+    if weight is not None and weight.shape != input.shape:
+        raise RuntimeError(
+            f"histogram: weight {tuple(weight.shape)} and input {tuple(input.shape)} differ in shape"
+        )
+    if isinstance(bins, Tensor):
+        if bins.ndim != 1 or bins.dtype != input.dtype:
+            raise RuntimeError("histogram: bins must be a 1-d tensor of the input's dtype")
+        edges = bins
+    else:
+        if bins <= 0:
+            raise RuntimeError(f"histogram: bins must be positive, got {bins}")
+        low, high = _bounds(input, *(map(float, range) if range is not None else (0.0, 0.0)), "histogram")
+        if range is None and not input.numel():
+            low, high = 0.0, 1.0
+        edges = _core.linspace(low, high, bins + 1, dtype=input.dtype)
+    hist = _counted(input, edges, weight)
+    if density:
+        hist = hist / hist.sum() / ops.diff(edges)
+    return HistogramResult(hist, edges)
+
+
+__all__ = [
+    "bincount",
+    "histc",
+    "histogram",
+    "unique",
+    "unique_consecutive",
+]
+METHODS = ["bincount", "histc", "histogram", "unique", "unique_consecutive"]
