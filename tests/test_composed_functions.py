@@ -1,4 +1,4 @@
-"""Functions composed in Python: rearranging, mathematics, statistics and aliases, against NumPy and calculus."""
+"""Functions composed in Python: rearranging, mathematics, statistics, aliases, against NumPy and calculus."""
 
 from __future__ import annotations
 

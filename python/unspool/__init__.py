@@ -80,7 +80,7 @@ from unspool._functions import (
 )
 from unspool._kinds import *  # noqa: F403
 from unspool._kinds import NAMES as _kind_names
-from unspool._lazy import lazy, submodules
+from unspool._lazy import lazy
 from unspool._mathematics import *  # noqa: F403
 from unspool._printing import set_printoptions
 from unspool._rearranging import *  # noqa: F403

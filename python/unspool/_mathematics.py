@@ -1,4 +1,4 @@
-"""Arithmetic and special functions: short compositions of operations, so that derivatives of any order follow."""
+"""Arithmetic and special functions: short compositions of operations, so that all derivatives follow."""
 
 from __future__ import annotations
 
@@ -84,10 +84,11 @@ def sinc(input: Tensor) -> Tensor:
 
 def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Give input * log(1 + other), 0 where input is 0 (NaN where other is NaN)."""
-    if not isinstance(other, Tensor):
-        other = _core.tensor(other, dtype=_core.get_default_dtype())
-    product = ops.mul(input, ops.log1p(_floating(other)))
-    return ops.where(ops.logical_and(ops.eq(input, 0), ops.logical_not(ops.isnan(other))), 0, product)
+    default = _core.get_default_dtype()
+    x = input if isinstance(input, Tensor) else _core.tensor(input, dtype=default)
+    y = other if isinstance(other, Tensor) else _core.tensor(other, dtype=default)
+    is_zero = ops.logical_and(ops.eq(x, 0), ops.logical_not(ops.isnan(y)))
+    return ops.where(is_zero, 0, ops.mul(x, ops.log1p(y)))
 
 
 def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:

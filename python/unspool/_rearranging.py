@@ -217,7 +217,7 @@ def repeat_interleave(
     *,
     output_size: int | None = None,
 ) -> Tensor:
-    """Repeat each element along a dimension (of the flattened input by default), all alike or each its own way.
+    """Repeat elements along a dimension (of the flattened input by default), all alike or each its own way.
 
     With one argument, a vector of counts, give each index as often as its count.
     """

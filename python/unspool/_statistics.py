@@ -180,7 +180,8 @@ def histogram(
     else:
         if bins <= 0:
             raise RuntimeError(f"histogram: bins must be positive, got {bins}")
-        low, high = _bounds(input, *(map(float, range) if range is not None else (0.0, 0.0)), "histogram")
+        ends = (0.0, 0.0) if range is None else (float(range[0]), float(range[1]))
+        low, high = _bounds(input, *ends, "histogram")
         if range is None and not input.numel():
             low, high = 0.0, 1.0
         edges = _core.linspace(low, high, bins + 1, dtype=input.dtype)
