@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unspool import _aliases, _core, _mathematics, _rearranging, _statistics
+from unspool import _aliases, _core, _mathematics, _protocol, _rearranging, _statistics
 from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
 from unspool._functions import equal
@@ -346,6 +346,8 @@ def attach_methods() -> None:
         "__array_priority__": 1000,
     }
     for name, method in methods.items():
+        setattr(Tensor, name, method)
+    for name, method in _protocol.METHODS.items():
         setattr(Tensor, name, method)
     for module in (_mathematics, _rearranging, _statistics):
         for name in module.METHODS:

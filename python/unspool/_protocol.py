@@ -1,0 +1,74 @@
+"""Shift operators, conversions and properties of Tensor that complete what Python and NumPy users expect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from unspool import _core
+from unspool._core import Tensor, ops
+
+
+def lshift(self: Tensor, other: Any) -> Tensor:
+    """Give self << other."""
+    return ops.bitwise_left_shift(self, other)
+
+
+def rshift(self: Tensor, other: Any) -> Tensor:
+    """Give self >> other."""
+    return ops.bitwise_right_shift(self, other)
+
+
+def rlshift(self: Tensor, other: Any) -> Tensor:
+    """Give other << self."""
+    return ops.bitwise_left_shift(_core.tensor(other, dtype=self.dtype), self)
+
+
+def rrshift(self: Tensor, other: Any) -> Tensor:
+    """Give other >> self."""
+    return ops.bitwise_right_shift(_core.tensor(other, dtype=self.dtype), self)
+
+
+def complex_(self: Tensor) -> complex:
+    """Turn the only element into a Python complex number."""
+    return complex(self.item())
+
+
+def map_(self: Tensor, other: Tensor, callable: Callable[[float, float], float]) -> Tensor:
+    """Replace each element by ``callable(element, other's element)``; not recorded for gradients."""
+    function = np.vectorize(callable, otypes=[self.dtype.__name__])
+    values = function(self.detach().numpy(), other.detach().expand(self.shape).numpy())
+    self.data.copy_(_core.from_numpy(np.asarray(values)))
+    return self
+
+
+def is_same_size(self: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape."""
+    return self.shape == other.shape
+
+
+def conjugate_transposed(self: Tensor) -> Tensor:
+    """Transpose a matrix; real elements have nothing to conjugate."""
+    if self.ndim not in (0, 2):
+        raise RuntimeError(f"H: needs a matrix, got shape {tuple(self.shape)}; use mH for batches")
+    return self.t()
+
+
+def conjugate_matrices_transposed(self: Tensor) -> Tensor:
+    """Transpose the last two dimensions; real elements have nothing to conjugate."""
+    return self.mT
+
+
+METHODS: dict[str, Any] = {
+    "__lshift__": lshift,
+    "__rshift__": rshift,
+    "__rlshift__": rlshift,
+    "__rrshift__": rrshift,
+    "__complex__": complex_,
+    "map_": map_,
+    "is_same_size": is_same_size,
+    "H": property(conjugate_transposed),
+    "mH": property(conjugate_matrices_transposed),
+}
