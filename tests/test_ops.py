@@ -44,7 +44,15 @@ LAYOUT_CHOOSES_THE_SUM: frozenset[str] = frozenset(
 
 # Rows cannot state what is random; test_random_operations.py does.
 RANDOM: frozenset[str] = frozenset(
-    {"bernoulli", "dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
+    {
+        "bernoulli",
+        "dropout",
+        "alpha_dropout",
+        "feature_dropout",
+        "feature_alpha_dropout",
+        "multinomial",
+        "poisson",
+    }
 )
 
 by_row = pytest.mark.parametrize("name", row_names())

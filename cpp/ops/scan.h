@@ -26,7 +26,6 @@ constexpr Record running(Text name, Text formula, Text doc, void (*infer)(Infere
   Record record{.name = name, .formula = formula, .doc = doc};
   record.args = {tensor(), integer("dim")};
   record.row_major = true;
-  record.has_in_place = true;
   record.infer = infer;
   return record;
 }
@@ -58,7 +57,6 @@ struct Cumprod {
 
 constexpr Record running_extremum(Text name, Text formula, Text doc) {
   Record record = running(name, formula, doc, infer_running_extremum);
-  record.has_in_place = false;
   record.outputs = {{"values", "indices"}};
   record.joint_vjp = {out(1), running_extremum_cotangents};
   return record;

@@ -354,6 +354,8 @@ def attach_methods() -> None:
             setattr(Tensor, name, getattr(module, name))
     for name in _mathematics.IN_PLACE:
         setattr(Tensor, f"{name}_", _changing(getattr(_mathematics, name)))
+    for name in ("cumsum", "cumprod", "logcumsumexp"):
+        setattr(Tensor, f"{name}_", _changing(getattr(ops, name)))
     for alias, name in _aliases.METHODS.items():
         for ending in ("", "_"):
             if hasattr(Tensor, name + ending):

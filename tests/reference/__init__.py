@@ -21,6 +21,7 @@ from . import (
     order,
     padding,
     reductions,
+    repeating,
     shape,
     transcendental,
 )
@@ -31,6 +32,7 @@ ROWS: dict[str, Row] = table(
     *transcendental.ROWS.values(),
     *activations.ROWS.values(),
     *reductions.ROWS.values(),
+    *repeating.ROWS.values(),
     *linalg.ROWS.values(),
     *shape.ROWS.values(),
     *indexing.ROWS.values(),
