@@ -62,8 +62,8 @@ std::span<const Op* const> registry() {
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, ScanOps, SortingOps,
-              ScatterOps, RepeatingOps, SamplingOps, BitsOps>();
+              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, ScanOps, SortingOps, ScatterOps,
+              RepeatingOps, SamplingOps, BitsOps>();
   return all;
 }
 

@@ -250,24 +250,6 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return product.reshape([n * m for n, m in zip(left, right, strict=True)])
 
 
-def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """Cross product of 3-vectors along a dimension, by default the first of size 3; shapes broadcast."""
-    a, b = _tensor("input", input, "cross"), _tensor("other", other, "cross")
-    if a.ndim != b.ndim:
-        raise RuntimeError(
-            f"cross: inputs {tuple(a.shape)} and {tuple(b.shape)} differ in their number of dimensions"
-        )
-    if dim is None:
-        dim = next((d for d, size in enumerate(a.shape) if size == 3), -1)
-        if dim < 0:
-            raise RuntimeError(f"cross: no dimension of {tuple(a.shape)} has size 3")
-    if not -a.ndim <= dim < a.ndim:
-        raise IndexError(f"cross: dim {dim} is out of range for {a.ndim} dimensions")
-    if a.shape[dim] != 3 or b.shape[dim] != 3:
-        raise RuntimeError(f"cross: dim {dim} of {tuple(a.shape)} and {tuple(b.shape)} must have size 3")
-    return ops.roll(a, -1, dim) * ops.roll(b, -2, dim) - ops.roll(a, -2, dim) * ops.roll(b, -1, dim)
-
-
 def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """Beta * input + alpha * product; with beta = 0 the input is not looked at, so its NaNs do not spread."""
     scaled = product if alpha == 1 else product * alpha
@@ -402,7 +384,6 @@ __all__ = [
     "aminmax",
     "corrcoef",
     "cov",
-    "cross",
     "deg2rad",
     "dist",
     "float_power",
