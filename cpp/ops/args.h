@@ -68,9 +68,6 @@ constexpr Arg flag(std::string_view name) { return {.name = name, .kind = ArgKin
 constexpr Arg flag(std::string_view name, bool value) {
   return {.name = name, .kind = ArgKind::kBool, .has_default = true, .number = value ? 1.0 : 0.0};
 }
-constexpr Arg optional_flag(std::string_view name) {
-  return {.name = name, .kind = ArgKind::kOptionalBool, .has_default = true};
-}
 constexpr Arg dims(std::string_view name) { return {.name = name, .kind = ArgKind::kDims}; }
 constexpr Arg dims(std::string_view name, std::int64_t value) {
   return {.name = name, .kind = ArgKind::kDims, .has_default = true, .number = static_cast<double>(value)};

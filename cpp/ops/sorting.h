@@ -15,6 +15,10 @@ void infer_search(Inference& c);
 // Each value's cotangent goes to the place that its index names.
 void picked_cotangents(Vjp& v, std::span<Tensor> grads);
 
+constexpr Arg optional_flag(Text name) {
+  return {.name = name, .kind = ArgKind::kOptionalBool, .has_default = true};
+}
+
 constexpr Record ordering(Text name, Text formula, Text doc, Args args, void (*infer)(Inference&)) {
   Record record{.name = name, .formula = formula, .doc = doc};
   record.args = args;

@@ -2,7 +2,7 @@
 #include "ops/bits.h"
 
 #include "kernels/cpu/elementwise.h"
-#include "kernels/cpu/families.h"
+#include "kernels/cpu/families_of_order.h"
 
 namespace unspool::kernels::cpu {
 

@@ -2,7 +2,7 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/cpu/families.h"
+#include "kernels/cpu/families_of_order.h"
 #include "kernels/cpu/random.h"
 
 namespace unspool::kernels::cpu {

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/along.h"
 #include "kernels/cpu/copy.h"
-#include "kernels/cpu/families.h"
+#include "kernels/cpu/families_of_order.h"
 #include "kernels/cpu/indices.h"
 #include "kernels/cpu/lane.h"
 #include "kernels/cpu/ranges.h"

@@ -3,7 +3,7 @@
 #include <array>
 #include <numeric>
 
-#include "kernels/cpu/families.h"
+#include "kernels/cpu/families_of_order.h"
 #include "kernels/cpu/lines.h"
 #include "kernels/cpu/radix.h"
 

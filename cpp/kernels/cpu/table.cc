@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/decompositions.h"
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/families_of_order.h"
 
 namespace unspool::kernels::cpu {
 namespace {
