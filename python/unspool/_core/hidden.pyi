@@ -27,6 +27,7 @@ from unspool._core import (
     _RecurrentResult,
     _RowNormBackwardResult,
     _RowNormResult,
+    _SelectRankResult,
 )
 
 def arange_of(start: float, step: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
@@ -86,6 +87,15 @@ def bernoulli_of(
 
 def cast(input: Tensor, dtype: _DtypeLike | None = None) -> Tensor:
     """A copy in another dtype; gradients are converted back."""
+
+def cauchy_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    median: float,
+    sigma: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Independent Cauchy numbers."""
 
 def cdist_backward(grad: Tensor, x1: Tensor, x2: Tensor, distance: Tensor, p: float) -> Tensor:
     """Cotangent of x1 of cdist_forward."""
@@ -297,6 +307,14 @@ def gelu_tanh_slope(input: Tensor) -> Tensor:
 def gelu_tanh_slope_(input: Tensor) -> Tensor:
     """Derivative of the tanh approximation of gelu."""
 
+def geometric_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    p: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Throws up to the first success of probability p."""
+
 def huber_core(input: Tensor, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
@@ -346,6 +364,15 @@ def linalg_svd(input: Tensor, full_matrices: bool) -> _LinalgSvdResult:
 
 def linspace_of(start: float, end: float, count: SupportsIndex, dtype: _DtypeLike | None = None) -> Tensor:
     """Evenly spaced numbers, ends included."""
+
+def log_normal_of(
+    size: SupportsIndex | Sequence[SupportsIndex],
+    mean: float,
+    std: float,
+    dtype: _DtypeLike | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Exponentials of independent normal numbers."""
 
 def log_softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of log_softmax from its output."""
@@ -444,6 +471,9 @@ def randperm_of(
 ) -> Tensor:
     """A random permutation."""
 
+def recurrence(a: Tensor, b: Tensor, dim: SupportsIndex, reversed: bool = False) -> Tensor:
+    """A linear recurrence along a dimension."""
+
 def recurrent(
     input: Tensor,
     hidden: Tensor | None,
@@ -509,10 +539,25 @@ def row_norm_backward(
 ) -> _RowNormBackwardResult:
     """Cotangents of row_norm; those that are not asked for come out empty."""
 
+def runs(input: Tensor) -> Tensor:
+    """For every row of a matrix the run of equal rows that it belongs to."""
+
+def scatter_amax(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with places raised to elements of src."""
+
+def scatter_amin(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with places lowered to elements of src."""
+
+def scatter_multiply(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor | float) -> Tensor:
+    """A copy of the input with places multiplied by elements of src."""
+
 def scatter_onto(
     index: Tensor, source: Tensor, size: SupportsIndex | Sequence[SupportsIndex], dim: SupportsIndex
 ) -> Tensor:
     """The transpose of gather."""
+
+def select_rank(input: Tensor, rank: SupportsIndex, dim: SupportsIndex, keepdim: bool) -> _SelectRankResult:
+    """The element that would stand in a place if the line were sorted."""
 
 def sigmoid_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of sigmoid from its output."""
@@ -533,6 +578,9 @@ def slice_backward(
 
 def softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of softmax from its output."""
+
+def sort_rows(input: Tensor) -> Tensor:
+    """Indices that put the rows in lexicographic order."""
 
 def tanh_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of tanh from its output."""

@@ -6,11 +6,19 @@ from typing import SupportsIndex, overload
 from unspool._core import (
     Generator,
     Tensor,
+    _CummaxResult,
+    _CumminResult,
     _DtypeLike,
+    _KthvalueResult,
     _MaxDimResult,
+    _MedianDimResult,
     _MinDimResult,
+    _ModeResult,
+    _NanmedianDimResult,
+    _SortResult,
     _StdMeanResult,
     _StdMeanUnbiasedResult,
+    _TopkResult,
     _VarMeanResult,
     _VarMeanUnbiasedResult,
 )
@@ -90,6 +98,11 @@ def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = Fals
 def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first smallest element along dim, or in the flattened input when dim is None."""
 
+def argsort(
+    input: Tensor, dim: SupportsIndex = -1, descending: bool = False, *, stable: bool | None = None
+) -> Tensor:
+    """The indices of sort."""
+
 def as_strided(
     input: Tensor,
     size: SupportsIndex | Sequence[SupportsIndex],
@@ -155,6 +168,12 @@ def bitwise_and(input: Tensor | float, other: Tensor | float) -> Tensor:
 def bitwise_and_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise and; logical on bool tensors."""
 
+def bitwise_left_shift(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the left by `other` places."""
+
+def bitwise_left_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the left by `other` places."""
+
 def bitwise_not(input: Tensor) -> Tensor:
     """Bitwise complement; logical not on bool tensors."""
 
@@ -166,6 +185,12 @@ def bitwise_or(input: Tensor | float, other: Tensor | float) -> Tensor:
 
 def bitwise_or_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise or; logical on bool tensors."""
+
+def bitwise_right_shift(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the right by `other` places; the sign is kept."""
+
+def bitwise_right_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Bits moved to the right by `other` places; the sign is kept."""
 
 def bitwise_xor(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise xor; logical on bool tensors."""
@@ -183,6 +208,11 @@ def broadcast_to(input: Tensor, size: SupportsIndex | Sequence[SupportsIndex]) -
 @overload
 def broadcast_to(input: Tensor, *size: SupportsIndex) -> Tensor:
     """A view that repeats dimensions of size 1."""
+
+def bucketize(
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """The bucket between sorted boundaries that each element falls into; with right=True, buckets hold their lower end."""
 
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Joins tensors along an existing dimension; the other sizes must agree."""
@@ -416,13 +446,47 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: SupportsIndex = 1, eps: float
 def count_nonzero(input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None) -> Tensor:
     """How many elements are nonzero, as int64."""
 
+def cummax(input: Tensor, dim: SupportsIndex) -> _CummaxResult:
+    """Largest element so far along a dimension and where it is: the last of equal ones; NaN wins."""
+
+def cummin(input: Tensor, dim: SupportsIndex) -> _CumminResult:
+    """Smallest element so far along a dimension and where it is: the last of equal ones; NaN wins."""
+
+def cumprod(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
+    """Running product along a dimension. Integers and bool multiply to int64."""
+
 def cumsum(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
     """Running sum along a dimension. Integers and bool sum to int64."""
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Running integral along a dimension by the trapezoidal rule."""
+
+def diag(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
+    """The diagonal of a matrix as a vector, or a matrix of zeros with a vector on its diagonal."""
+
+def diag_embed(
+    input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = -2, dim2: SupportsIndex = -1
+) -> Tensor:
+    """Matrices of zeros, in two dimensions of the result, with the last dimension of the input on a diagonal."""
+
+def diagflat(input: Tensor, offset: SupportsIndex = 0) -> Tensor:
+    """A matrix of zeros with the flattened input on a diagonal."""
 
 def diagonal(
     input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1
 ) -> Tensor:
     """A view of a diagonal of two dimensions, which are dropped; the diagonal becomes the last dimension."""
+
+def diff(
+    input: Tensor,
+    n: SupportsIndex = 1,
+    dim: SupportsIndex = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Differences of neighbours along a dimension, n times over, with prepend and append joined on first. On bool: exclusive or."""
 
 def digamma(input: Tensor) -> Tensor:
     """Logarithmic derivative of gamma."""
@@ -559,6 +623,12 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64."""
 
+def gcd(input: Tensor, other: Tensor | float) -> Tensor:
+    """Greatest common divisor; gcd(0, 0) is 0."""
+
+def gcd_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Greatest common divisor; gcd(0, 0) is 0."""
+
 def ge(input: Tensor, other: Tensor | float) -> Tensor:
     """Greater or equal, element by element; gives bool."""
 
@@ -617,11 +687,25 @@ def isclose(
 def isfinite(input: Tensor) -> Tensor:
     """Neither infinite nor NaN; gives bool."""
 
+def isin(
+    elements: Tensor | float,
+    test_elements: Tensor | float,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+) -> Tensor:
+    """Whether each element is one of test_elements; gives bool, negated with invert."""
+
 def isinf(input: Tensor) -> Tensor:
     """Positive or negative infinity; gives bool."""
 
 def isnan(input: Tensor) -> Tensor:
     """Not a number; gives bool."""
+
+def kthvalue(
+    input: Tensor, k: SupportsIndex, dim: SupportsIndex = -1, keepdim: bool = False
+) -> _KthvalueResult:
+    """The k-th smallest element along a dimension (k from 1) and where it is."""
 
 def layer_norm(
     input: Tensor,
@@ -632,6 +716,12 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Tensor:
     """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
+
+def lcm(input: Tensor, other: Tensor | float) -> Tensor:
+    """Least common multiple; 0 where either is 0."""
+
+def lcm_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Least common multiple; 0 where either is 0."""
 
 def le(input: Tensor, other: Tensor | float) -> Tensor:
     """Less or equal, element by element; gives bool."""
@@ -683,6 +773,9 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 def logaddexp_(input: Tensor, other: Tensor) -> Tensor:
     """Logarithm of a sum of exponentials, without overflow."""
+
+def logcumsumexp(input: Tensor, dim: SupportsIndex) -> Tensor:
+    """Logarithm of the running sum of exponentials along a dimension, without overflow."""
 
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Both are nonzero; gives bool."""
@@ -760,6 +853,14 @@ def mean(
     """Mean over the given dimensions (all by default); needs a floating dtype."""
 
 @overload
+def median(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _MedianDimResult:
+    """The lower median along a dimension and where it is; NaN where there is one."""
+
+@overload
+def median(input: Tensor) -> Tensor:
+    """The lower median of all elements; NaN where there is one."""
+
+@overload
 def min(input: Tensor) -> Tensor:
     """The smallest element."""
 
@@ -780,6 +881,9 @@ def minimum_(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices, (n, k) · (k, m). Broadcasting is matmul's."""
 
+def mode(input: Tensor, dim: SupportsIndex = -1, keepdim: bool = False) -> _ModeResult:
+    """The most frequent element along a dimension, of several the smallest, and its last place."""
+
 @overload
 def movedim(
     input: Tensor,
@@ -794,11 +898,23 @@ def movedim(
 ) -> Tensor:
     """A view with the given dimensions moved to new places; the others keep their order."""
 
+def msort(input: Tensor) -> Tensor:
+    """Elements in order along the first dimension."""
+
 def mul(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
 def mul_(input: Tensor, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
+
+def multinomial(
+    input: Tensor,
+    num_samples: SupportsIndex,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draws num_samples indices (int64) from each row of weights, which need not sum to 1; no index twice unless replacement is set."""
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector."""
@@ -812,6 +928,24 @@ def nan_to_num_(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """Replaces NaN by `nan` and infinities by the given numbers, by default the dtype's largest and smallest."""
+
+@overload
+def nanmedian(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> _NanmedianDimResult:
+    """The lower median along a dimension of the elements that are not NaN, and where it is."""
+
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The lower median of all elements that are not NaN."""
+
+def nanquantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: SupportsIndex | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """quantile without the NaNs."""
 
 def narrow(input: Tensor, dim: SupportsIndex, start: SupportsIndex, length: SupportsIndex) -> Tensor:
     """A view of a range along a dimension."""
@@ -827,6 +961,12 @@ def neg(input: Tensor) -> Tensor:
 
 def neg_(input: Tensor) -> Tensor:
     """Negation. Not defined for bool: use logical_not."""
+
+def nextafter(input: Tensor, other: Tensor | float) -> Tensor:
+    """The next floating number towards other."""
+
+def nextafter_(input: Tensor, other: Tensor | float) -> Tensor:
+    """The next floating number towards other."""
 
 @overload
 def norm(
@@ -859,6 +999,9 @@ def permute(input: Tensor, dims: SupportsIndex | Sequence[SupportsIndex]) -> Ten
 def permute(input: Tensor, *dims: SupportsIndex) -> Tensor:
     """A view with the dimensions in the given order."""
 
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson numbers with a rate per element."""
+
 def positive(input: Tensor) -> Tensor:
     """The input itself. Not defined for bool."""
 
@@ -875,6 +1018,16 @@ def prod(
     input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, dtype: _DtypeLike | None = None
 ) -> Tensor:
     """Product over one dimension (all by default). Integers and bool multiply to int64."""
+
+def quantile(
+    input: Tensor,
+    q: Tensor | float,
+    dim: SupportsIndex | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Quantiles over a dimension (all elements by default), for a number or a vector q in [0, 1], which becomes the first dimension. interpolation is 'linear', 'lower', 'higher', 'midpoint' or 'nearest'; NaN where there is one."""
 
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension; a view where possible."""
@@ -913,6 +1066,13 @@ def rms_norm(
 ) -> Tensor:
     """Root-mean-square normalization over the last dimensions (Zhang and Sennrich 2019); eps None is the dtype's machine epsilon."""
 
+def roll(
+    input: Tensor,
+    shifts: SupportsIndex | Sequence[SupportsIndex],
+    dims: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> Tensor:
+    """Elements moved on along dimensions; those pushed out come in again at the start. Without dims the flattened input is rolled."""
+
 def round(input: Tensor, *, decimals: SupportsIndex = 0) -> Tensor:
     """The nearest number with the given count of decimals, ties to even."""
 
@@ -930,6 +1090,69 @@ def rsub(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
 
 def rsub_(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Reversed difference."""
+
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, *, reduce: str) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter(
+    input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float, *, reduce: str
+) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src written to the places that index names along dim; the last write to a place stays. With reduce='add' or 'multiply' they are combined with what is there."""
+
+@overload
+def scatter(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """A copy of the input with a number written to the places that index names along dim."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, *, reduce: str) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter_(
+    input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float, *, reduce: str
+) -> Tensor:
+    """scatter that adds to or multiplies what is there: reduce is 'add' or 'multiply'."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src written to the places that index names along dim; the last write to a place stays. With reduce='add' or 'multiply' they are combined with what is there."""
+
+@overload
+def scatter_(input: Tensor, dim: SupportsIndex, index: Tensor, value: Tensor | float) -> Tensor:
+    """A copy of the input with a number written to the places that index names along dim."""
+
+def scatter_add(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src added in the places that index names along dim, in the index's order."""
+
+def scatter_add_(input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of the input with elements of src added in the places that index names along dim, in the index's order."""
+
+def scatter_reduce(
+    input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Reduces the elements of src that index sends to one place, and what the input has there unless include_self is False. reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'."""
+
+def scatter_reduce_(
+    input: Tensor, dim: SupportsIndex, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Reduces the elements of src that index sends to one place, and what the input has there unless include_self is False. reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'."""
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor | float,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where numbers would be inserted into sorted rows (the last dimension) to keep them sorted: before equal elements, or behind them with right=True or side='right'. Gives int64, or int32 with out_int32."""
 
 def select(input: Tensor, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
     """A view of one index along a dimension, which is dropped."""
@@ -966,6 +1189,11 @@ def sinh_(input: Tensor) -> Tensor:
 
 def softmax(input: Tensor, dim: SupportsIndex, *, dtype: _DtypeLike | None = None) -> Tensor:
     """Exponentials normalised to sum 1 along dim."""
+
+def sort(
+    input: Tensor, dim: SupportsIndex = -1, descending: bool = False, *, stable: bool | None = None
+) -> _SortResult:
+    """Elements in order along a dimension and where they came from (int64). Equal ones keep their order, with or without `stable`; NaN counts as the largest."""
 
 @overload
 def split(input: Tensor, split_size: SupportsIndex, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
@@ -1069,8 +1297,31 @@ def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """Replaces values not above the threshold."""
 
+@overload
+def tile(input: Tensor, dims: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
+    """repeat, where missing counts, for the first dimensions, are 1."""
+
+@overload
+def tile(input: Tensor, *dims: SupportsIndex) -> Tensor:
+    """repeat, where missing counts, for the first dimensions, are 1."""
+
+def topk(
+    input: Tensor, k: SupportsIndex, dim: SupportsIndex = -1, largest: bool = True, sorted: bool = True
+) -> _TopkResult:
+    """The k largest (or smallest) elements along a dimension, in order, and where they are. Of equal ones the first; NaN counts as the largest."""
+
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
     """A view with two dimensions swapped."""
+
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Integral along a dimension by the trapezoidal rule, over points x or of spacing dx (1 by default)."""
+
+def trapz(
+    y: Tensor, x: Tensor | None = None, *, dx: Tensor | float | None = None, dim: SupportsIndex = -1
+) -> Tensor:
+    """Alias of trapezoid."""
 
 def tril(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
     """Lower triangle of the last two dimensions."""
