@@ -22,6 +22,7 @@ from . import (
     padding,
     reductions,
     repeating,
+    scattering,
     shape,
     transcendental,
 )
@@ -33,6 +34,7 @@ ROWS: dict[str, Row] = table(
     *activations.ROWS.values(),
     *reductions.ROWS.values(),
     *repeating.ROWS.values(),
+    *scattering.ROWS.values(),
     *linalg.ROWS.values(),
     *shape.ROWS.values(),
     *indexing.ROWS.values(),
