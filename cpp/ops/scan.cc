@@ -97,6 +97,7 @@ Tensor differences(const Call& c) {
   const int dim = normalize_dim(c.integer("dim"), x.ndim(), c.name());
   const std::int64_t n = c.integer("n");
   if (n < 0) c.fail("n must not be negative, got ", n);
+  if (n == 0) return clone(x);
   if (c.has(1) || c.has(2)) {
     SmallVector<Operand, 3> parts;
     for (int i : {1, 0, 2}) {
@@ -110,7 +111,7 @@ Tensor differences(const Call& c) {
     const Tensor low = slice(x, dim, 0, size - 1), high = slice(x, dim, 1, size);
     x = x.dtype() == Dtype::kBool ? call<LogicalXor>({high, low}) : high - low;
   }
-  return n == 0 ? clone(x) : x;
+  return x;
 }
 
 Tensor trapezoid(const Call& c, bool is_running) {
