@@ -80,6 +80,10 @@ def compare(client: dict[str, Any], folder: Path, stand_ins: Path | None, rounds
         "kind": client["kind"],
         "steps": len(ours),
         "difference": difference(ours, theirs),
+        # Losses that are differences of large terms come near zero, where the relative figure says little.
+        "absolute_difference": max(
+            (abs(a - b) for a, b in zip(ours, theirs, strict=False)), default=math.nan
+        ),
         "first": [
             i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if abs(a - b) > 1e-4 * abs(b)
         ][:1],
