@@ -429,12 +429,16 @@ Tensor take_along_dim(const Call& c) {
   if (indices.dtype() != Dtype::kInt64) {
     c.fail("indices must be int64, got ", name(indices.dtype()), "; convert them with .long()");
   }
-  if (!c.given("dim")) return gather(flat(x), 0, flat(indices));
+  const auto counted_from_start = [](const Tensor& places, std::int64_t size) {
+    return where(lt(places, 0), places + size, places);
+  };
+  if (!c.given("dim")) return gather(flat(x), 0, counted_from_start(flat(indices), x.numel()));
   if (x.ndim() != indices.ndim()) {
     c.fail("input ", to_string(x.sizes()), " and indices ", to_string(indices.sizes()),
            " must have equally many dimensions");
   }
   const int dim = normalize_dim(c.integer("dim"), x.ndim(), c.name());
+  indices = counted_from_start(indices, x.size(dim));
   Dims wide_x = x.sizes(), wide_indices = indices.sizes();
   for (std::size_t d = 0; d < wide_x.size(); ++d) {
     if (d == at(dim)) continue;

@@ -20,6 +20,7 @@ Ints = int | Sequence[int]
 
 def _sized(name: str, input: Tensor, output_size: Any, ndim: int) -> Any:
     """``output_size`` with every None replaced by the input's own size."""
+    require_tensors(name, input=input)
     if output_size is None or isinstance(output_size, int) or None not in output_size:
         return output_size
     if len(output_size) != ndim or input.ndim < ndim:
@@ -149,6 +150,7 @@ def _fractional(
     ndim: int, input: Tensor, kernel_size: Ints, output_size: Any, output_ratio: Any, samples: Tensor | None
 ) -> Any:
     name = f"fractional_max_pool{ndim}d"
+    require_tensors(name, input=input)
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name}: requires specifying either an output_size or an output_ratio")
     if output_size is None:
