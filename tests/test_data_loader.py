@@ -370,7 +370,8 @@ def test_an_abandoned_iteration_ends_its_workers() -> None:
 
 
 SCRIPT = """
-import os, time
+import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 from unspool.utils.data import DataLoader
 class Slow:
     def __len__(self): return 1000

@@ -108,7 +108,6 @@ def test_a_subset_is_shuffled_as_by_torch() -> None:
     assert then() == RECORDED["SubsetRandomSampler"]["then"]
 
 
-@pytest.mark.skipif(not hasattr(us, "multinomial"), reason="needs multinomial")
 def test_weights_are_drawn_as_by_torch() -> None:
     us.manual_seed(7)
     assert list(WeightedRandomSampler([1.0, 2.0, 0.0, 4.0], 12)) == RECORDED["WeightedRandomSampler"]["order"]

@@ -9,8 +9,6 @@ import pytest
 
 import unspool as us
 
-pytestmark = pytest.mark.skipif(not hasattr(us.Tensor, "index_add"), reason="needs index_add")
-
 INDICES = [[0, 2, 0, 1], [1, 0, 1, 2]]
 
 

@@ -105,7 +105,7 @@ class Launch {
 
   // What the kernel writes in place of `out`, where an attribute asks for a dtype that it does not compute
   // in.
-  const Tensor& target_of(const Tensor& out, Tensor& wide) const {
+  Tensor target_of(const Tensor& out, Tensor& wide) const {
     if (!is_narrow(out.dtype()) || moves_only(call_.op)) return out;
     return wide = Tensor::empty(out.sizes(), carrier(out.dtype()));
   }

@@ -1,7 +1,7 @@
 // Widening before an operation, rounding after it.
 #include "exec/narrow.h"
 
-#include <optional>
+#include <algorithm>
 
 #include "exec/kernel_map.h"
 #include "ops/api.h"
@@ -22,15 +22,13 @@ bool is_narrow_tensor(const Operand& operand) {
 Dtype target_of(const ops::Call& call) {
   if (call.op.record.kind == ops::Kind::kElementwise)
     return ops::result_type(call.in.subspan(call.op.record.first_is_mask ? 1 : 0));
-  std::optional<Dtype> target;
+  const auto carried = std::ranges::find_if(call.in, is_narrow_tensor);
+  Dtype target = carried->impl().dtype;
   for (const Operand& operand : call.in) {
-    if (is_narrow_tensor(operand)) target = target.value_or(operand.impl().dtype);
+    if (operand.is_tensor() && category(operand.impl().dtype) == category(target))
+      target = promote(target, operand.impl().dtype);
   }
-  for (const Operand& operand : call.in) {
-    if (operand.is_tensor() && category(operand.impl().dtype) == category(*target))
-      target = promote(*target, operand.impl().dtype);
-  }
-  return *target;
+  return target;
 }
 
 void convert(const Tensor& source, const Tensor& target) {

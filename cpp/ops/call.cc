@@ -68,11 +68,12 @@ Dtype result_type(std::span<const Operand> operands) {
               : operand.category() == Category::kInteger ? Dtype::kInt64
                                                          : Dtype::kBool;
     }
-    best[rank] = best[rank] ? promote(*best[rank], dtype) : dtype;
+    best[rank] = promote(best[rank].value_or(dtype), dtype);
   }
   std::optional<Dtype> result = best[2];
   for (int rank : {1, 0}) {
-    if (best[rank] && (!result || category(*best[rank]) > category(*result))) result = best[rank];
+    const std::optional<Dtype> other = best[rank];
+    if (other && (!result || category(*other) > category(*result))) result = other;
   }
   return result.value_or(Dtype::kFloat32);
 }

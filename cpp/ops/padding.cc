@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace unspool::ops {
 namespace {
@@ -14,26 +15,22 @@ void check_length(const Call& c, DimSpan from, const Dims& pads) {
   }
 }
 
-// The sizes after padding; raises when more is cut off than there is.
-Dims padded(const Call& c, DimSpan from, const Dims& pads) {
+enum class Part : std::uint8_t { kAll, kCuts };
+
+// The sizes after padding, or after what negative pads cut off alone; raises when that is more than there is.
+Dims padded(const Call& c, DimSpan from, const Dims& pads, Part part = Part::kAll) {
+  const std::int64_t most = part == Part::kAll ? std::numeric_limits<std::int64_t>::max() : 0;
   Dims sizes(from);
   for (std::size_t i = 0; i < pads.size() / 2; ++i) {
     const std::size_t d = from.size() - 1 - i;
     const std::int64_t before = pads[2 * i], after = pads[2 * i + 1];
     std::int64_t& size = sizes[d];
-    if (__builtin_add_overflow(size, before, &size) || __builtin_add_overflow(size, after, &size) ||
-        size < 0) {
+    if (__builtin_add_overflow(size, std::min(before, most), &size) ||
+        __builtin_add_overflow(size, std::min(after, most), &size) || size < 0) {
       c.fail("pad (", before, ", ", after, ") does not fit dim ", d, " of input ", to_string(from));
     }
   }
   return sizes;
-}
-
-// What negative pads leave.
-Dims cut_part(const Dims& pads) {
-  Dims cut = pads;
-  for (std::int64_t& amount : cut) amount = std::min<std::int64_t>(amount, 0);
-  return cut;
 }
 
 }  // namespace
@@ -46,7 +43,7 @@ void infer_constant_pad(Inference& c) {
   }
   const Dims& pads = c.dims("pad");
   check_length(c, c.sizes(0), pads);
-  padded(c, c.sizes(0), cut_part(pads));
+  padded(c, c.sizes(0), pads, Part::kCuts);
   c.give(0, padded(c, c.sizes(0), pads), type);
 }
 
@@ -86,9 +83,11 @@ namespace {
 
 // What negative pads cut off is gone before the rest is wrapped around.
 Tensor wrap(const Call& c) {
-  Dims grown = c.dims("pad");
-  const Dims cut = cut_part(grown);
-  for (std::size_t i = 0; i < cut.size(); ++i) grown[i] -= cut[i];
+  Dims grown = c.dims("pad"), cut = grown;
+  for (std::size_t i = 0; i < cut.size(); ++i) {
+    cut[i] = std::min<std::int64_t>(cut[i], 0);
+    grown[i] -= cut[i];
+  }
   if (grown == c.dims("pad") || c.ndim(0) * 2 < static_cast<int>(cut.size())) {
     return call<Bordered>({c[0]}, {c.attr("pad"), c.attr("mode")});
   }

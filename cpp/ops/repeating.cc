@@ -61,7 +61,7 @@ Tensor roll(const Call& c) {
 }
 
 Tensor diag(const Call& c) {
-  const Attr diagonal = c.attr("diagonal");
+  const Attr& diagonal = c.attr("diagonal");
   if (c.ndim(0) == 1) return call<DiagEmbed>({c[0]}, {diagonal, -2, -1});
   if (c.ndim(0) == 2) return clone(call<Diagonal>({c[0]}, {diagonal, 0, 1}));
   c.fail("needs a vector or a matrix, got shape ", to_string(c.sizes(0)), "; see diagonal and diag_embed");

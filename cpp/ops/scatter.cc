@@ -126,7 +126,7 @@ Tensor extremum_source_cotangent(Vjp& v) {
 
 Tensor scatter_combined(const Call& c) {
   const std::string_view reduce = c.text("reduce");
-  const Attr dim = c.attr("dim");
+  const Attr& dim = c.attr("dim");
   Operand source = c[2];
   if (!source.is_tensor()) {
     const Attr number =
@@ -157,7 +157,7 @@ Operand identity_of(Dtype type, bool is_max) {
 
 Tensor scatter_reduce(const Call& c) {
   const std::string_view reduce = c.text("reduce");
-  const Attr dim = c.attr("dim");
+  const Attr& dim = c.attr("dim");
   const Tensor x = c.tensor(0), index = c.tensor(1);
   const Dtype type = x.dtype();
   const bool is_mean = reduce == "mean", is_max = reduce == "amax", is_min = reduce == "amin",

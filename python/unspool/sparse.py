@@ -265,7 +265,7 @@ class SparseTensor:
 
 
 def _add_rows(target: Tensor, places: Tensor, rows: Tensor) -> Tensor:
-    added: Tensor = target.index_add(0, places, rows)  # type: ignore[attr-defined,unused-ignore]
+    added: Tensor = target.index_add(0, places, rows)
     return added
 
 

@@ -230,14 +230,14 @@ void check(Random& random, const Case& shape, int threads) {
 
 TEMPLATE_TEST_CASE("gemm on random shapes and layouts", "", float, double) {
   Random random(1);
-  for (int i = 0; i < 100; ++i)
+  for (int i = 0; i < 400; ++i)
     check<TestType>(random, random_case(random), static_cast<int>(random.pick(2, 4)));
 }
 
 TEST_CASE("gemm on products that are blocked in every direction") {
   Random random(2);
-  const Index shapes[][3] = {{150, 1100, 600}, {20, 2048, 300}, {1, 1500, 1300},
-                             {1300, 1, 1100},  {1500, 7, 300},  {1200, 20, 20}};
+  const Index shapes[][3] = {{150, 2000, 600}, {300, 1100, 700}, {1000, 33, 900}, {20, 2048, 700},
+                             {1, 1500, 1300},  {1300, 1, 1100},  {1500, 7, 800},  {3000, 20, 20}};
   for (const auto& [m, n, k] : shapes) {
     for (Layout b : {Layout::kRows, Layout::kColumns})
       check<float>(random, {m, n, k, Layout::kRows, b, b == Layout::kRows, b == Layout::kColumns}, 3);

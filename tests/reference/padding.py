@@ -101,7 +101,7 @@ ROWS = table(
             bad(RuntimeError, ones(3), (1,), words=("pad",)),
             bad(RuntimeError, ones(3), (1, 1, 1, 1), words=("pad", "(3,)")),
             bad(RuntimeError, ones(3), (-2, -2), words=("(-2, -2)",)),
-            bad(RuntimeError, ones(3), (-4, 2), words=("-4",)),
+            bad(RuntimeError, ones(3), (-4, 2), words=("(-4, 2)",)),
             bad(RuntimeError, ones(3, dtype="int64"), (1, 1), float("inf"), words=("int64",)),
         ),
     ),

@@ -139,7 +139,7 @@ class Forward {
     const T* mask = mask_ ? mask_.read(b, h, i, seen, mask_row) : nullptr;
     const SoftRow<T> soft(row, mask, seen, scale_);
     std::fill(row + seen, row + n, T(0));
-    if (keep_) drop(row, keep_ + place * s_.keys, seen, keep_scale_);
+    if (keep_ != nullptr) drop(row, keep_ + place * s_.keys, seen, keep_scale_);
     log_sums_[place] = soft.log_sum;
     return soft.inverse;
   }

@@ -187,8 +187,9 @@ bool lanes_are_filters(const ConvShape& shape, bool transposed) {
            (kW * static_cast<double>(ceil_div(static_cast<std::int64_t>(n), static_cast<std::int64_t>(kW))));
   };
   const ConvAxis& width = shape.axis[2];
-  const double run = transposed ? std::max(1.0, static_cast<double>(width.out / width.stride))
-                                : static_cast<double>(width.out);
+  const std::int64_t run_length =
+      transposed ? std::max<std::int64_t>(1, width.out / width.stride) : width.out;
+  const auto run = static_cast<double>(run_length);
   return use(static_cast<double>(shape.filters)) * 0.9 > use(run);
 }
 

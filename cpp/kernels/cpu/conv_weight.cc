@@ -127,7 +127,8 @@ class WeightRun {
     const std::int64_t begin = some.start(part), end = some.start(part + 1);
     T* const sums_of_group = partial + block * sums() + group * width() * depth();
     clear(begin, end, sums_of_group);
-    T* const grads = slot + bytes_of<T>(together_ * plan_.staged()) / sizeof(T);
+    const std::size_t before_grads = bytes_of<T>(together_ * plan_.staged()) / sizeof(T);
+    T* const grads = slot + before_grads;
     std::int64_t staged_band = -1;
     for (std::int64_t unit = units.start(block); unit < units.start(block + 1); unit += together_) {
       const std::int64_t count = std::min(together_, units.start(block + 1) - unit);

@@ -95,8 +95,8 @@ struct TapTable {
     const double ratio = a.ratio<double>(), stretch = std::max(1.0, ratio);
     const double reach = (filter == Filter::kLinear ? 1 : 2) * stretch;
     const double center = ratio * (static_cast<double>(o) + 0.5);
-    const auto begin = std::max<std::int64_t>(static_cast<std::int64_t>(center - reach + 0.5), 0);
-    const auto end = std::min(static_cast<std::int64_t>(center + reach + 0.5), a.in);
+    const auto begin = std::max<std::int64_t>(static_cast<std::int64_t>(std::trunc(center - reach + 0.5)), 0);
+    const auto end = std::min(static_cast<std::int64_t>(std::trunc(center + reach + 0.5)), a.in);
     double total = 0;
     for (std::int64_t k = 0; k < width; ++k) {
       const double x = (static_cast<double>(begin + k) - center + 0.5) / stretch;

@@ -1,5 +1,5 @@
 // The one symbol of a kernel library: the table of all its kernels.
-#include <array>
+#include <vector>
 
 #include "kernels/cpu/decompositions.h"
 #include "kernels/cpu/families.h"
@@ -21,14 +21,11 @@ constexpr const char* kLevel = "armv8-a";
 constexpr const char* kLevel = "generic";
 #endif
 
-constexpr std::size_t kCapacity = 512;
-
 struct AllKernels {
-  std::array<Kernel, kCapacity> kernels{};
+  std::vector<Kernel> kernels;
   Table table;
 
   AllKernels() {
-    std::size_t count = 0;
     for (const auto& family : {arithmetic_kernels(),
                                pointwise_kernels(),
                                comparison_kernels(),
@@ -75,11 +72,9 @@ struct AllKernels {
                                sorting_kernels(),
                                drawing_kernels(),
                                bits_kernels()}) {
-      for (const Kernel& kernel : family) {
-        if (count < kCapacity) kernels[count++] = kernel;
-      }
+      kernels.insert(kernels.end(), family.begin(), family.end());
     }
-    table = {kAbiVersion, kLevel, kernels.data(), count};
+    table = {kAbiVersion, kLevel, kernels.data(), kernels.size()};
   }
 };
 

@@ -174,7 +174,7 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         # Through the package: the operation is its public one.
-        multinomial: Any = unspool.multinomial  # type: ignore[attr-defined,unused-ignore]
+        multinomial: Any = unspool.multinomial
         drawn = multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
         return iter(drawn.tolist())
 
