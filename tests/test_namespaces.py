@@ -130,7 +130,6 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("torch.hub.load", lambda: us.hub.load("a/b", "c")),
     ("torch.jit.save", lambda: us.jit.save(nn.Linear(1, 1), "a.pt")),
     ("torch.utils.checkpoint.checkpoint", lambda: us.utils.checkpoint.checkpoint(us.sin, us.ones(1))),
-    ("torch.compile", lambda: us.compile(nn.Linear(1, 1))),
     ("torch.Tensor.share_memory_", lambda: us.ones(1).share_memory_()),
     ("torch.overrides.handle_torch_function", lambda: us.overrides.handle_torch_function(us.sin, ())),
 ]

@@ -16,6 +16,7 @@ enum class ErrorKind {
   kValue,           // ValueError: an argument of the right kind with an impossible value
   kNotImplemented,  // NotImplementedError: a combination that is named in the docs as missing
   kMemory,          // MemoryError: the allocator could not provide the bytes
+  kCapture,         // CaptureError: a program cannot hold what was asked for
 };
 
 class Error : public std::runtime_error {

@@ -73,6 +73,7 @@ py::array to_numpy(const Tensor& tensor, bool force) {
   if (tensor.requires_grad() && !force) {
     fail("numpy: the tensor requires grad; call detach().numpy(), or numpy(force=True)");
   }
+  ops::before_host_read(tensor, "numpy");
   const auto item = static_cast<py::ssize_t>(size_of(tensor.dtype()));
   std::vector<py::ssize_t> sizes(tensor.sizes().begin(), tensor.sizes().end()), strides;
   for (std::int64_t stride : tensor.strides()) strides.push_back(stride * item);
@@ -88,6 +89,7 @@ py::array to_numpy(const Tensor& tensor, bool force) {
 // ----------------------------------------------
 
 py::memoryview storage_memory(const Tensor& tensor) {
+  ops::before_host_read(tensor, "save");
   const Storage& storage = *tensor->storage;
   return py::memoryview::from_memory(storage.data(), static_cast<py::ssize_t>(storage.bytes()),
                                      !storage.writable());
@@ -157,6 +159,7 @@ struct Exported {
 
 DlTensor describe(const Tensor& tensor) {
   DlTensor dl{};
+  ops::before_host_read(tensor, "dlpack");
   dl.data = tensor.data();
   dl.device = {kDlCpu, 0};
   dl.ndim = tensor.ndim();

@@ -240,6 +240,7 @@ PyObject* item_of(const Tensor& tensor) {
     fail("item: only a tensor of one element has a single value, this one has shape ",
          to_string(tensor.sizes()));
   }
+  ops::before_host_read(tensor, "item");
   if (is_narrow(tensor.dtype())) return item_of(ops::to(tensor, carrier(tensor.dtype())));
   return visit_dtype(tensor.dtype(), [&]<class T>(T) -> PyObject* {
     const T value = *static_cast<const T*>(tensor.data());

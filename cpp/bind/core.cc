@@ -6,6 +6,7 @@
 
 #include "bind/autograd.h"
 #include "bind/caster.h"
+#include "bind/compiled_step.h"
 #include "bind/config.h"
 #include "bind/create.h"
 #include "bind/device.h"
@@ -53,6 +54,7 @@ PYBIND11_MODULE(_core, core) {
     bind::add_tensor_type(core.ptr());
     bind::add_operations(core.ptr());
     bind::add_module_base(core.ptr());
+    bind::add_compiled_step(core.ptr());
   } catch (const bind::PythonError&) {
     throw py::error_already_set();
   }

@@ -11,6 +11,9 @@
 #include "ops/emitter.h"
 
 namespace unspool::bind {
+
+PyObject* capture_error = nullptr;
+
 namespace {
 
 PyObject* python_type(ErrorKind kind) {
@@ -23,6 +26,8 @@ PyObject* python_type(ErrorKind kind) {
       return PyExc_ValueError;
     case ErrorKind::kNotImplemented:
       return PyExc_NotImplementedError;
+    case ErrorKind::kCapture:
+      return capture_error;
     case ErrorKind::kMemory:
       return PyExc_MemoryError;
     default:

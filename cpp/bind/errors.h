@@ -7,6 +7,9 @@
 
 namespace unspool::bind {
 
+// unspool.CaptureError; set when the module is made.
+extern PyObject* capture_error;
+
 // Thrown when a Python exception is already set.
 struct PythonError {};
 

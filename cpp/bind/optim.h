@@ -14,6 +14,8 @@
 
 namespace unspool::bind {
 
+class CapturedGroup;
+
 // One step over parameters of one group: `add` each, then `run`. When an exception ends it, the step counters
 // are put back. Holds the interpreter's lock throughout.
 class GroupStep {
@@ -34,6 +36,7 @@ class GroupStep {
   optim::Phase phase_of(PyObject* entry, double step);
 
   std::unique_ptr<optim::Rule> rule_;
+  std::shared_ptr<CapturedGroup> captured_;  // while a trace records this step
   PyObject* state_;
   optim::States states_;
   SmallVector<PyObject*, 3> state_names_;  // borrowed from the process

@@ -192,7 +192,10 @@ PyObject* element_size(Self self, PyObject*) { return get_itemsize(self, nullptr
 PyObject* count_elements(Self self, PyObject*) { return PyLong_FromLongLong(tensor_of(self).numel()); }
 PyObject* dimensions(Self self, PyObject*) { return PyLong_FromLong(tensor_of(self).ndim()); }
 PyObject* data_pointer(Self self, PyObject*) {
-  return read(self, [](const Tensor& t) { return PyLong_FromVoidPtr(t.numel() ? t.data() : nullptr); });
+  return read(self, [](const Tensor& t) {
+    ops::before_host_read(t, "data_ptr");
+    return PyLong_FromVoidPtr(t.numel() ? t.data() : nullptr);
+  });
 }
 PyObject* is_contiguous(Self self, PyObject*) { return PyBool_FromLong(tensor_of(self).is_contiguous()); }
 PyObject* is_floating_point(Self self, PyObject*) {

@@ -61,6 +61,7 @@ class Launch {
   }
 
   const Call& call() const { return call_; }
+  Dtype compute() const { return inference_.compute; }
   std::size_t outputs() const { return static_cast<std::size_t>(call_.op.record.outputs.size()); }
   ops::OutputSpec& spec(std::size_t i) { return specs_[i]; }
 
@@ -262,7 +263,8 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
     case ops::Kind::kComposite:
       return record.compose(call, out);
     case ops::Kind::kUpdate:
-      return run_update(call);
+      run_update(call);
+      return launched({call, Dtype::kFloat32, {}, false});
     case ops::Kind::kView: {
       out[0] = make_view(call);
       if (needs_record(call.op, call.in)) exec::record(call, out);
@@ -275,6 +277,7 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
   Launch launch(call);
   launch.allocate(out);
   launch.run(out);
+  launched({launch.call(), launch.compute(), out, true});
   if (needs_record(call.op, launch.call().in)) exec::record(launch.call(), out);
 }
 
@@ -292,6 +295,7 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {
       const Tensor overwritten = recording ? kept_value(launch.call(), target) : Tensor();
       launch.run({&target, 1});
+      launched({launch.call(), launch.compute(), {&target, 1}, false});
       target->storage->mark_written(record.public_name().data());
       record_write(launch.call(), target, recording, overwritten);
       return;

@@ -6,12 +6,22 @@
 
 namespace unspool::exec {
 
-class Eager final : public ops::Emitter {
+class Eager : public ops::Emitter {
  public:
   void emit(const ops::Call& call, std::span<Tensor> out) override;
   void emit_into(const ops::Call& call, const Tensor& target) override;
   std::vector<Tensor> derive(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
                              std::span<const Tensor> inputs) override;
+
+ protected:
+  // A kernel that has just run: what it computed in, and where it wrote; `fresh`: into new memory.
+  struct Launched {
+    const ops::Call& call;
+    Dtype compute;
+    std::span<const Tensor> out;
+    bool fresh;
+  };
+  virtual void launched(const Launched& /*launch*/) {}
 };
 
 // Connects the operations to the kernels of a table and makes eager execution the default. Raises when an

@@ -34,14 +34,14 @@ class Scratch {
   void* memory_;
 };
 
-bool is_long(std::span<const View> in, std::span<const View> out) {
+}  // namespace
+
+bool is_long_work(std::span<const View> in, std::span<const View> out) {
   std::int64_t elements = 0;
   for (const View& view : in) elements += view.ndim > 0 ? view.numel() : 1;
   for (const View& view : out) elements += view.numel();
   return elements > kLongWork;
 }
-
-}  // namespace
 
 void map_kernels(const kernels::Table& table) {
   std::unordered_map<std::string_view, const kernels::Kernel*> by_name;
@@ -68,7 +68,7 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
   const kernels::Kernel& kernel = kernel_of(op);
   kernels::Fault fault;
   const kernels::KernelCall call{in, out, attrs, &fault};
-  const bool long_work = is_long(in, out);
+  const bool long_work = is_long_work(in, out);
   kernels::Context context;
   context.threads = long_work ? thread_count() : 1;
   context.run_chunks = run_chunks;
@@ -78,7 +78,10 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
     const Unlocked unlocked(long_work);
     kernel.run(context, call);
   }
-  if (!fault.what) return;
+  if (fault.what) raise_fault(op, fault);
+}
+
+void raise_fault(const ops::Op& op, const kernels::Fault& fault) {
   if (fault.limit == 0) fail(op.record.name, ": division by zero in an integer dtype");
   if (fault.limit < 0) fail(op.record.name, ": ", fault.what, " ", fault.value);
   if (fault.dim >= 0) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "exec/anomaly.h"
+#include "exec/program/trace.h"
 #include "exec/views.h"
 #include "ops/api.h"
 #include "ops/arithmetic.h"
@@ -71,6 +72,7 @@ ops::OutputSpec LeafNode::output(std::uint32_t) const {
 void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::span<Tensor>) {
   if (!leaf_ || !cotangents[0]) return;
   const Ref<TensorImpl> leaf(leaf_);
+  if (Trace* trace = Trace::current()) trace->accumulating_gradient(Tensor(leaf));
   AutogradSlot& slot = slot_of(*leaf);
   Tensor& incoming = cotangents[0];
   const bool recording = ops::thread_state().grad_enabled;
@@ -103,6 +105,7 @@ Tensor gradient_of(const Tensor& tensor) {
 }
 
 void set_gradient(const Tensor& tensor, Tensor grad) {
+  if (Trace* trace = Trace::current()) trace->replacing_gradient(tensor);
   if (!grad && !tensor->slot) return;
   if (grad) {
     if (!(grad.sizes() == tensor.sizes())) {

@@ -24,6 +24,8 @@ class Emitter {
   // differentiated again. Looks at nothing that the inputs themselves were computed from.
   virtual std::vector<Tensor> derive(std::span<const Tensor> outputs, std::span<const Tensor> cotangents,
                                      std::span<const Tensor> inputs);
+  // The host is about to look at the tensor's values, for `who`: an operation or method.
+  virtual void read_on_host(const Tensor& /*tensor*/, std::string_view /*who*/) {}
 };
 
 // A module that is running: the path from the root is read by following `parent`. Lives as long as the
@@ -51,6 +53,23 @@ struct ThreadState {
 ThreadState& thread_state() noexcept;
 Emitter& emitter();
 void set_default_emitter(Emitter* emitter);
+
+// To be called before values of a tensor decide what the host does next.
+inline void before_host_read(const Tensor& tensor, std::string_view who) {
+  if (Emitter* own = thread_state().emitter) own->read_on_host(tensor, who);
+}
+
+// Operations of the scope go to the default emitter.
+class WithDefaultEmitter {
+ public:
+  WithDefaultEmitter() : before_(std::exchange(thread_state().emitter, nullptr)) {}
+  ~WithDefaultEmitter() { thread_state().emitter = before_; }
+  WithDefaultEmitter(const WithDefaultEmitter&) = delete;
+  WithDefaultEmitter& operator=(const WithDefaultEmitter&) = delete;
+
+ private:
+  Emitter* before_;
+};
 
 class GradMode {
  public:

@@ -176,6 +176,7 @@ void index_write_into(const Tensor& x, Picks picks, const Tensor& values, bool a
 
 Tensor nonzero(const Tensor& x) {
   const Tensor count = call<NonzeroCount>({x});
+  before_host_read(count, "nonzero");
   return call<NonzeroPlaces>({x}, {*static_cast<const std::int64_t*>(count.data())});
 }
 

@@ -130,6 +130,7 @@ Tensor quantile_of(const Call& c, bool skips_nan) {
   }
   if (c.ndim(1) > 1) c.fail("q must be a number or 1-d, got shape ", to_string(c.sizes(1)));
   const Tensor q = c[1].is_tensor() ? c.tensor(1) : full({}, c[1].number(), type);
+  if (c[1].is_tensor()) before_host_read(q, "quantile");
   for (const Tensor& outside : {lt(q, 0), gt(q, 1)}) {
     if (outside.numel() > 0 && *static_cast<const bool*>(call<AnyOp>({outside}, {Attr(), false}).data())) {
       c.fail("q must lie in the range [0, 1]");

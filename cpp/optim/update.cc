@@ -88,7 +88,7 @@ Update::Bucket& Update::bucket_of(Dtype dtype, const Phase& phase, std::size_t a
   return bucket;
 }
 
-void Update::add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase) {
+std::size_t Update::add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase) {
   if (!is_floating(parameter.dtype())) {
     fail(rule_.name(), ".step: a parameter of dtype ", name(parameter.dtype()),
          " cannot be updated; only float32 and float64 can");
@@ -109,12 +109,14 @@ void Update::add(Tensor parameter, Tensor gradient, Kept states, const Phase& ph
   bucket.groups.emplace_back(std::move(parameter));
   bucket.groups.emplace_back(std::move(gradient));
   for (Tensor& state : states) bucket.groups.emplace_back(std::move(state));
+  return static_cast<std::size_t>(&bucket - buckets_.begin());
 }
 
-void Update::run() {
+void Update::run(const std::function<void(std::size_t)>& before) {
   const ops::GradMode no_grad(false);
   const std::size_t arity = kStates + static_cast<std::size_t>(rule_.states().size());
   for (const Bucket& bucket : buckets_) {
+    if (before) before(static_cast<std::size_t>(&bucket - buckets_.begin()));
     const Attributes attributes = rule_.attributes(bucket.phase);
     const auto emit_groups = bucket.is_strided ? emit_strided : emit;
     const bool is_repeated = has_repeated_parameter(bucket.groups, arity);

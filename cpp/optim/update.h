@@ -3,6 +3,7 @@
 // same class with one `add`, and gives the same bits.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "optim/rules.h"
@@ -19,12 +20,13 @@ class Update {
   explicit Update(const Rule& rule, std::size_t expected = 1) : rule_(rule), expected_(expected) {}
 
   // Checks the parameter's part of the step; nothing is changed before `run`. `phase` is from
-  // Rule::phase. Raises when gradient or states differ from the parameter in shape or
-  // dtype, or when memory to change is read-only.
-  void add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase);
+  // Rule::phase. Returns the number of the operation that will change it. Raises when gradient or states
+  // differ from the parameter in shape or dtype, or when memory to change is read-only.
+  std::size_t add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase);
 
-  // Changes all parameters and states that were added, outside of the tape.
-  void run();
+  // Changes all parameters and states that were added, outside of the tape. `before` is called with the
+  // number of each operation before it is emitted.
+  void run(const std::function<void(std::size_t)>& before = {});
 
  private:
   struct Bucket {

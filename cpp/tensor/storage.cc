@@ -32,6 +32,7 @@ Ref<Storage> Storage::borrow(void* data, std::size_t bytes, bool writable, void*
 }
 
 void Storage::destroy(Storage* storage) noexcept {
+  if (storage->tag_) on_tagged_death(storage->tag_);
   std::size_t block_bytes = kHeaderBytes + storage->bytes_;
   if (storage->deleter_) {
     storage->deleter_(storage->owner_);

@@ -40,6 +40,12 @@ class Storage : public RefCounted<Storage> {
 
   void set_writer(const char* writer) noexcept { writer_ = writer; }
 
+  // A number by which somebody who follows storages knows this one again; 0 means nobody. The death of a
+  // storage with a tag is told to `on_tagged_death`, from whichever thread it dies on.
+  std::uint64_t tag() const noexcept { return tag_; }
+  void set_tag(std::uint64_t tag) noexcept { tag_ = tag; }
+  static inline void (*on_tagged_death)(std::uint64_t tag) = nullptr;
+
   static void destroy(Storage* storage) noexcept;
 
  private:
@@ -54,6 +60,7 @@ class Storage : public RefCounted<Storage> {
   const char* writer_ = nullptr;
   void* owner_ = nullptr;
   Deleter deleter_ = nullptr;
+  std::uint64_t tag_ = 0;
 };
 
 }  // namespace unspool

@@ -9,6 +9,7 @@ from unspool import _aliases, _core, _creating, _mathematics, _rearranging, _sta
 from unspool._aliases import *  # noqa: F403
 from unspool._config import show_config
 from unspool._core import (
+    CaptureError,
     Generator,
     Size,
     Tensor,
@@ -87,7 +88,6 @@ from unspool._printing import set_printoptions
 from unspool._rearranging import *  # noqa: F403
 from unspool._settings import (
     are_deterministic_algorithms_enabled,
-    compile,
     get_default_device,
     get_deterministic_debug_mode,
     get_float32_matmul_precision,
@@ -111,6 +111,7 @@ from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set
 attach_methods()
 
 from unspool import autograd, linalg, nn, optim, random, special  # noqa: E402
+from unspool._compile import compile  # noqa: E402
 from unspool.linalg._older import attach_methods as _attach_linear_algebra  # noqa: E402
 from unspool.linalg._older import (  # noqa: E402
     chain_matmul,
@@ -204,6 +205,7 @@ short = int16
 __version__: str = _core.__version__
 
 __all__ = [
+    "CaptureError",
     "Generator",
     "GradScaler",
     "Size",

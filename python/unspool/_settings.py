@@ -109,11 +109,3 @@ def typename(obj: Any) -> str:
     kind = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(kind, "__module__", "") or ""
     return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
-
-
-def compile(model: Any = None, **options: Any) -> Any:
-    """Raise NotImplementedError: programs are not captured yet; run the model or function itself."""
-    del model, options
-    raise NotImplementedError(
-        "torch.compile is not implemented in unspool; call the model itself, which computes the same"
-    )

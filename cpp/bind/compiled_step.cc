@@ -1,0 +1,300 @@
+// A bounded list of programs, the latest used first. A call tries them in order; what none of them fits goes
+// to the method _capture, which is Python.
+#include "bind/compiled_step.h"
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/host_lock.h"
+#include "base/thread_pool.h"
+#include "bind/errors.h"
+#include "bind/program_report.h"
+#include "bind/step_guards.h"
+#include "bind/step_signature.h"
+#include "bind/tensor_object.h"
+#include "exec/program/program.h"
+
+namespace unspool::bind {
+namespace {
+
+// What decides about an operation besides its arguments.
+struct Mode {
+  bool grad_enabled = ops::thread_state().grad_enabled;
+  bool inference = ops::thread_state().inference;
+  int threads = thread_count();
+  bool operator==(const Mode&) const = default;
+};
+
+struct Entry {
+  Entry(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) : signature(args, kwargs, tensors) {}
+
+  Signature signature;
+  Mode mode;
+  StepGuards guards;
+  std::unique_ptr<exec::Program> program;  // null: this signature runs eagerly
+  Shape result;
+};
+
+struct State {
+  std::deque<std::shared_ptr<Entry>> entries;
+  std::size_t limit = 8;
+  std::size_t hits = 0, misses = 0;
+  int unsettled = 0;   // captures in a row after which Python's objects were not what they had been
+  std::mutex running;  // a program's memory serves one call at a time
+};
+
+struct PyCompiledStep {
+  PyObject_HEAD State* state;
+};
+
+constexpr int kMostUnsettled = 3;
+
+PyObject* capture_name = nullptr;
+PyObject* eager_name = nullptr;
+
+State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
+
+// Waits for another thread's call without keeping it from the interpreter.
+class Running {
+ public:
+  explicit Running(std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
+    if (lock_.owns_lock()) return;
+    const Unlocked unlocked;
+    lock_.lock();
+  }
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+};
+
+// The entry for these arguments, moved to the front; null when there is none. `tensors` are its inputs.
+std::shared_ptr<Entry> find_entry(State& state, PyObject* args, PyObject* kwargs,
+                                  std::vector<Tensor>& tensors) {
+  const Mode mode;
+  for (std::size_t i = 0; i < state.entries.size(); ++i) {
+    const std::shared_ptr<Entry>& entry = state.entries[i];
+    if (!(entry->mode == mode) || !entry->signature.matches(args, kwargs, tensors)) continue;
+    if (entry->program && (!entry->guards.hold() || !entry->program->fits())) {
+      state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
+      return nullptr;
+    }
+    const std::shared_ptr<Entry> found = entry;
+    if (i > 0) {
+      state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
+      state.entries.push_front(found);
+    }
+    return found;
+  }
+  return nullptr;
+}
+
+PyObject* call_method(PyObject* self, PyObject* name, PyObject* args, PyObject* kwargs) {
+  const Owned method(checked(PyObject_GetAttr(self, name)));
+  return checked(PyObject_Call(method.get(), args, kwargs));
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    // Inside of another step's capture this one is a part of it.
+    if (exec::Trace::current()) return call_method(self, eager_name, args, kwargs);
+    State& state = state_of(self);
+    std::vector<Tensor> tensors;
+    if (const std::shared_ptr<Entry> entry = find_entry(state, args, kwargs, tensors)) {
+      if (!entry->program) {
+        ++state.hits;
+        return call_method(self, eager_name, args, kwargs);
+      }
+      std::vector<Tensor> results(entry->program->output_count());
+      bool ran = false;
+      {
+        const Running running(state.running);
+        ran = entry->program->run(tensors, results);
+      }
+      if (ran) {
+        ++state.hits;
+        return build_result(entry->result, results);
+      }
+      std::erase(state.entries, entry);
+    }
+    ++state.misses;
+    return call_method(self, capture_name, args, kwargs);
+  });
+}
+
+// _trace(function, args, kwargs, guards, tolerant): runs the function, records it, and keeps the program.
+// Returns (result, reason): the reason why there is no program, or None.
+PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    if (count != 5) fail(ErrorKind::kType, "_trace: expected function, args, kwargs, guards and tolerant");
+    PyObject *function = arguments[0], *args = arguments[1], *kwargs = arguments[2];
+    const bool is_tolerant = arguments[4] == Py_True;
+    State& state = state_of(self);
+    std::vector<Tensor> tensors;
+    const auto entry = std::make_shared<Entry>(args, kwargs, tensors);
+    entry->guards = StepGuards(arguments[3]);
+    exec::Trace trace(tensors, is_tolerant);
+    Owned result;
+    {
+      const exec::Tracing tracing(trace);
+      result = Owned(checked(PyObject_Call(function, args, kwargs)));
+    }
+    if (trace.failure().empty()) {
+      std::vector<Tensor> outputs;
+      try {
+        for (const Tensor& watched : entry->guards.tensors()) trace.watch(watched);
+        const StepGuards::Change change = entry->guards.settle(trace);
+        // Not a program yet, and nothing to complain of either: the next call is captured.
+        if (change.may_settle && ++state.unsettled < kMostUnsettled)
+          return checked(PyTuple_Pack(2, result.get(), Py_None));
+        if (!change.label.empty()) {
+          trace.refuse(
+              change.label +
+              " was changed by the step itself, which a replay, running without Python, would not do; "
+              "move it out of the step, or make it a tensor that is changed in place");
+        }
+        entry->result = shape_of_result(result.get(), outputs);
+        exec::Trace::Result recorded = trace.finish(outputs);
+        state.unsettled = 0;
+        if (trace.failure().empty()) entry->program = std::make_unique<exec::Program>(std::move(recorded));
+      } catch (const Error& error) {
+        if (!is_tolerant || error.kind() != ErrorKind::kCapture) throw;
+        trace.refuse(error.what());
+      }
+    }
+    state.entries.push_front(entry);
+    while (state.entries.size() > state.limit) state.entries.pop_back();
+    const std::string& failure = trace.failure();
+    Owned reason(failure.empty() ? Py_NewRef(Py_None) : checked(PyUnicode_FromString(failure.c_str())));
+    return checked(PyTuple_Pack(2, result.get(), reason.get()));
+  });
+}
+
+PyObject* counts(PyObject* self, PyObject*) {
+  const State& state = state_of(self);
+  return Py_BuildValue("nnnn", static_cast<Py_ssize_t>(state.hits), static_cast<Py_ssize_t>(state.misses),
+                       static_cast<Py_ssize_t>(state.limit), static_cast<Py_ssize_t>(state.entries.size()));
+}
+
+PyObject* clear(PyObject* self, PyObject*) {
+  State& state = state_of(self);
+  state.entries.clear();
+  state.hits = state.misses = 0;
+  Py_RETURN_NONE;
+}
+
+// The latest used program, described for printing; None when there is none.
+PyObject* describe(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    for (const std::shared_ptr<Entry>& entry : state_of(self).entries) {
+      if (entry->program) return report(*entry->program);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+// _measure(args, kwargs): runs the step once; seconds per instruction, or None where it must be captured
+// first.
+PyObject* measure(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    if (count != 2) fail(ErrorKind::kType, "_measure: expected args and kwargs");
+    State& state = state_of(self);
+    std::vector<Tensor> tensors;
+    const std::shared_ptr<Entry> entry = find_entry(state, arguments[0], arguments[1], tensors);
+    if (!entry || !entry->program) Py_RETURN_NONE;
+    std::vector<Tensor> results(entry->program->output_count());
+    const Running running(state.running);
+    const std::vector<double> seconds = entry->program->profile(tensors, results);
+    Owned list(checked(PyList_New(static_cast<Py_ssize_t>(seconds.size()))));
+    for (std::size_t i = 0; i < seconds.size(); ++i)
+      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), checked(PyFloat_FromDouble(seconds[i])));
+    return list.release();
+  });
+}
+
+PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* self = checked(type->tp_alloc(type, 0));
+    reinterpret_cast<PyCompiledStep*>(self)->state = new State;
+    return self;
+  });
+}
+
+PyObject* set_limit(PyObject* self, PyObject* value) {
+  const Py_ssize_t limit = PyLong_AsSsize_t(value);
+  if (limit < 0 && PyErr_Occurred()) return nullptr;
+  state_of(self).limit = static_cast<std::size_t>(limit);
+  Py_RETURN_NONE;
+}
+
+int visit_shape(const Shape& shape, visitproc visit, void* arg) {
+  Py_VISIT(shape.object.get());
+  for (const Shape& item : shape.items) {
+    if (const int stop = visit_shape(item, visit, arg)) return stop;
+  }
+  return 0;
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  for (const std::shared_ptr<Entry>& entry : state_of(self).entries) {
+    if (const int stop = entry->guards.visit(visit, arg)) return stop;
+    if (const int stop = visit_shape(entry->result, visit, arg)) return stop;
+  }
+  return 0;
+}
+
+int drop(PyObject* self) {
+  state_of(self).entries.clear();
+  return 0;
+}
+
+void dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  delete &state_of(self);
+  PyTypeObject* type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+template <class F>
+PyCFunction method(F* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"_trace", method(trace), METH_FASTCALL, "Run and record a step."},
+    {"_counts", counts, METH_NOARGS, "Hits, misses, most programs kept, programs kept."},
+    {"_clear", clear, METH_NOARGS, "Forget all programs."},
+    {"_describe", describe, METH_NOARGS, "The latest program as a dict."},
+    {"_measure", method(measure), METH_FASTCALL, "Run the step and time each instruction."},
+    {"_set_limit", set_limit, METH_O, "How many programs are kept."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+void add_compiled_step(PyObject* core) {
+  static PyType_Slot slots[] = {
+      {Py_tp_call, reinterpret_cast<void*>(call)},
+      {Py_tp_new, reinterpret_cast<void*>(make)},
+      {Py_tp_methods, methods},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(drop)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+      {0, nullptr},
+  };
+  static PyType_Spec spec = {"unspool._core.CompiledStep", sizeof(PyCompiledStep), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  capture_name = checked(PyUnicode_InternFromString("_capture"));
+  eager_name = checked(PyUnicode_InternFromString("_eager"));
+  const Owned type(checked(PyType_FromSpec(&spec)));
+  if (PyModule_AddObjectRef(core, "CompiledStep", type.get()) < 0) throw PythonError{};
+  capture_error = checked(PyErr_NewExceptionWithDoc(
+      "unspool.CaptureError", "A step cannot be captured, or not any more: the message says why.",
+      PyExc_RuntimeError, nullptr));
+  if (PyModule_AddObjectRef(core, "CaptureError", capture_error) < 0) throw PythonError{};
+}
+
+}  // namespace unspool::bind

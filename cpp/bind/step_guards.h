@@ -1,0 +1,57 @@
+// What a captured step took for granted about Python's objects: entries of dicts, lengths of lists, and
+// tensors. Python finds them (unspool/_compile/guards.py); here they are checked before each replay.
+#pragma once
+
+#include <Python.h>
+
+#include <string>
+#include <vector>
+
+#include "bind/errors.h"
+#include "exec/program/trace.h"
+#include "tensor/tensor.h"
+
+namespace unspool::bind {
+
+class StepGuards {
+ public:
+  StepGuards() = default;
+  // A dict of lists: "entries": (dict, key, value, label), "lists": (list or dict, label), "cells":
+  // (cell, label), "tensors".
+  explicit StepGuards(PyObject* found);
+
+  bool hold() const;
+  // After the step has been traced: what it changed itself. Tensors that took the place of tensors which the
+  // trace has not read are what the step shows to others, and stay guarded as they are now.
+  struct Change {
+    std::string label;        // of the first thing that is not as it was; empty when all is
+    bool may_settle = false;  // something came where there was nothing: the next call may find it unchanged
+  };
+  Change settle(const exec::Trace& trace);
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  int visit(visitproc visit, void* arg) const;
+
+ private:
+  struct Item {
+    Owned dict, key, value;  // value: null where the key was absent
+    Owned label;
+  };
+  struct Length {
+    Owned list;
+    Py_ssize_t length;
+    Owned label;
+  };
+  struct Cell {
+    Owned cell, value;
+    Owned label;
+  };
+  static bool holds(const Item& item);
+  static bool holds(const Cell& cell);
+
+  std::vector<Item> items_;
+  std::vector<Length> lengths_;
+  std::vector<Cell> cells_;
+  std::vector<Tensor> tensors_;
+};
+
+}  // namespace unspool::bind

@@ -1,0 +1,323 @@
+// Layout once, then a plain loop over kernels.
+#include "exec/program/program.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/host_lock.h"
+#include "base/thread_pool.h"
+#include "exec/kernel_map.h"
+#include "ops/shape.h"
+#include "tensor/allocator.h"
+
+namespace unspool::exec {
+namespace {
+
+constexpr std::size_t kNumberBytes = 8;
+
+std::size_t bytes_of(const Place& place) {
+  return static_cast<std::size_t>(numel(place.sizes)) * size_of(place.dtype);
+}
+
+bool has_generator(const ops::Record& record) {
+  for (const ops::Arg& arg : record.args) {
+    if (arg.kind == ops::ArgKind::kGenerator) return true;
+  }
+  return false;
+}
+
+// The copy that a kernel which wants contiguous operands is given in place of another layout.
+void add_copies(Recording& recording) {
+  std::vector<Instruction> all;
+  all.reserve(recording.instructions.size());
+  for (Instruction& instruction : recording.instructions) {
+    for (Argument& argument : instruction.in) {
+      if (!argument.is_tensor() || !instruction.op->record.row_major) continue;
+      const Place from = argument.place;
+      if (is_contiguous(from.sizes, from.strides)) continue;
+      recording.buffers.push_back({Buffer::Kind::kTemporary, bytes_of(from), nullptr, 0});
+      argument.place = {static_cast<BufferId>(recording.buffers.size() - 1), 0, from.sizes,
+                        contiguous_strides(from.sizes), from.dtype};
+      Instruction& copy = all.emplace_back();
+      copy.op = &ops::op_of<ops::Clone>;
+      copy.in.push_back({from, {}});
+      copy.out.push_back(argument.place);
+      copy.scope = instruction.scope;
+    }
+    all.push_back(std::move(instruction));
+  }
+  recording.instructions = std::move(all);
+}
+
+}  // namespace
+
+Program::Program(Trace::Result traced)
+    : recording_(std::move(traced.recording)),
+      externals_(std::move(traced.externals)),
+      leaves_(std::move(traced.leaves)),
+      host_steps_(std::move(traced.host_steps)),
+      outputs_(std::move(traced.outputs)) {
+  for (const TracedLeaf& leaf : leaves_) leaf_grads_.push_back(gradient_of(leaf.leaf));
+  attributes_.resize(host_steps_.size());
+  add_copies(recording_);
+  lay_out();
+  prepare();
+}
+
+Program::~Program() {
+  if (arena_) deallocate(arena_, plan_.bytes + scratch_bytes_);
+}
+
+void Program::lay_out() {
+  const std::size_t count = recording_.buffers.size();
+  std::vector<Lifetime> lifetimes(count);
+  std::vector<bool> is_used(count);
+  for (std::size_t i = 0; i < recording_.instructions.size(); ++i) {
+    const auto use = [&](BufferId id) {
+      if (!is_used[id]) lifetimes[id].first = i;
+      is_used[id] = true;
+      lifetimes[id].last = i;
+    };
+    visit_buffers(recording_.instructions[i], use, use);
+  }
+  std::vector<Lifetime> temporaries;
+  std::vector<BufferId> ids;
+  for (std::size_t id = 0; id < count; ++id) {
+    const Buffer& buffer = recording_.buffers[id];
+    if (buffer.kind != Buffer::Kind::kTemporary || !is_used[id]) continue;
+    lifetimes[id].bytes = buffer.bytes;
+    unplanned_bytes_ += buffer.bytes;
+    temporaries.push_back(lifetimes[id]);
+    ids.push_back(static_cast<BufferId>(id));
+  }
+  plan_ = plan(temporaries);
+  offset_of_.assign(count, 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) offset_of_[ids[i]] = plan_.offsets[i];
+}
+
+void Program::add_view(const Place& place) {
+  const Buffer& buffer = recording_.buffers[place.buffer];
+  const std::ptrdiff_t offset = place.offset * static_cast<std::ptrdiff_t>(size_of(place.dtype));
+  std::byte* base = nullptr;
+  if (buffer.kind == Buffer::Kind::kTemporary) {
+    base = arena_ + offset_of_[place.buffer];
+  } else if (buffer.kind == Buffer::Kind::kExternal) {
+    base = static_cast<std::byte*>(buffer.storage->data());
+  } else {
+    relocations_.push_back({views_.size(), offset, place.buffer});
+  }
+  views_.push_back({base ? base + offset : nullptr, place.sizes.data(), place.strides.data(),
+                    static_cast<std::int32_t>(place.sizes.size()), place.dtype,
+                    is_contiguous(place.sizes, place.strides)});
+}
+
+void Program::add_number(const ops::Operand& number, Dtype dtype) {
+  std::byte bytes[kNumberBytes] = {};
+  visit_dtype(dtype, [&]<class T>(T) {
+    const T converted = number.kind() == ops::Operand::Kind::kFloat ? static_cast<T>(number.number())
+                                                                    : static_cast<T>(number.integer());
+    std::memcpy(bytes, &converted, sizeof(T));
+  });
+  views_.push_back({numbers_.data() + numbers_.size(), nullptr, nullptr, 0, dtype, true});
+  numbers_.insert(numbers_.end(), bytes, bytes + kNumberBytes);
+}
+
+void Program::prepare() {
+  std::size_t views = 0, numbers = 0;
+  for (Instruction& instruction : recording_.instructions) {
+    views += instruction.in.size() + instruction.out.size();
+    for (const Argument& argument : instruction.in) numbers += argument.number.is_number();
+    if (has_generator(instruction.op->record) && instruction.attrs.back().is_none())
+      instruction.attrs.back() = ops::Attr(default_generator());
+  }
+  views_.reserve(views);
+  numbers_.reserve(numbers * kNumberBytes);
+  // Addresses in the arena come with the arena, whose size is known once the scratch is.
+  for (const Instruction& instruction : recording_.instructions) {
+    const std::size_t first = views_.size();
+    for (const Argument& argument : instruction.in) {
+      if (argument.is_tensor())
+        add_view(argument.place);
+      else if (argument.is_none())
+        views_.push_back({.ndim = -1});
+      else
+        add_number(argument.number, instruction.compute);
+    }
+    const std::size_t middle = views_.size();
+    for (const Place& place : instruction.out) add_view(place);
+    const std::span<const View> in(views_.data() + first, middle - first);
+    const std::span<const View> out(views_.data() + middle, views_.size() - middle);
+    Launch& launch = launches_.emplace_back();
+    launch.run = kernel_of(*instruction.op).run;
+    launch.call = {in, out, instruction.attrs, &fault_};
+    const bool is_long = is_long_work(in, out);
+    is_long_ = is_long_ || is_long;
+    launch.threads = is_long ? thread_count() : 1;
+  }
+  choose_scratch();
+  std::vector<bool> is_written(recording_.buffers.size());
+  for (const Instruction& instruction : recording_.instructions)
+    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { is_written[id] = true; });
+  for (std::size_t id = 0; id < is_written.size(); ++id) {
+    const Buffer& buffer = recording_.buffers[id];
+    if (is_written[id] && buffer.kind == Buffer::Kind::kExternal) written_.push_back(buffer.storage.get());
+  }
+  new_outputs_.resize(recording_.buffers.size());
+}
+
+void Program::choose_scratch() {
+  for (std::size_t i = 0; i < launches_.size(); ++i) {
+    const kernels::Kernel& kernel = kernel_of(*recording_.instructions[i].op);
+    if (kernel.scratch)
+      scratch_bytes_ = std::max(scratch_bytes_, kernel.scratch(launches_[i].call, launches_[i].threads));
+  }
+  if (plan_.bytes + scratch_bytes_ == 0) return;
+  arena_ = static_cast<std::byte*>(allocate(plan_.bytes + scratch_bytes_));
+  // The views that lie in it were laid out from address 0.
+  std::size_t view = 0;
+  const auto move = [&](const Place& place) {
+    if (recording_.buffers[place.buffer].kind == Buffer::Kind::kTemporary) {
+      views_[view].data =
+          arena_ + offset_of_[place.buffer] + static_cast<std::size_t>(place.offset) * size_of(place.dtype);
+    }
+  };
+  for (const Instruction& instruction : recording_.instructions) {
+    for (const Argument& argument : instruction.in) {
+      if (argument.is_tensor()) move(argument.place);
+      ++view;
+    }
+    for (const Place& place : instruction.out) {
+      move(place);
+      ++view;
+    }
+  }
+}
+
+bool Program::fits() const {
+  for (const External& external : externals_) {
+    const TensorImpl& impl = external.tensor.impl();
+    if (impl.storage.get() != external.storage || impl.requires_grad != external.requires_grad) return false;
+  }
+  for (const TracedLeaf& leaf : leaves_) {
+    if (leaf.is_entry_read && !gradient_of(leaf.leaf).is_same(leaf.entry)) return false;
+  }
+  return true;
+}
+
+void Program::relocate(std::span<const Tensor> inputs) {
+  for (std::size_t id = 0; id < recording_.buffers.size(); ++id) {
+    const Buffer& buffer = recording_.buffers[id];
+    if (buffer.kind == Buffer::Kind::kOutput) new_outputs_[id] = Storage::allocate(buffer.bytes);
+  }
+  for (const Relocation& each : relocations_) {
+    const Buffer& buffer = recording_.buffers[each.buffer];
+    void* base =
+        buffer.kind == Buffer::Kind::kInput ? inputs[buffer.input].data() : new_outputs_[each.buffer]->data();
+    views_[each.view].data = static_cast<std::byte*>(base) + each.offset;
+  }
+}
+
+bool Program::begin_host_steps() {
+  std::size_t begun = 0;
+  while (begun < host_steps_.size() && host_steps_[begun]->begin(attributes_[begun])) ++begun;
+  if (begun < host_steps_.size()) {
+    while (begun-- > 0) host_steps_[begun]->undo();
+    return false;
+  }
+  for (std::size_t i = 0; i < launches_.size(); ++i) {
+    const UpdateSource& source = recording_.instructions[i].update;
+    if (source.host_step >= 0) {
+      launches_[i].call.attrs =
+          attributes_[static_cast<std::size_t>(source.host_step)][static_cast<std::size_t>(source.number)];
+    }
+  }
+  return true;
+}
+
+void Program::launch_all(double* seconds) {
+  kernels::Context context;
+  context.run_chunks = run_chunks;
+  context.scratch = arena_ + plan_.bytes;
+  fault_ = {};
+  const Unlocked unlocked(is_long_);
+  for (done_ = 0; done_ < launches_.size() && !fault_.what; ++done_) {
+    const Launch& launch = launches_[done_];
+    context.threads = launch.threads;
+    const auto start = seconds ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    launch.run(context, launch.call);
+    if (seconds)
+      seconds[done_] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+}
+
+// Host steps whose updates were not reached are taken back.
+void Program::fail_at(std::size_t instruction) {
+  std::size_t changes = 0, updates = 0;
+  std::vector<bool> is_reached(host_steps_.size());
+  for (std::size_t i = 0; i < instruction; ++i) {
+    const Instruction& done = recording_.instructions[i];
+    if (done.update.host_step >= 0) {
+      is_reached[static_cast<std::size_t>(done.update.host_step)] = true;
+      updates += done.in.size() / static_cast<std::size_t>(done.op->record.arity);
+    }
+    visit_buffers(
+        done, [](BufferId) {},
+        [&](BufferId id) {
+          changes += done.update.host_step < 0 && recording_.buffers[id].kind == Buffer::Kind::kExternal;
+        });
+  }
+  for (std::size_t i = 0; i < host_steps_.size(); ++i) {
+    if (!is_reached[i]) host_steps_[i]->undo();
+  }
+  try {
+    raise_fault(*recording_.instructions[instruction].op, fault_);
+  } catch (const Error& error) {
+    std::string message = error.what();
+    message += "\n  (in a replayed step; ";
+    message += updates ? std::to_string(updates) + " parameters had been updated before this"
+                       : "no parameter was updated";
+    if (changes) message += ", and gradients or buffers were written " + std::to_string(changes) + " times";
+    fail(error.kind(), message + ")");
+  }
+}
+
+void Program::finish(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  for (Storage* storage : written_) storage->mark_written("a replayed step");
+  for (std::size_t i = 0; i < leaves_.size(); ++i) {
+    if (!gradient_of(leaves_[i].leaf).is_same(leaf_grads_[i])) set_gradient(leaves_[i].leaf, leaf_grads_[i]);
+  }
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const Place& place = outputs_[i];
+    const Buffer& buffer = recording_.buffers[place.buffer];
+    const bool is_given = buffer.kind == Buffer::Kind::kInput;
+    const Ref<Storage>& storage = is_given                               ? inputs[buffer.input]->storage
+                                  : buffer.kind == Buffer::Kind::kOutput ? new_outputs_[place.buffer]
+                                                                         : buffer.storage;
+    const std::int64_t start = is_given ? inputs[buffer.input]->offset : 0;
+    outputs[i] = Tensor(Ref<TensorImpl>(
+        new TensorImpl(place.dtype, place.sizes, place.strides, storage, start + place.offset)));
+  }
+  for (Ref<Storage>& storage : new_outputs_) storage = nullptr;
+}
+
+bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds) {
+  if (!begin_host_steps()) return false;
+  relocate(inputs);
+  launch_all(seconds);
+  if (fault_.what) fail_at(done_ - 1);
+  finish(inputs, outputs);
+  return true;
+}
+
+bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  return run(inputs, outputs, nullptr);
+}
+
+std::vector<double> Program::profile(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  std::vector<double> seconds(launches_.size());
+  if (!run(inputs, outputs, seconds.data())) seconds.clear();
+  return seconds;
+}
+
+}  // namespace unspool::exec

@@ -1,0 +1,88 @@
+// A recorded step made ready to run: memory planned, views laid out, kernels looked up.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "exec/program/plan.h"
+#include "exec/program/trace.h"
+#include "kernels/kernel.h"
+
+namespace unspool::exec {
+
+class Program {
+ public:
+  explicit Program(Trace::Result traced);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Whether everything outside that the program reads by address is still what was captured.
+  bool fits() const;
+  // Runs the step. False, with nothing done, when a host step no longer fits. Raises what a kernel reports,
+  // and says which tensors had been changed by then.
+  bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
+
+  std::size_t output_count() const { return outputs_.size(); }
+  const Recording& recording() const { return recording_; }
+  std::size_t arena_bytes() const { return plan_.bytes; }
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+  // What the temporaries take together.
+  std::size_t unplanned_bytes() const { return unplanned_bytes_; }
+  // Seconds per instruction of one run, which is a step like any other.
+  std::vector<double> profile(std::span<const Tensor> inputs, std::span<Tensor> outputs);
+
+ private:
+  struct Launch {
+    void (*run)(const kernels::Context&, const kernels::KernelCall&) = nullptr;
+    kernels::KernelCall call;
+    int threads = 1;
+  };
+  // A view whose address is known only when the program is called.
+  struct Relocation {
+    std::size_t view;
+    std::ptrdiff_t offset;  // in bytes
+    BufferId buffer;
+  };
+
+  void lay_out();
+  void prepare();
+  void add_view(const Place& place);
+  void add_number(const ops::Operand& number, Dtype dtype);
+  void choose_scratch();
+  void relocate(std::span<const Tensor> inputs);
+  bool begin_host_steps();
+  void launch_all(double* seconds);
+  [[noreturn]] void fail_at(std::size_t instruction);
+  void finish(std::span<const Tensor> inputs, std::span<Tensor> outputs);
+  bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds);
+
+  Recording recording_;
+  std::vector<External> externals_;
+  std::vector<TracedLeaf> leaves_;
+  std::vector<Tensor> leaf_grads_;  // what each leaf holds after the step
+  std::vector<std::shared_ptr<HostStep>> host_steps_;
+  std::vector<Place> outputs_;
+
+  Plan plan_;
+  std::vector<std::size_t> offset_of_;  // of temporaries in the arena
+  std::size_t unplanned_bytes_ = 0;
+  std::size_t scratch_bytes_ = 0;
+  std::byte* arena_ = nullptr;  // the temporaries, then the scratch
+
+  std::vector<View> views_;
+  std::vector<std::byte> numbers_;
+  std::vector<Relocation> relocations_;
+  std::vector<Launch> launches_;
+  kernels::Fault fault_;
+  std::size_t done_ = 0;  // launches made in the present call
+  bool is_long_ = false;
+  std::vector<HostStep::Attributes> attributes_;
+  std::vector<Ref<Storage>> new_outputs_;  // by buffer, for kOutput
+  std::vector<Storage*> written_;          // external storages that the program writes
+};
+
+}  // namespace unspool::exec

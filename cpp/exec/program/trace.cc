@@ -1,0 +1,243 @@
+// Which memory is which, and what remains of it at the end.
+#include "exec/program/trace.h"
+
+#include <atomic>
+#include <mutex>
+
+#include "base/error.h"
+#include "exec/views.h"
+
+namespace unspool::exec {
+namespace {
+
+// Storages may die on any thread.
+std::mutex& mutex() {
+  static auto& all = *new std::mutex;
+  return all;
+}
+std::unordered_map<std::uint32_t, Trace*>& running() {
+  static auto& traces = *new std::unordered_map<std::uint32_t, Trace*>;
+  return traces;
+}
+
+std::uint32_t next_epoch() {
+  static std::atomic<std::uint32_t> epoch{0};
+  return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::uint32_t epoch_of(std::uint64_t tag) { return static_cast<std::uint32_t>(tag >> 32); }
+BufferId buffer_of_tag(std::uint64_t tag) { return static_cast<BufferId>(tag); }
+
+}  // namespace
+
+void Trace::forget(std::uint64_t tag) {
+  const std::lock_guard lock(mutex());
+  const auto found = running().find(epoch_of(tag));
+  if (found != running().end()) found->second->alive_[buffer_of_tag(tag)] = nullptr;
+}
+
+Trace::Trace(std::vector<Tensor> inputs, bool is_tolerant)
+    : epoch_(next_epoch()), is_tolerant_(is_tolerant), inputs_(std::move(inputs)) {
+  Storage::on_tagged_death = &Trace::forget;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Ref<Storage>& storage = inputs_[i]->storage;
+    if (external_of_.contains(storage.get())) continue;
+    external_of_[storage.get()] = add({Buffer::Kind::kInput, storage->bytes(), nullptr, i});
+  }
+  const std::lock_guard lock(mutex());
+  running()[epoch_] = this;
+}
+
+Trace::~Trace() {
+  const std::lock_guard lock(mutex());
+  running().erase(epoch_);
+}
+
+Trace* Trace::current() noexcept { return dynamic_cast<Trace*>(ops::thread_state().emitter); }
+
+void Trace::refuse(const std::string& why) {
+  if (!is_tolerant_) fail(ErrorKind::kCapture, why);
+  if (failure_.empty()) failure_ = why;
+}
+
+void Trace::read_on_host(const Tensor& tensor, std::string_view who) {
+  const bool is_given = std::any_of(inputs_.begin(), inputs_.end(), [&](const Tensor& input) {
+    return input->storage.get() == tensor->storage.get();
+  });
+  refuse(std::string(who) + ": the value of a tensor " +
+         (has_made(tensor) ? "that the step computes"
+          : is_given       ? "that is given to the step"
+                           : "from outside") +
+         " was asked for while the step is being captured. A replayed step runs without Python, so no value "
+         "can decide what happens next: move this out of the step (return the tensor and look at it "
+         "there), write it in operations such as where(), or compile with fallback=\"eager\"");
+}
+
+BufferId Trace::add(Buffer buffer) {
+  recording_.buffers.push_back(std::move(buffer));
+  const std::lock_guard lock(mutex());
+  alive_.push_back(nullptr);
+  return static_cast<BufferId>(recording_.buffers.size() - 1);
+}
+
+BufferId Trace::add_external(const Tensor& tensor) {
+  const Ref<Storage>& storage = tensor->storage;
+  watch(tensor);
+  return external_of_[storage.get()] = add({Buffer::Kind::kExternal, storage->bytes(), storage, 0});
+}
+
+void Trace::watch(const Tensor& tensor) {
+  const Tensor seen = tensor->base ? Tensor(tensor->base) : tensor;
+  for (const External& known : externals_) {
+    if (known.tensor.is_same(seen)) return;
+  }
+  externals_.push_back({seen, seen->storage.get(), seen->requires_grad});
+}
+
+BufferId Trace::buffer_of(const Tensor& tensor, bool fresh) {
+  Storage& storage = *tensor->storage;
+  if (fresh) {
+    const BufferId id = add({Buffer::Kind::kTemporary, storage.bytes(), nullptr, 0});
+    storage.set_tag((static_cast<std::uint64_t>(epoch_) << 32) | id);
+    const std::lock_guard lock(mutex());
+    alive_[id] = &storage;
+    return id;
+  }
+  if (storage.tag() && epoch_of(storage.tag()) == epoch_) return buffer_of_tag(storage.tag());
+  const auto found = external_of_.find(&storage);
+  return found != external_of_.end() ? found->second : add_external(tensor);
+}
+
+Place Trace::place_of(const Tensor& tensor, bool fresh) {
+  const BufferId id = buffer_of(tensor, fresh);
+  const Buffer& buffer = recording_.buffers[id];
+  // An input may lie elsewhere in its storage next time.
+  const std::int64_t start = buffer.kind == Buffer::Kind::kInput ? inputs_[buffer.input]->offset : 0;
+  return {id, tensor->offset - start, tensor.sizes(), tensor.strides(), tensor.dtype()};
+}
+
+void Trace::launched(const Launched& launch) {
+  if (!failure_.empty()) return;
+  const ops::Call& call = launch.call;
+  Instruction& instruction = recording_.instructions.emplace_back();
+  instruction.op = &call.op;
+  instruction.compute = launch.compute;
+  instruction.scope = ops::thread_state().scope;
+  instruction.attrs.assign(call.attrs.begin(), call.attrs.end());
+  bool is_narrow_call = false;
+  for (const ops::Operand& operand : call.in) {
+    Argument& argument = instruction.in.emplace_back();
+    if (!operand.is_tensor()) {
+      argument.number = operand;
+      continue;
+    }
+    is_narrow_call = is_narrow_call || is_narrow(operand.impl().dtype);
+    argument.place = place_of(operand.tensor());
+  }
+  for (const Tensor& out : launch.out) {
+    is_narrow_call = is_narrow_call || is_narrow(out.dtype());
+    instruction.out.push_back(place_of(out, launch.fresh));
+  }
+  if (is_narrow_call) {
+    refuse(
+        std::string(call.op.record.public_name()) +
+        ": tensors of int8, int16, float16 and bfloat16 cannot be captured; compute in float32, or compile "
+        "with fallback=\"eager\"");
+  }
+  // Other updates, those of running averages, keep the attributes they were called with.
+  if (!instruction.is_update() || updates_ < 0) return;
+  instruction.update = {static_cast<std::int32_t>(host_steps_.size()) - 1, updates_};
+}
+
+bool Trace::has_made(const Tensor& tensor) const {
+  const std::uint64_t tag = tensor->storage->tag();
+  return tag && epoch_of(tag) == epoch_;
+}
+
+void Trace::begin_updates(std::shared_ptr<HostStep> step) { host_steps_.push_back(std::move(step)); }
+
+void Trace::end_updates() { updates_ = -1; }
+
+void Trace::touch(const Tensor& leaf, bool reads) {
+  if (!leaf_of_.emplace(&leaf.impl(), leaves_.size()).second) return;
+  leaves_.push_back({leaf, reads, reads ? gradient_of(leaf) : Tensor()});
+}
+
+// Whether only this trace still knows the tensor.
+bool Trace::is_orphan(const External& external) const {
+  // The storage is held by the tensor and by its buffer.
+  return external.tensor->ref_count() == 1 && external.storage->ref_count() <= 2;
+}
+
+// Whether the buffer's first use is a kernel that fills all of it without reading it.
+bool Trace::is_first_overwritten(BufferId buffer) const {
+  for (const Instruction& instruction : recording_.instructions) {
+    bool is_read = false;
+    visit_buffers(instruction, [&](BufferId id) { is_read = is_read || id == buffer; }, [](BufferId) {});
+    if (is_read) return false;
+    for (const Place& place : instruction.out) {
+      if (place.buffer != buffer) continue;
+      const auto bytes = static_cast<std::size_t>(numel(place.sizes)) * size_of(place.dtype);
+      return bytes == recording_.buffers[buffer].bytes;
+    }
+  }
+  return true;
+}
+
+void Trace::settle_externals(std::span<const Tensor> outputs) {
+  for (std::size_t i = 0; i < externals_.size();) {
+    const External& external = externals_[i];
+    const auto found = external_of_.find(external.storage);
+    const bool is_output = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& output) {
+      return output->storage.get() == external.storage;
+    });
+    if (found == external_of_.end() || is_output || !is_orphan(external)) {
+      ++i;
+      continue;
+    }
+    if (!is_first_overwritten(found->second)) {
+      return refuse(
+          "a tensor of shape " + to_string(external.tensor.sizes()) + " and dtype " +
+          std::string(name(external.tensor.dtype())) +
+          " was made from Python data inside the step, or replaced by another during it, so a replay would "
+          "read an outdated value. Give it to the step as an argument, make it once outside, use "
+          "zeros(), full() or arange(), or change the kept tensor in place (copy_())");
+    }
+    Buffer& buffer = recording_.buffers[found->second];
+    buffer.kind = Buffer::Kind::kTemporary;
+    buffer.storage = nullptr;
+    externals_.erase(externals_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+Trace::Result Trace::finish(std::span<const Tensor> outputs) {
+  Result result;
+  for (const Tensor& output : outputs) {
+    if (output.requires_grad() && !is_leaf(output.impl()) && !is_unwound_) {
+      refuse(
+          "a result of the compiled function needs a gradient, and its history would end here. Compile the "
+          "whole step (forward, loss, backward, update), or call the function under no_grad()");
+    }
+    result.outputs.push_back(place_of(output));
+  }
+  settle_externals(outputs);
+  for (const Place& place : result.outputs) {
+    Buffer& buffer = recording_.buffers[place.buffer];
+    if (buffer.kind == Buffer::Kind::kTemporary) buffer.kind = Buffer::Kind::kOutput;
+  }
+  // What else is still alive is kept by somebody, as gradients are by their leaves: it stays where it is.
+  const std::lock_guard lock(mutex());
+  for (std::size_t id = 0; id < alive_.size(); ++id) {
+    Buffer& buffer = recording_.buffers[id];
+    if (!alive_[id] || alive_[id]->ref_count() == 0 || buffer.kind != Buffer::Kind::kTemporary) continue;
+    buffer.kind = Buffer::Kind::kExternal;
+    buffer.storage = Ref<Storage>(alive_[id]);
+  }
+  result.recording = std::move(recording_);
+  result.externals = std::move(externals_);
+  result.leaves = std::move(leaves_);
+  result.host_steps = std::move(host_steps_);
+  return result;
+}
+
+}  // namespace unspool::exec

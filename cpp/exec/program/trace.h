@@ -1,0 +1,127 @@
+// An emitter that executes eagerly and writes down every kernel call. Storages are told apart by the tags it
+// gives them, so that addresses may be used again while the trace runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/eager.h"
+#include "exec/node.h"
+#include "exec/program/recording.h"
+
+namespace unspool::exec {
+
+// Work of the host that a program repeats at the start of each call: reading hyperparameters, counting steps.
+class HostStep {
+ public:
+  using Attributes = std::vector<std::vector<ops::Attr>>;
+  virtual ~HostStep() = default;
+  // The attributes of the step's updates, in order. False when what was captured is no longer what there is:
+  // nothing has then been changed.
+  virtual bool begin(Attributes& attributes) = 0;
+  // Takes back what `begin` changed, because the updates were not made.
+  virtual void undo() noexcept = 0;
+};
+
+// A tensor outside of the program that it reads or writes in place.
+struct External {
+  Tensor tensor;
+  Storage* storage = nullptr;  // the one it had
+  bool requires_grad = false;
+};
+
+// A leaf whose gradient the step touched.
+struct TracedLeaf {
+  Tensor leaf;
+  bool is_entry_read = false;  // the gradient from before the step counts
+  Tensor entry;                // what it was
+};
+
+class Trace final : public Eager {
+ public:
+  // A tolerant trace goes on eagerly, without recording, where another raises.
+  explicit Trace(std::vector<Tensor> inputs, bool is_tolerant = false);
+  ~Trace() override;
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+  // The trace that records on this thread; null if none does.
+  static Trace* current() noexcept;
+
+  void read_on_host(const Tensor& tensor, std::string_view who) override;
+
+  // From now on updates belong to this host step, and take the attributes of the given number in it.
+  void begin_updates(std::shared_ptr<HostStep> step);
+  void next_updates(std::size_t number) { updates_ = static_cast<std::int32_t>(number); }
+  void end_updates();
+  // The leaf's gradient is about to be replaced (by nothing, or from outside), or to be added to.
+  void replacing_gradient(const Tensor& leaf) { touch(leaf, false); }
+  void accumulating_gradient(const Tensor& leaf) {
+    is_unwound_ = true;
+    touch(leaf, true);
+  }
+  // Something that cannot be repeated by a program happened: raises CaptureError, or ends the recording.
+  void refuse(const std::string& why);
+  // Why a tolerant trace has ended; empty while all is well.
+  const std::string& failure() const { return failure_; }
+
+  // Whether the tensor's memory is new since the trace began, and whether any kernel has used memory from
+  // before.
+  bool has_made(const Tensor& tensor) const;
+  bool has_read(const Tensor& tensor) const { return external_of_.contains(tensor->storage.get()); }
+
+  // What was recorded. `outputs` are the results of the step.
+  struct Result {
+    Recording recording;
+    std::vector<External> externals;
+    std::vector<TracedLeaf> leaves;
+    std::vector<std::shared_ptr<HostStep>> host_steps;
+    std::vector<Place> outputs;
+  };
+  Result finish(std::span<const Tensor> outputs);
+  // A tensor that the program must find unchanged at each call, whether it was seen or not.
+  void watch(const Tensor& tensor);
+
+ private:
+  static void forget(std::uint64_t tag);
+
+  void launched(const Launched& launch) override;
+  BufferId buffer_of(const Tensor& tensor, bool fresh);
+  BufferId add(Buffer buffer);
+  BufferId add_external(const Tensor& tensor);
+  bool is_orphan(const External& external) const;
+  bool is_first_overwritten(BufferId buffer) const;
+  Place place_of(const Tensor& tensor, bool fresh = false);
+  void touch(const Tensor& leaf, bool reads);
+  void settle_externals(std::span<const Tensor> outputs);
+
+  std::uint64_t epoch_;
+  bool is_tolerant_;
+  std::string failure_;
+  std::vector<Tensor> inputs_;
+  Recording recording_;
+  std::vector<Storage*> alive_;  // by buffer; null once dead. Guarded by the mutex of all traces.
+  std::unordered_map<const Storage*, BufferId> external_of_;
+  std::vector<External> externals_;
+  std::vector<TracedLeaf> leaves_;
+  std::unordered_map<const TensorImpl*, std::size_t> leaf_of_;
+  std::vector<std::shared_ptr<HostStep>> host_steps_;
+  bool is_unwound_ = false;
+  std::int32_t updates_ = -1;  // number in the current host step; -1 outside of one
+};
+
+// Makes a trace the emitter of this thread.
+class Tracing {
+ public:
+  explicit Tracing(Trace& trace) : before_(std::exchange(ops::thread_state().emitter, &trace)) {}
+  ~Tracing() { ops::thread_state().emitter = before_; }
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
+
+ private:
+  ops::Emitter* before_;
+};
+
+}  // namespace unspool::exec

@@ -1,0 +1,199 @@
+"""The compiled function: capturing, the cache, and what can be seen of a program."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import unspool
+from unspool import _core
+from unspool._compile import report
+from unspool._compile.guards import collect
+from unspool.nn.modules.module import Module
+
+Fallback = Literal["eager"] | None
+
+
+class CacheInfo(NamedTuple):
+    """Calls that were replayed, calls that were not, and how many programs may be kept, and are."""
+
+    hits: int
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+class CompiledFunction(_core.CompiledStep):
+    """What ``unspool.compile`` makes of a function; called like it."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(self, function: Callable[..., Any], fallback: Fallback = None, cache_size: int = 8) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self.__wrapped__ = function
+        self._fallback = fallback
+        self._has_warned = False
+        self._set_limit(cache_size)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.__wrapped__, '__qualname__', self.__wrapped__)!s}>"
+
+    def _eager(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def _capture(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the call eagerly, recording it; keep the program."""
+        guards = collect(self.__wrapped__, args, kwargs)
+        is_tolerant = self._fallback == "eager"
+        result, reason = self._trace(self.__wrapped__, args, kwargs, guards, is_tolerant)
+        if reason is not None and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"{self!r} runs eagerly: {reason}", stacklevel=3)
+        return result
+
+    # -- what a user sees -------------------------------------------------------------------------------
+
+    def cache_info(self) -> CacheInfo:
+        """Replays, captures, the most programs that are kept, and how many are."""
+        return CacheInfo(*self._counts())
+
+    def clear(self) -> None:
+        """Forgets all programs and counts; the next call captures anew."""
+        self._clear()
+
+    def explain(self) -> str:
+        """The program that ran last, as text: instructions, shapes, memory, estimated work.
+
+        Raises:
+            RuntimeError: nothing has been captured yet.
+        """
+        return report.explain(self._described())
+
+    def to_dot(self) -> str:
+        """The program as a graph in the DOT language."""
+        return report.to_dot(self._described())
+
+    def profile(self, n: int, *args: Any, **kwargs: Any) -> str:
+        """Runs the step ``n`` times and prints the median time of each instruction.
+
+        The runs are real steps: they change parameters as any other call.
+
+        Args:
+            n: how many runs.
+            args: the arguments of the step.
+            kwargs: the arguments of the step by name.
+
+        Returns:
+            A table, slowest instruction first.
+
+        Raises:
+            ValueError: ``n`` is not positive.
+        """
+        if n < 1:
+            raise ValueError(f"profile: n must be positive, got {n}")
+        runs: list[list[float]] = []
+        while len(runs) < n:
+            seconds = self._measure(args, kwargs)
+            if seconds is None:
+                before = self.cache_info().misses
+                self(*args, **kwargs)
+                if self.cache_info().misses == before:
+                    raise unspool.CaptureError("profile: this call runs eagerly, so it has no program")
+                continue
+            runs.append(seconds)
+        return report.profile(self._described(), runs)
+
+    def _described(self) -> dict[str, Any]:
+        described = self._describe()
+        if described is None:
+            raise RuntimeError("nothing has been captured yet: call the compiled function first")
+        return described
+
+
+class CompiledModule(Module):
+    """A module whose forward pass is compiled; parameters and attributes are those of the original."""
+
+    def __init__(self, module: Module, fallback: Fallback, cache_size: int) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.__dict__["_compiled"] = CompiledFunction(module, fallback, cache_size)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the original's forward pass gives."""
+        return self.__dict__["_compiled"](*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("_orig_mod"), name)
+
+    def cache_info(self) -> CacheInfo:
+        """See ``CompiledFunction.cache_info``."""
+        info: CacheInfo = self.__dict__["_compiled"].cache_info()
+        return info
+
+    def explain(self) -> str:
+        """See ``CompiledFunction.explain``."""
+        text: str = self.__dict__["_compiled"].explain()
+        return text
+
+
+def compile(
+    model: Any = None,
+    *,
+    fallback: Fallback = None,
+    cache_size: int = 8,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """Makes a function, or a module, whose calls are recorded once per signature and replayed without Python.
+
+    A signature is the shapes, dtypes and strides of the tensors among the arguments, and the values of the
+    other arguments. The first call with a signature runs as usual and is recorded; later calls replay the
+    record. What was read from Python is checked before each replay (attributes, train/eval flags, variables,
+    the tensors of the model), and a step that no longer fits is captured anew. Hyperparameters of optimizers
+    are read at each replay. docs/captured-programs.md says how it works.
+
+    Args:
+        model: a function or a module; None to use ``compile`` as a decorator with arguments.
+        fallback: what to do with a call that cannot be captured: None raises ``CaptureError``, ``"eager"``
+            runs it as it is and warns once.
+        cache_size: how many programs are kept; the one unused for longest is dropped.
+        fullgraph: has no effect: a program always holds the whole call.
+        dynamic: has no effect: each shape has its own program.
+        backend: has no effect: there is no compiler to choose.
+        mode: has no effect.
+        options: has no effect.
+        disable: return ``model`` as it is.
+
+    Returns:
+        A ``CompiledFunction`` or ``CompiledModule``.
+
+    Raises:
+        TypeError: ``model`` is neither a function nor a module.
+        ValueError: an unknown ``fallback``, or a ``cache_size`` below 1.
+    """
+    del fullgraph, dynamic, backend, mode, options
+    if fallback not in (None, "eager"):
+        raise ValueError(f'compile: fallback must be None or "eager", got {fallback!r}')
+    if cache_size < 1:
+        raise ValueError(f"compile: cache_size must be positive, got {cache_size}")
+    if model is None:
+        return functools.partial(compile, fallback=fallback, cache_size=cache_size, disable=disable)
+    if disable:
+        return model
+    if isinstance(model, Module):
+        return CompiledModule(model, fallback, cache_size)
+    if not callable(model):
+        raise TypeError(f"compile: expected a function or a module, not {type(model).__name__}")
+    return CompiledFunction(model, fallback, cache_size)

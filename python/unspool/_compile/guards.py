@@ -1,0 +1,143 @@
+"""What a step takes for granted about Python's objects, so that a replay that would be wrong is never run.
+
+Found by walking from the function: the variables that its code names, the modules, optimizers and other
+objects in them, and their attributes. Attributes and variables count by identity, numbers and strings by
+value.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from unspool._core import Tensor
+from unspool.nn.modules.module import Module
+from unspool.optim.optimizer import Optimizer
+
+_DEPTH = 6  # of objects inside objects
+_ITEMS = 256  # of a list or dict that is looked into
+_LIBRARY = "unspool"
+
+
+class Guards:
+    """Collects entries of dicts, lengths, closure cells and tensors."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[dict[Any, Any], Any, str]] = []
+        self.lengths: list[tuple[Any, str]] = []
+        self.cells: list[tuple[types.CellType, str]] = []
+        self.tensors: list[Tensor] = []
+        self._seen: dict[int, Any] = {}
+
+    def found(self) -> dict[str, list[Any]]:
+        """In the form that the core takes."""
+        return {"entries": self.entries, "lists": self.lengths, "cells": self.cells, "tensors": self.tensors}
+
+    def visit(self, value: Any, label: str, depth: int = 0) -> None:
+        """Guards what can be reached from ``value``."""
+        if value is None or isinstance(value, (bool, int, float, str, bytes, type, types.ModuleType)):
+            return
+        if id(value) in self._seen or depth > _DEPTH:
+            return
+        self._seen[id(value)] = value
+        if isinstance(value, Tensor):
+            self.tensors.append(value)
+        elif isinstance(value, Module):
+            self._module(value, label, depth)
+        elif isinstance(value, Optimizer):
+            self._optimizer(value, label)
+        elif isinstance(value, types.MethodType):
+            self.visit(value.__self__, label.rpartition(".")[0] or label, depth + 1)
+            self.visit(value.__func__, label, depth + 1)
+        elif isinstance(value, types.FunctionType):
+            self._function(value, depth)
+        elif isinstance(value, functools.partial):
+            self.visit(value.func, label, depth + 1)
+            self.visit(value.args, label, depth + 1)
+            self.visit(value.keywords, label, depth + 1)
+        elif isinstance(value, (list, tuple, dict)):
+            self._container(value, label, depth)
+        elif _has_state(type(value).__module__) and isinstance(getattr(value, "__dict__", None), dict):
+            self._attributes(value, label, depth)
+
+    def _entries(self, table: dict[Any, Any], label: str, depth: int) -> None:
+        for key, value in list(table.items()):
+            name = f"{label}{key}" if label.endswith(".") else f"{label}[{key!r}]"
+            self.entries.append((table, key, name))
+            self.visit(value, name, depth + 1)
+
+    def _attributes(self, value: Any, label: str, depth: int) -> None:
+        self.lengths.append((value.__dict__, label))
+        self._entries(value.__dict__, label + ".", depth)
+
+    def _module(self, module: Module, label: str, depth: int) -> None:
+        self._attributes(module, label, depth - 1)
+        if not type(module).__module__.startswith(_LIBRARY):
+            self.visit(type(module).forward, label + ".forward", depth)
+
+    def _optimizer(self, optimizer: Optimizer, label: str) -> None:
+        # What a group holds is read at each replay.
+        for name in ("param_groups", "state"):
+            self.entries.append((optimizer.__dict__, name, f"{label}.{name}"))
+        self.lengths.append((optimizer.param_groups, f"{label}.param_groups"))
+        for i, group in enumerate(optimizer.param_groups):
+            self.entries.append((group, "params", f"{label}.param_groups[{i}]['params']"))
+            self.lengths.append((group["params"], f"{label}.param_groups[{i}]['params']"))
+
+    def _container(self, value: Any, label: str, depth: int) -> None:
+        if not isinstance(value, tuple):
+            self.lengths.append((value, label))
+        if len(value) > _ITEMS:
+            return
+        if isinstance(value, dict):
+            self._entries(value, label, depth)
+            return
+        for i, item in enumerate(value):
+            self.visit(item, f"{label}[{i}]", depth + 1)
+
+    def _function(self, function: types.FunctionType, depth: int) -> None:
+        if function.__module__ and function.__module__.partition(".")[0] == _LIBRARY:
+            return
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            self.cells.append((cell, f"variable {name!r}"))
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            self.visit(value, name, depth + 1)
+        for name in _global_names(function.__code__):
+            table = function.__globals__
+            if name not in table and hasattr(builtins, name):
+                continue
+            self.entries.append((table, name, f"variable {name!r}"))
+            self.visit(table.get(name), name, depth + 1)
+        self.visit(function.__defaults__, "default value", depth + 1)
+        self.visit(function.__kwdefaults__, "default value", depth + 1)
+
+
+def _has_state(module: str) -> bool:
+    """Whether objects of a class from this module may be read by a step: users' own, and schedules."""
+    return module.partition(".")[0] != _LIBRARY or module.startswith("unspool.optim.")
+
+
+def _global_names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _global_names(constant)
+
+
+def collect(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, list[Any]]:
+    """The guards of a call."""
+    guards = Guards()
+    guards.visit(function, getattr(function, "__name__", "function"))
+    data = [
+        value for value in (*args, *kwargs.values()) if not isinstance(value, (Tensor, list, tuple, dict))
+    ]
+    for value in data:
+        guards.visit(value, "argument")
+    return guards.found()

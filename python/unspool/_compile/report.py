@@ -1,0 +1,140 @@
+"""Programs in words: instructions with shapes and work, memory, measured times."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any, TypeAlias
+
+_Place: TypeAlias = tuple[int, tuple[int, ...], str]
+
+_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint8": 1, "bool": 1}
+_PRODUCTS = ("matmul", "mm", "linear", "bmm", "addmm", "baddbmm")
+
+
+def _elements(place: _Place) -> int:
+    return math.prod(place[1])
+
+
+def _places(values: list[Any]) -> list[_Place]:
+    return [value for value in values if isinstance(value, tuple)]
+
+
+def traffic(instruction: dict[str, Any]) -> int:
+    """Bytes that the instruction reads and writes, if nothing stays in a cache."""
+    places = [*_places(instruction["in"]), *instruction["out"]]
+    total = sum(_elements(place) * _BYTES[place[2]] for place in places)
+    if instruction["is_update"]:
+        arity = instruction["arity"]
+        changed = [place for i, place in enumerate(instruction["in"]) if i % arity != 1]
+        total += sum(_elements(place) * _BYTES[place[2]] for place in changed)
+    return total
+
+
+def flops(instruction: dict[str, Any]) -> int:
+    """Multiplications and additions: of products 2 m n k, of other work one per element written."""
+    places = _places(instruction["in"])
+    if instruction["op"].startswith(_PRODUCTS) and len(places) > 1 and instruction["out"]:
+        written = _elements(instruction["out"][0])
+        # (m k) (k n) / (m n) is k squared.
+        shared = math.sqrt(_elements(places[0]) * _elements(places[1]) / max(written, 1))
+        return round(2 * shared * written)
+    return sum(_elements(place) for place in instruction["out"] or places)
+
+
+def size_text(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _count_text(count: float) -> str:
+    for unit in ("", "k", "M"):
+        if count < 1000:
+            return f"{count:.0f}" if not unit else f"{count:.1f}{unit}"
+        count /= 1000
+    return f"{count:.1f}G"
+
+
+def _name(program: dict[str, Any], buffer: int) -> str:
+    letter = {"input": "in", "kept": "kept", "result": "out", "temporary": "t"}[program["buffers"][buffer][0]]
+    return f"{letter}{buffer}"
+
+
+def _operand(program: dict[str, Any], value: Any) -> str:
+    if not isinstance(value, tuple):
+        return repr(value)
+    return f"{_name(program, value[0])}{list(value[1])}"
+
+
+def line(program: dict[str, Any], instruction: dict[str, Any]) -> str:
+    """One instruction: ``t5[64, 10] = linear(t4[64, 32], kept1[10, 32], kept2[10])  in fc``."""
+    operands = instruction["in"]
+    if instruction["is_update"]:
+        count = len(operands) // instruction["arity"]
+        listed = f"{count} parameters"
+    else:
+        listed = ", ".join(_operand(program, value) for value in operands)
+    results = ", ".join(_operand(program, place) for place in instruction["out"])
+    text = f"{results} = " if results else ""
+    text += f"{instruction['op']}({listed})"
+    return text + (f"  in {instruction['scope']}" if instruction["scope"] else "")
+
+
+def explain(program: dict[str, Any]) -> str:
+    """The whole program."""
+    instructions = program["instructions"]
+    rows = [
+        f"{i:4d}  {_count_text(flops(each)):>7}  {size_text(traffic(each)):>9}  {line(program, each)}"
+        for i, each in enumerate(instructions)
+    ]
+    kinds = [kind for kind, _ in program["buffers"]]
+    planned, unplanned, scratch = (
+        size_text(program[name]) for name in ("arena_bytes", "unplanned_bytes", "scratch_bytes")
+    )
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("input", "kept", "result", "temporary"))
+    head = [
+        f"{len(instructions)} instructions; buffers: {counts}",
+        f"temporaries: {planned} planned of {unplanned} unplanned; scratch: {scratch}",
+        f"{'':4}  {'flops':>7}  {'bytes':>9}  instruction",
+    ]
+    return "\n".join(head + rows)
+
+
+def profile(program: dict[str, Any], runs: list[list[float]]) -> str:
+    """Median times, slowest first."""
+    medians = [statistics.median(times) for times in zip(*runs, strict=True)]
+    total = sum(medians)
+    order = sorted(range(len(medians)), key=lambda i: -medians[i])
+    rows = [
+        f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {line(program, program['instructions'][i])}"
+        for i in order
+    ]
+    return "\n".join([f"{total * 1e6:10.2f} us in {len(medians)} instructions, {len(runs)} runs", *rows])
+
+
+def to_dot(program: dict[str, Any]) -> str:
+    """Instructions as nodes; an edge from the one that wrote a buffer to each that reads it."""
+    lines = ["digraph program {", "  rankdir=TB;", '  node [shape=box, fontname="monospace"];']
+    writer: dict[int, str] = {}
+    for i, each in enumerate(program["instructions"]):
+        shapes = " ".join(str(list(place[1])) for place in each["out"])
+        label = f"{each['op']}\\n{shapes}" if shapes else each["op"]
+        lines.append(f'  i{i} [label="{label}"];')
+        for place in _places(each["in"]):
+            source = writer.get(place[0])
+            if source is None:
+                source = f"b{place[0]}"
+                kind = program["buffers"][place[0]][0]
+                lines.append(f'  {source} [label="{kind} {list(place[1])}", shape=ellipse];')
+                writer[place[0]] = source
+            lines.append(f"  {source} -> i{i};")
+        for place in each["out"]:
+            writer[place[0]] = f"i{i}"
+        if each["is_update"]:
+            for place in _places(each["in"]):
+                writer[place[0]] = f"i{i}"
+    return "\n".join([*lines, "}"])

@@ -1,0 +1,327 @@
+"""Compiled steps: the same bits as eager ones, what is read again at each replay, what is shown."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool as us
+import unspool.nn.functional as F
+from steps import BATCHES, STEPS, Made, assert_same_bits, labels, numbers, small, training
+from unspool import nn
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: us.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: us.optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.1, weight_decay=0.01),
+    "Nesterov": lambda p: us.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: us.optim.Adam(p),
+    "amsgrad": lambda p: us.optim.Adam(p, amsgrad=True, weight_decay=0.1),
+    "AdamW": lambda p: us.optim.AdamW(p),
+    "RMSprop": lambda p: us.optim.RMSprop(p, momentum=0.5, centered=True),
+    "Adagrad": lambda p: us.optim.Adagrad(p, lr_decay=0.1),
+    "Adadelta": lambda p: us.optim.Adadelta(p),
+    "Adamax": lambda p: us.optim.Adamax(p),
+    "NAdam": lambda p: us.optim.NAdam(p),
+    "RAdam": lambda p: us.optim.RAdam(p),
+    "ASGD": lambda p: us.optim.ASGD(p, t0=3),
+    "Rprop": lambda p: us.optim.Rprop(p),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_gives_the_same_bits(name: str) -> None:
+    def make() -> Made:
+        model = small()
+        return training(model, OPTIMIZERS[name](model.parameters()))
+
+    step = assert_same_bits(make, BATCHES)
+    assert step.cache_info() == (STEPS - 1, 1, 8, 1)
+
+
+def lenet() -> Made:
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU()),
+        *(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(24, 10)),
+    )
+    return training(model, us.optim.Adam(model.parameters()))
+
+
+def normalized() -> Made:
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.GroupNorm(2, 4)),
+        *(nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)),
+    )
+    return training(model, us.optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
+
+
+def dropped() -> Made:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(196, 16), nn.ReLU(), nn.Dropout(0.4), nn.Linear(16, 10))
+    return training(model, us.optim.AdamW(model.parameters()))
+
+
+IMAGES = [(numbers(3, 1, 14, 14, seed=i), labels(3, 10, seed=i)) for i in range(3)]
+
+
+@pytest.mark.parametrize("make", [lenet, normalized, dropped])
+def test_networks_on_images(make: Callable[[], Made]) -> None:
+    assert assert_same_bits(make, IMAGES, 40).cache_info().misses == 1
+
+
+def test_recurrent_network_with_clipping() -> None:
+    def make() -> Made:
+        embed, cells, head = nn.Embedding(9, 5), nn.LSTM(5, 6, num_layers=2), nn.Linear(6, 9)
+        parameters = [*embed.parameters(), *cells.parameters(), *head.parameters()]
+        optimizer = us.optim.Adam(parameters)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            hidden, _ = cells(embed(x))
+            loss = F.cross_entropy(head(hidden).reshape(-1, 9), y.reshape(-1))
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(parameters, 0.5)
+            optimizer.step()
+            return loss, norm
+
+        return parameters, step
+
+    batches = [
+        (labels(12, 9, seed=i).reshape(4, 3), labels(12, 9, seed=9 - i).reshape(4, 3)) for i in range(3)
+    ]
+    assert assert_same_bits(make, batches, 40).cache_info().misses == 1
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.mix, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.inner = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, x: Any) -> Any:
+        batch, time, width = x.shape
+        parts = self.mix(self.first(x)).split(width, 2)
+        q, k, v = (part.view(batch, time, 2, width // 2).transpose(1, 2) for part in parts)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
+        x = x + self.drop(self.out(mixed.reshape(batch, time, width)))
+        return x + self.inner(self.second(x))
+
+
+def test_transformer_with_tied_weights() -> None:
+    def make() -> Made:
+        embed, head = nn.Embedding(11, 8), nn.Linear(8, 11, bias=False)
+        head.weight = embed.weight
+        blocks = nn.Sequential(Block(8), Block(8))
+        model = nn.ModuleList([embed, blocks, head])
+        optimizer = us.optim.AdamW(model.parameters(), lr=1e-2)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(head(blocks(embed(x))).view(-1, 11), y.view(-1))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return list(model.parameters()), step
+
+    batches = [
+        (labels(10, 11, seed=i).reshape(2, 5), labels(10, 11, seed=i + 5).reshape(2, 5)) for i in range(3)
+    ]
+    assert assert_same_bits(make, batches, 40).cache_info().misses == 1
+
+
+def test_micro_batches_two_optimizers_and_changes_in_place() -> None:
+    def make() -> Made:
+        model, average = nn.Linear(4, 3), us.zeros(3)
+        first, second = us.optim.SGD([model.weight], lr=0.1), us.optim.Adam([model.bias])
+
+        def step(x: Any, y: Any) -> Any:
+            first.zero_grad()
+            second.zero_grad()
+            total = us.zeros(())
+            for part, target in zip(x.chunk(3), y.chunk(3), strict=True):
+                hidden = model(part) * 1
+                hidden[:, 1] *= 2
+                loss = F.cross_entropy(hidden, target) / 3
+                loss.backward()
+                total += loss.detach()
+                average.mul_(0.9).add_(hidden.detach().mean(0))
+            first.step()
+            second.step()
+            return total, average.clone()
+
+        return [*model.parameters(), average], step
+
+    assert assert_same_bits(make, BATCHES).cache_info().misses == 1
+
+
+def test_gradients_that_are_never_reset_add_up() -> None:
+    def make() -> Made:
+        model = small()
+        optimizer = us.optim.SGD(model.parameters(), lr=0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return list(model.parameters()), step
+
+    # The first step found no gradients, the others add to those they find.
+    assert assert_same_bits(make, BATCHES).cache_info().misses == 2
+
+
+# ---- what is read at each replay ----
+
+
+def test_rates_momentum_and_decay_are_read_without_capturing_again() -> None:
+    def make(is_compiled: bool) -> Made:
+        model = small()
+        optimizer = us.optim.Adam(model.parameters(), lr=0.1)
+        schedule = us.optim.lr_scheduler.StepLR(optimizer, 5, 0.5)
+        inner = training(model, optimizer)[1]
+        steps.append(us.compile(inner) if is_compiled else inner)
+
+        def step(x: Any, y: Any) -> Any:
+            loss = steps[-1](x, y)
+            schedule.step()
+            optimizer.param_groups[0]["betas"] = (0.9 - 1e-3 * schedule.last_epoch, 0.99)
+            optimizer.param_groups[0]["weight_decay"] = 1e-3 * schedule.last_epoch
+            return loss
+
+        return list(model.parameters()), step
+
+    results = []
+    steps: list[Any] = []
+    for is_compiled in (False, True):
+        us.manual_seed(0)
+        parameters, step = make(is_compiled)
+        losses = [step(*BATCHES[i % 4]).item() for i in range(40)]
+        results.append((losses, [parameter.tolist() for parameter in parameters]))
+    assert results[0] == results[1]
+    assert steps[1].cache_info().misses == 1
+
+
+def test_save_load_and_resume() -> None:
+    us.manual_seed(0)
+    model = small()
+    optimizer = us.optim.Adam(model.parameters())
+    step = us.compile(training(model, optimizer)[1])
+    for batch in BATCHES:
+        step(*batch)
+    saved = copy.deepcopy({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    onward = [step(*batch).item() for batch in BATCHES]
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    assert [step(*batch).item() for batch in BATCHES] == onward
+
+
+def test_batches_may_be_slices_at_any_place() -> None:
+    scale = us.compile(lambda x: x.sum(1) * 2)
+    data = numbers(12, 4)
+    for start in range(0, 12, 3):
+        np.testing.assert_array_equal(
+            scale(data[start : start + 3]).numpy(), (data[start : start + 3].sum(1) * 2).numpy()
+        )
+    assert scale.cache_info() == (3, 1, 8, 1)
+
+
+def test_results_of_earlier_calls_stay() -> None:
+    double = us.compile(lambda x: (x * 2, {"sum": x.sum(), "none": None}))
+    kept = [double(us.full((3,), float(i))) for i in range(4)]
+    assert [pair[0].tolist() for pair in kept] == [[2.0 * i] * 3 for i in range(4)]
+    assert [pair[1]["sum"].item() for pair in kept] == [3.0 * i for i in range(4)]
+    assert kept[3][1]["none"] is None
+
+
+def test_gradients_can_be_looked_at_after_a_replay() -> None:
+    model = small()
+    step = us.compile(training(model, us.optim.SGD(model.parameters(), lr=0.0))[1])
+    for x, y in BATCHES[:3]:
+        step(x, y)
+        got = model[0].weight.grad.tolist()
+        expected = us.autograd.grad(F.cross_entropy(model(x), y), model[0].weight)[0].tolist()
+        assert got == expected
+
+
+def test_random_numbers_go_on() -> None:
+    draw = us.compile(lambda x: x + us.rand(3))
+    us.manual_seed(3)
+    drawn = [draw(us.zeros(3)).tolist() for _ in range(4)]
+    us.manual_seed(3)
+    assert drawn == [us.rand(3).tolist() for _ in range(4)]
+
+
+# ---- modules, methods, memory, what is shown ----
+
+
+def test_a_module_compiles_for_inference_and_keeps_its_names() -> None:
+    model = small()
+    compiled = us.compile(model)
+    with us.no_grad():
+        for x, _ in BATCHES:
+            np.testing.assert_array_equal(compiled(x).numpy(), model(x).numpy())
+    assert compiled.cache_info() == (3, 1, 8, 1)
+    assert next(iter(compiled.state_dict())) == "_orig_mod.0.weight"
+    assert compiled.append == model.append
+
+
+def test_a_method_can_be_compiled() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.model = small()
+            self.optimizer = us.optim.SGD(self.model.parameters(), lr=0.1)
+
+        @us.compile
+        def step(self, x: Any, y: Any) -> Any:
+            self.optimizer.zero_grad()
+            loss = F.cross_entropy(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+    trainer = Trainer()
+    losses = [trainer.step(*BATCHES[0]).item() for _ in range(20)]
+    assert losses[-1] < losses[0]
+    assert Trainer.step.cache_info().misses == 1
+
+
+def test_a_compiled_function_inside_of_another_is_a_part_of_it() -> None:
+    inner = us.compile(lambda x: x * 2)
+    outer = us.compile(lambda x: inner(x) + 1)
+    assert [outer(us.full((1,), float(i))).item() for i in range(3)] == [1.0, 3.0, 5.0]
+    assert inner.cache_info().misses == 0
+
+
+def test_a_replay_allocates_only_its_results() -> None:
+    model = small()
+    step = us.compile(training(model, us.optim.Adam(model.parameters()))[1])
+    for _ in range(3):
+        step(*BATCHES[0])
+    gc.collect()
+    before = us.memory_stats()
+    for _ in range(10):
+        step(*BATCHES[0])
+    after = us.memory_stats()
+    assert after["system_allocations"] == before["system_allocations"]
+
+
+def test_explain_and_profile_name_what_runs() -> None:
+    model = small()
+    step = us.compile(training(model, us.optim.Adam(model.parameters()))[1])
+    step(*BATCHES[0])
+    text = step.explain()
+    assert "linear(in0[6, 4], kept" in text
+    assert "adam_update(4 parameters)" in text
+    assert "planned of" in text
+    assert step.to_dot().startswith("digraph program {")
+    steps = 5
+    table = step.profile(steps, *BATCHES[0])
+    assert f"{steps} runs" in table.splitlines()[0]
+    assert "adam_update" in table

@@ -1,0 +1,262 @@
+"""Compiled steps: what makes a new program, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool as us
+from steps import BATCHES, Step, numbers, small, training
+from unspool import nn
+
+# ---- what makes a new program ----
+
+
+def test_a_signature_is_captured_once_and_the_oldest_is_dropped() -> None:
+    total = us.compile(lambda x: x.sum(), cache_size=2)
+    for size in (2, 3, 2, 4, 2, 3):
+        assert total(us.ones(size)).item() == size
+    assert total.cache_info() == (2, 4, 2, 2)
+    total.clear()
+    assert total.cache_info() == (0, 0, 2, 0)
+
+
+def test_what_is_changed_outside_is_noticed() -> None:
+    us.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    holder = {"scale": 1.0}
+
+    @us.compile
+    def forward(x: Any) -> Any:
+        with us.no_grad():
+            return model(x) * holder["scale"]
+
+    x = numbers(5, 4)
+    forward(x)
+    changes: list[Callable[[], Any]] = [
+        model.eval,
+        lambda: holder.update(scale=2.0),
+        lambda: setattr(model[0], "bias", None),
+        lambda: setattr(model[0], "weight", nn.Parameter(us.ones(4, 4))),
+        lambda: setattr(model[0].weight, "data", us.zeros(4, 4)),
+        lambda: model[0].weight.requires_grad_(False),
+        lambda: model.append(nn.ReLU()),
+        lambda: model[0].register_forward_hook(lambda module, args, out: out + 1),
+    ]
+    for count, change in enumerate(changes, start=2):
+        change()
+        with us.no_grad():
+            expected = model(x) * holder["scale"]
+        np.testing.assert_array_equal(forward(x).numpy(), expected.numpy())
+        assert forward.cache_info().misses == count
+        np.testing.assert_array_equal(forward(x).numpy(), expected.numpy())
+        assert forward.cache_info().misses == count
+
+
+def test_an_optimizer_that_gets_other_parameters_or_state_is_noticed() -> None:
+    model = small()
+    optimizer = us.optim.Adam(model[0].parameters())
+    step = us.compile(training(model, optimizer)[1])
+    step(*BATCHES[0])
+    before = model[2].weight.tolist()
+    optimizer.add_param_group({"params": list(model[2].parameters())})
+    step(*BATCHES[0])
+    assert model[2].weight.tolist() != before
+    optimizer.state.clear()
+    step(*BATCHES[0])
+    assert optimizer.state[model[0].weight]["step"].item() == 1
+
+
+def test_numbers_among_the_arguments_are_part_of_the_signature() -> None:
+    scale = us.compile(lambda x, by: x * by)
+    assert [scale(us.ones(1), by).item() for by in (2.0, 3.0, 2.0)] == [2.0, 3.0, 2.0]
+    assert scale.cache_info().misses == 2
+
+
+def test_gradient_mode_is_part_of_the_signature() -> None:
+    weight = nn.Parameter(us.ones(3))
+    total = us.compile(lambda x: (weight * x).sum(), fallback="eager")
+    with us.no_grad():
+        assert not total(us.ones(3)).requires_grad
+    with pytest.warns(UserWarning, match="gradient"):
+        loss = total(us.ones(3))
+    loss.backward()
+    assert weight.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+class Remembering(nn.Module):
+    """Keeps what it computed, and looks at it when it is asked to."""
+
+    def __init__(self, reads: bool) -> None:
+        super().__init__()
+        self.reads, self.last = reads, None
+
+    def forward(self, x: Any) -> Any:
+        if self.reads and self.last is not None:
+            x = x + self.last
+        self.last = x * 2
+        return self.last + 1
+
+
+def test_what_a_module_keeps_for_looking_at_is_kept_up_to_date() -> None:
+    module = Remembering(False)
+    step = us.compile(lambda x: module(x))
+    for i in range(4):
+        assert step(us.full((2,), float(i))).tolist() == [2.0 * i + 1] * 2
+        assert module.last.tolist() == [2.0 * i] * 2
+    assert (
+        step.cache_info().hits == 2
+    )  # the first call found nothing kept, so only the second one is a program
+
+
+# ---- what is refused ----
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.count = 0
+        self.hidden = us.zeros(4)
+
+
+def counting() -> Step:
+    holder = Holder()
+
+    def step(x: Any) -> Any:
+        holder.count += 1
+        return x * holder.count
+
+    return step
+
+
+def carrying() -> Step:
+    holder = Holder()
+
+    def step(x: Any) -> Any:
+        holder.hidden = holder.hidden * 0.5 + x.sum(0)
+        return holder.hidden
+
+    return step
+
+
+def remembering() -> Step:
+    module = Remembering(True)
+
+    def step(x: Any) -> Any:
+        module(x)
+        return module(x)
+
+    return step
+
+
+def appending() -> Step:
+    losses: list[Any] = []
+
+    def step(x: Any) -> Any:
+        losses.append(x.sum())
+        return losses[-1]
+
+    return step
+
+
+def scheduling() -> Step:
+    model = nn.Linear(4, 1)
+    optimizer = us.optim.SGD(model.parameters(), lr=0.1)
+    schedule = us.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    return step
+
+
+REFUSED: dict[str, tuple[Callable[[], Step], str]] = {
+    "item": (lambda: lambda x: x * x.sum().item(), "item"),
+    "float": (lambda: lambda x: x * float(x.sum()), "value of a tensor"),
+    "bool": (lambda: lambda x: x if x.sum() > 0 else -x, "fallback"),
+    "numpy": (lambda: lambda x: us.from_numpy(x.numpy() * 2), "numpy"),
+    "tolist": (lambda: lambda x: us.tensor(x.tolist()), "value of a tensor"),
+    "mask": (lambda: lambda x: x[x > 0], "nonzero"),
+    "random": (lambda: lambda x: x + us.tensor(np.random.rand(4).astype("float32")), "made from Python data"),
+    "counter": (counting, "count was changed"),
+    "carried": (carrying, "hidden was changed"),
+    "list": (appending, "losses was changed"),
+    "schedule": (scheduling, "schedule.*was changed by the step"),
+    "result": (lambda: lambda x: {1, 2}, "returned a set"),
+    "half": (lambda: lambda x: x.half() + 1, "float16"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_captured_says_why(name: str) -> None:
+    make, words = REFUSED[name]
+    step = us.compile(make())
+    with pytest.raises(us.CaptureError, match=words):
+        step(numbers(5, 4))
+    assert step.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if name not in ("random", "result")])
+def test_with_fallback_it_runs_eagerly_and_says_so_once(name: str) -> None:
+    make, _ = REFUSED[name]
+    us.manual_seed(0)
+    expected_step = make()
+    us.manual_seed(0)
+    step = us.compile(make(), fallback="eager")
+    for i in range(3):
+        x = numbers(5, 4, seed=i)
+        expected = expected_step(x)
+        if i == 0:
+            with pytest.warns(UserWarning, match="runs eagerly"):
+                got = step(x)
+        else:
+            got = step(x)
+        np.testing.assert_array_equal(got.detach().float().numpy(), expected.detach().float().numpy())
+
+
+def test_what_a_step_hands_to_its_next_call_is_refused() -> None:
+    step = us.compile(remembering())
+    step(us.ones(2))  # nothing was there to be read yet
+    with pytest.raises(us.CaptureError, match="last was changed"):
+        step(us.ones(2))
+
+
+def test_an_error_in_a_replay_leaves_the_parameters() -> None:
+    model = small()
+    optimizer = us.optim.Adam(model.parameters())
+    step = us.compile(training(model, optimizer)[1])
+    step(*BATCHES[0])
+    weights = [parameter.tolist() for parameter in model.parameters()]
+    with pytest.raises(IndexError, match=r"target 7 is out of range[\s\S]*no parameter was updated"):
+        step(BATCHES[0][0], us.full((6,), 7))
+    assert [parameter.tolist() for parameter in model.parameters()] == weights
+    assert optimizer.state[model[0].weight]["step"].item() == 1
+    step(*BATCHES[0])
+    assert optimizer.state[model[0].weight]["step"].item() == 2
+
+
+def test_an_error_while_capturing_is_the_users_own() -> None:
+    step = us.compile(lambda x: x @ us.ones(3, 3))
+    with pytest.raises(RuntimeError, match="do not multiply"):
+        step(us.ones(2, 2))
+    assert step(us.ones(2, 3)).tolist() == [[3.0] * 3] * 2
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(TypeError, match="function or a module"):
+        us.compile(3)
+    with pytest.raises(ValueError, match="fallback"):
+        us.compile(small(), fallback="numpy")
+    with pytest.raises(ValueError, match="cache_size"):
+        us.compile(small(), cache_size=0)
+    model = small()
+    assert us.compile(model, disable=True) is model
+    with pytest.raises(RuntimeError, match="nothing has been captured"):
+        us.compile(lambda x: x).explain()
