@@ -103,6 +103,28 @@ class Suite:
         )
         return self.add(dataclasses.replace(row, **more))
 
+    def contest(self, name: str, code: str, spaces: dict[str, dict[str, Any]], **more: Any) -> Row:
+        """Time ``code`` in turn in each namespace; the ratio is of the first to the best other."""
+        samples = dict(zip(spaces, _alternate(code, tuple(spaces.values()), self.options), strict=True))
+        medians = {contender: statistics.median(times) for contender, times in samples.items()}
+        ours, *others = spaces
+        best = min(others, key=medians.__getitem__)
+        ratios = [a / b for a, b in zip(samples[ours], samples[best], strict=True)]
+        row = Row(
+            self.name,
+            name,
+            ours=medians[ours],
+            peer=medians[best],
+            ratio=statistics.median(ratios),
+            ratio_of_minima=min(samples[ours]) / min(samples[best]),
+            contenders=(ours, "best peer"),
+            threads=self.options.threads,
+            note=", ".join(
+                f"{each} {quantity(medians[each], 's')}" for each in sorted(others, key=medians.get)
+            ),
+        )
+        return self.add(dataclasses.replace(row, **more))
+
 
 def _alternate(code: str, namespaces: tuple[dict[str, Any], ...], options: Options) -> list[list[float]]:
     """Seconds per execution, one list per namespace, one entry per round."""

@@ -18,6 +18,7 @@ import harness
 SUITES = {
     "overhead": "Overhead of one operation",
     "steps": "Whole training steps",
+    "captured": "Captured steps against the best of their peers",
     "kernels": "Large operations",
     "spatial": "Pooling, padding and resizing",
     "normalization": "Normalization layers",

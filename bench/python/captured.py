@@ -1,0 +1,108 @@
+"""Captured training steps and inference against the best of what others offer for the same step.
+
+Peers: torch eager, torch with fused optimizers, NumPy written by hand and jax.jit (networks of linear layers
+only; jax where it is installed). All take turns in one process; the ratio is to the peer with the smallest
+median.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from typing import Any
+
+import networks
+import numpy as np
+import threadpoolctl
+
+import harness
+import steps
+
+CALL = "step(x, y)"
+INFER = "infer(x)"
+
+
+def training(lib: Any, job: networks.Job, fused: bool = False) -> dict[str, Any]:
+    """A whole step of either library as a function of its batch."""
+    lib.manual_seed(0)
+    model = job.model(lib)
+    networks.same_weights(lib, model)
+    options = {"fused": True} if fused else {}
+    optimizer = job.optimizer(lib, model.parameters(), **options)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = job.loss(lib, model, x, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = (lib.from_numpy(array) for array in job.batch())
+    return {"step": step, "x": x, "y": y}
+
+
+def compiled(lib: Any, job: networks.Job) -> dict[str, Any]:
+    space = training(lib, job)
+    return {**space, "step": lib.compile(space["step"])}
+
+
+def require_same_learning(spaces: dict[str, dict[str, Any]], job: networks.Job) -> None:
+    """Three steps must give all contenders the same losses, or they do different work."""
+    losses = {
+        name: [float(space["step"](space["x"], space["y"])) for _ in range(3)]
+        for name, space in spaces.items()
+    }
+    expected = losses["torch eager"]
+    for name, got in losses.items():
+        if not job.is_random and not np.allclose(got, expected, rtol=2e-3):
+            raise AssertionError(f"{job.name}: losses of {name} are {got}, of torch {expected}")
+
+
+def peers(torch: Any, job: networks.Job) -> dict[str, dict[str, Any]]:
+    found = {"torch eager": training(torch, job), "torch fused": training(torch, job, fused=True)}
+    if job.plain is not None and not job.is_random:
+        found["numpy"] = networks.numpy_step(job)
+    if job.plain is not None and not job.is_random and importlib.util.find_spec("jax"):
+        found["jax"] = networks.jax_step(job)
+    return found
+
+
+def inference(lib: Any, sizes: tuple[int, ...], activation: str, is_compiled: bool) -> dict[str, Any]:
+    model = networks.linear_layers(lib, sizes, activation)
+    networks.same_weights(lib, model)
+    model.eval()
+    forward = lib.compile(model.forward) if is_compiled else model.forward
+    x = lib.from_numpy(np.random.default_rng(1).normal(size=(1, sizes[0])).astype(np.float32))
+
+    def infer(x: Any) -> Any:
+        with lib.inference_mode():
+            return forward(x)
+
+    return {"infer": infer, "x": x}
+
+
+def fill(suite: harness.Suite) -> None:
+    threads = suite.options.threads
+    one = "--xla_cpu_multi_thread_eigen=false " if threads == 1 else ""
+    os.environ.setdefault("XLA_FLAGS", f"{one}intra_op_parallelism_threads={threads}")
+    threadpoolctl.threadpool_limits(threads)
+    ours, torch = harness.libraries(threads)
+    rates = harness.measure_rates((ours, torch), suite.options.quick)
+    for job in networks.JOBS:
+        spaces = {"unspool": compiled(ours, job), **peers(torch, job)}
+        require_same_learning(spaces, job)
+        floor = rates.floor(job.flops, job.bytes) if job.flops else None
+        suite.contest(job.name, CALL, spaces, floor=floor)
+    for sizes, activation in (((4, 64, 64, 2), "Tanh"), (steps.CLASSIFIER, "ReLU")):
+        makers: dict[str, Callable[[], dict[str, Any]]] = {
+            "unspool": lambda s=sizes, a=activation: inference(ours, s, a, True),
+            "torch eager": lambda s=sizes, a=activation: inference(torch, s, a, False),
+            "numpy": lambda s=sizes, a=activation: networks.numpy_inference(s, a),
+        }
+        spaces = {name: make() for name, make in makers.items()}
+        suite.contest(f"inference {'-'.join(map(str, sizes))}, batch 1", INFER, spaces)
+
+
+if __name__ == "__main__":
+    harness.main("captured", fill)
