@@ -4,16 +4,15 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
-#include "base/host_lock.h"
 #include "base/thread_pool.h"
 #include "bind/errors.h"
 #include "bind/program_report.h"
 #include "bind/step_guards.h"
 #include "bind/step_signature.h"
 #include "bind/tensor_object.h"
+#include "exec/program/differentiable.h"
 #include "exec/program/program.h"
 
 namespace unspool::bind {
@@ -33,16 +32,33 @@ struct Entry {
   Signature signature;
   Mode mode;
   StepGuards guards;
-  std::unique_ptr<exec::Program> program;  // null: this signature runs eagerly
+  // One of them, or none: this signature runs eagerly.
+  std::unique_ptr<exec::Program> program;
+  std::unique_ptr<exec::DifferentiableProgram> differentiable;
   Shape result;
+
+  bool is_captured() const { return program || differentiable; }
+  bool fits() const { return guards.hold() && (program ? program->fits() : differentiable->fits()); }
+  std::size_t output_count() const {
+    return program ? program->output_count() : differentiable->output_count();
+  }
+  bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+    return program ? program->run(inputs, outputs) : differentiable->run(inputs, outputs);
+  }
+  void hold(exec::Trace::Result recorded) {
+    if (recorded.derivative)
+      differentiable = std::make_unique<exec::DifferentiableProgram>(std::move(recorded));
+    else
+      program = std::make_unique<exec::Program>(std::move(recorded));
+  }
+  const exec::Program& shown() const { return program ? *program : differentiable->forward(); }
 };
 
 struct State {
   std::deque<std::shared_ptr<Entry>> entries;
   std::size_t limit = 8;
   std::size_t hits = 0, misses = 0;
-  int unsettled = 0;   // captures in a row after which Python's objects were not what they had been
-  std::mutex running;  // a program's memory serves one call at a time
+  int unsettled = 0;  // captures in a row after which Python's objects were not what they had been
 };
 
 struct PyCompiledStep {
@@ -56,19 +72,6 @@ PyObject* eager_name = nullptr;
 
 State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
 
-// Waits for another thread's call without keeping it from the interpreter.
-class Running {
- public:
-  explicit Running(std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
-    if (lock_.owns_lock()) return;
-    const Unlocked unlocked;
-    lock_.lock();
-  }
-
- private:
-  std::unique_lock<std::mutex> lock_;
-};
-
 // The entry for these arguments, moved to the front; null when there is none. `tensors` are its inputs.
 std::shared_ptr<Entry> find_entry(State& state, PyObject* args, PyObject* kwargs,
                                   std::vector<Tensor>& tensors) {
@@ -76,7 +79,7 @@ std::shared_ptr<Entry> find_entry(State& state, PyObject* args, PyObject* kwargs
   for (std::size_t i = 0; i < state.entries.size(); ++i) {
     const std::shared_ptr<Entry>& entry = state.entries[i];
     if (!(entry->mode == mode) || !entry->signature.matches(args, kwargs, tensors)) continue;
-    if (entry->program && (!entry->guards.hold() || !entry->program->fits())) {
+    if (entry->is_captured() && !entry->fits()) {
       state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
       return nullptr;
     }
@@ -102,17 +105,12 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
     State& state = state_of(self);
     std::vector<Tensor> tensors;
     if (const std::shared_ptr<Entry> entry = find_entry(state, args, kwargs, tensors)) {
-      if (!entry->program) {
+      if (!entry->is_captured()) {
         ++state.hits;
         return call_method(self, eager_name, args, kwargs);
       }
-      std::vector<Tensor> results(entry->program->output_count());
-      bool ran = false;
-      {
-        const Running running(state.running);
-        ran = entry->program->run(tensors, results);
-      }
-      if (ran) {
+      std::vector<Tensor> results(entry->output_count());
+      if (entry->run(tensors, results)) {
         ++state.hits;
         return build_result(entry->result, results);
       }
@@ -155,9 +153,13 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
               "move it out of the step, or make it a tensor that is changed in place");
         }
         entry->result = shape_of_result(result.get(), outputs);
+        if (trace.needs_derivative(outputs)) {
+          const exec::Tracing tracing(trace);
+          trace.differentiate(outputs);
+        }
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
-        if (trace.failure().empty()) entry->program = std::make_unique<exec::Program>(std::move(recorded));
+        if (trace.failure().empty()) entry->hold(std::move(recorded));
       } catch (const Error& error) {
         if (!is_tolerant || error.kind() != ErrorKind::kCapture) throw;
         trace.refuse(error.what());
@@ -188,7 +190,7 @@ PyObject* clear(PyObject* self, PyObject*) {
 PyObject* describe(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     for (const std::shared_ptr<Entry>& entry : state_of(self).entries) {
-      if (entry->program) return report(*entry->program);
+      if (entry->is_captured()) return report(entry->shown());
     }
     Py_RETURN_NONE;
   });
@@ -202,9 +204,13 @@ PyObject* measure(PyObject* self, PyObject* const* arguments, Py_ssize_t count) 
     State& state = state_of(self);
     std::vector<Tensor> tensors;
     const std::shared_ptr<Entry> entry = find_entry(state, arguments[0], arguments[1], tensors);
-    if (!entry || !entry->program) Py_RETURN_NONE;
+    if (!entry || !entry->is_captured()) Py_RETURN_NONE;
+    if (!entry->program) {
+      fail(ErrorKind::kNotImplemented,
+           "profile: the results of this call need gradients; profile it under no_grad(), or compile the "
+           "whole step");
+    }
     std::vector<Tensor> results(entry->program->output_count());
-    const Running running(state.running);
     const std::vector<double> seconds = entry->program->profile(tensors, results);
     Owned list(checked(PyList_New(static_cast<Py_ssize_t>(seconds.size()))));
     for (std::size_t i = 0; i < seconds.size(); ++i)

@@ -65,7 +65,7 @@ bool StepGuards::hold() const {
   return true;
 }
 
-StepGuards::Change StepGuards::settle(const exec::Trace& trace) {
+StepGuards::Change StepGuards::settle(exec::Trace& trace) {
   const auto text = [](const Owned& label) { return std::string(PyUnicode_AsUTF8(label.get())); };
   Change change;
   for (Item& item : items_) {
@@ -75,6 +75,7 @@ StepGuards::Change StepGuards::settle(const exec::Trace& trace) {
     const bool is_shown = now && is_tensor(now) && trace.has_made(tensor_of(now));
     if (is_shown && then && is_tensor(then) && !trace.has_read(tensor_of(then))) {
       item.value = Owned(Py_NewRef(now));
+      trace.keep(tensor_of(now));
       continue;
     }
     return {text(item.label), is_shown && (!then || then == Py_None)};

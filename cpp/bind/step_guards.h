@@ -27,7 +27,7 @@ class StepGuards {
     std::string label;        // of the first thing that is not as it was; empty when all is
     bool may_settle = false;  // something came where there was nothing: the next call may find it unchanged
   };
-  Change settle(const exec::Trace& trace);
+  Change settle(exec::Trace& trace);
   const std::vector<Tensor>& tensors() const { return tensors_; }
   int visit(visitproc visit, void* arg) const;
 

@@ -1,5 +1,4 @@
-// Walks over nested values. Tensors that require grad count by identity: they are parts of the model, not
-// data.
+// Walks over nested values.
 #include "bind/step_signature.h"
 
 #include "bind/tensor_object.h"
@@ -7,7 +6,10 @@
 namespace unspool::bind {
 namespace {
 
-bool is_data(PyObject* object) { return is_tensor(object) && !tensor_of(object).requires_grad(); }
+// Leaves that collect gradients count by identity: they are parts of the model, not data.
+bool is_data(PyObject* object) {
+  return is_tensor(object) && (!tensor_of(object).requires_grad() || Py_TYPE(object) == tensor_type);
+}
 
 bool is_plain_dict(PyObject* object) { return PyDict_Check(object); }
 
@@ -111,7 +113,8 @@ Signature::Input Signature::describe(const std::vector<Tensor>& tensors, std::si
   const Tensor& tensor = tensors[i];
   std::size_t first = 0;
   while (tensors[first]->storage.get() != tensor->storage.get()) ++first;
-  return {tensor.dtype(), tensor.sizes(), tensor.strides(), first, tensor->offset - tensors[first]->offset};
+  return {tensor.dtype(),         tensor.sizes(), tensor.strides(),
+          tensor.requires_grad(), first,          tensor->offset - tensors[first]->offset};
 }
 
 bool Signature::matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const {
@@ -125,7 +128,8 @@ bool Signature::matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& t
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorImpl& tensor = tensors[i].impl();
     const Input& input = inputs_[i];
-    if (tensor.dtype != input.dtype || !(tensor.sizes == input.sizes) || !(tensor.strides == input.strides))
+    if (tensor.dtype != input.dtype || tensor.needs_gradient() != input.requires_grad ||
+        !(tensor.sizes == input.sizes) || !(tensor.strides == input.strides))
       return false;
     // The first of its storage, and as far from it as it was.
     for (std::size_t other = 0; other < i; ++other) {

@@ -35,6 +35,7 @@ class Signature {
     Dtype dtype;
     Dims sizes;
     Dims strides;
+    bool requires_grad;
     std::size_t shares_with;  // the first input over the same storage
     std::int64_t distance;    // in elements from there
   };

@@ -71,6 +71,9 @@ class Node : public GraphNode {
   void dispose() noexcept final;
 };
 
+// The next position in forward order.
+std::uint64_t take_sequence();
+
 // What a tensor knows of its gradient.
 class LeafNode;
 struct AutogradSlot : GradientSlot {

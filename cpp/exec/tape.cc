@@ -13,8 +13,6 @@
 
 namespace unspool::exec {
 
-std::uint64_t take_sequence();
-
 namespace {
 
 using ops::Attr;

@@ -12,8 +12,6 @@
 
 namespace unspool::exec {
 
-std::uint64_t take_sequence();
-
 namespace {
 
 using ops::Attr;

@@ -302,6 +302,11 @@ void Program::finish(std::span<const Tensor> inputs, std::span<Tensor> outputs) 
 }
 
 bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds) {
+  std::unique_lock lock(running_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    const Unlocked unlocked;  // the one who runs may need the host's lock to end
+    lock.lock();
+  }
   if (!begin_host_steps()) return false;
   relocate(inputs);
   launch_all(seconds);

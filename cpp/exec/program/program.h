@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ class Program {
 
   // Whether everything outside that the program reads by address is still what was captured.
   bool fits() const;
-  // Runs the step. False, with nothing done, when a host step no longer fits. Raises what a kernel reports,
-  // and says which tensors had been changed by then.
+  // Runs the step, one call at a time. False, with nothing done, when a host step no longer fits. Raises what
+  // a kernel reports, and says which tensors had been changed by then.
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
 
   std::size_t output_count() const { return outputs_.size(); }
@@ -60,6 +61,7 @@ class Program {
   void finish(std::span<const Tensor> inputs, std::span<Tensor> outputs);
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds);
 
+  std::mutex running_;
   Recording recording_;
   std::vector<External> externals_;
   std::vector<TracedLeaf> leaves_;

@@ -5,7 +5,9 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "exec/backward.h"
 #include "exec/views.h"
+#include "ops/api.h"
 
 namespace unspool::exec {
 namespace {
@@ -210,16 +212,61 @@ void Trace::settle_externals(std::span<const Tensor> outputs) {
   }
 }
 
+void Trace::keep(const Tensor& tensor) { kept_.push_back(buffer_of(tensor, false)); }
+
+bool Trace::needs_derivative(std::span<const Tensor> outputs) const {
+  return !is_unwound_ && std::any_of(outputs.begin(), outputs.end(), [](const Tensor& output) {
+    return output.requires_grad() && !is_leaf(output.impl());
+  });
+}
+
+void Trace::differentiate(std::span<const Tensor> outputs) {
+  Derivative derivative{recording_.instructions.size(), inputs_.size(), {}, {}, {}, {}};
+  std::vector<Tensor> sources, cotangents, targets;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad() || is_leaf(outputs[i].impl())) continue;
+    derivative.outputs.push_back(i);
+    sources.push_back(outputs[i]);
+    const ops::WithDefaultEmitter beside_the_step;
+    const Tensor& cotangent = cotangents.emplace_back(ops::ones_like(outputs[i]));
+    inputs_.push_back(cotangent);
+    external_of_[cotangent->storage.get()] =
+        add({Buffer::Kind::kInput, cotangent->storage->bytes(), nullptr, inputs_.size() - 1});
+  }
+  for (const External& external : externals_) {
+    if (external.tensor.requires_grad()) targets.push_back(external.tensor);
+  }
+  const std::size_t outside = targets.size();
+  std::vector<std::size_t> inputs;
+  for (std::size_t i = 0; i < derivative.first_cotangent; ++i) {
+    if (!inputs_[i].requires_grad()) continue;
+    targets.push_back(inputs_[i]);
+    inputs.push_back(i);
+  }
+  const std::vector<Tensor> grads =
+      unwind(sources, cotangents, {.retain_graph = true, .inputs = targets, .stops_at_inputs = true});
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (!grads[i]) continue;
+    if (i < outside)
+      derivative.targets.push_back(targets[i]);
+    else
+      derivative.inputs.push_back(inputs[i - outside]);
+    derivative.grads.push_back(place_of(grads[i]));
+  }
+  derivative_ = std::move(derivative);
+}
+
 Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   Result result;
-  for (const Tensor& output : outputs) {
-    if (output.requires_grad() && !is_leaf(output.impl()) && !is_unwound_) {
+  for (const TracedLeaf& leaf : leaves_) {
+    const auto is_leaf = [&](const Tensor& input) { return input.is_same(leaf.leaf); };
+    if (std::any_of(inputs_.begin(), inputs_.end(), is_leaf)) {
       refuse(
-          "a result of the compiled function needs a gradient, and its history would end here. Compile the "
-          "whole step (forward, loss, backward, update), or call the function under no_grad()");
+          "the step adds to the gradient of one of its arguments; use autograd.grad(), or make the tensor a "
+          "Parameter of the model");
     }
-    result.outputs.push_back(place_of(output));
   }
+  for (const Tensor& output : outputs) result.outputs.push_back(place_of(output));
   settle_externals(outputs);
   for (const Place& place : result.outputs) {
     Buffer& buffer = recording_.buffers[place.buffer];
@@ -229,6 +276,9 @@ Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   const std::lock_guard lock(mutex());
   for (std::size_t id = 0; id < alive_.size(); ++id) {
     Buffer& buffer = recording_.buffers[id];
+    // With a derivative the tape is alive, and holds what the program will hand on itself.
+    const bool is_kept = std::find(kept_.begin(), kept_.end(), id) != kept_.end();
+    if (derivative_ && !is_kept) continue;
     if (!alive_[id] || alive_[id]->ref_count() == 0 || buffer.kind != Buffer::Kind::kTemporary) continue;
     buffer.kind = Buffer::Kind::kExternal;
     buffer.storage = Ref<Storage>(alive_[id]);
@@ -237,6 +287,7 @@ Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   result.externals = std::move(externals_);
   result.leaves = std::move(leaves_);
   result.host_steps = std::move(host_steps_);
+  result.derivative = std::move(derivative_);
   return result;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -72,13 +73,30 @@ class Trace final : public Eager {
   bool has_made(const Tensor& tensor) const;
   bool has_read(const Tensor& tensor) const { return external_of_.contains(tensor->storage.get()); }
 
+  // Somebody looks at this tensor after the step: it stays where it is, and each replay writes it again.
+  void keep(const Tensor& tensor);
+  // Whether results need gradients that the step has not computed itself.
+  bool needs_derivative(std::span<const Tensor> outputs) const;
+  // Records the unwinding from the results, with cotangents that are further inputs, to what they were
+  // computed from. To be called while this trace is the emitter.
+  void differentiate(std::span<const Tensor> outputs);
+
   // What was recorded. `outputs` are the results of the step.
+  struct Derivative {
+    std::size_t split = 0;             // the first instruction of the unwinding
+    std::size_t first_cotangent = 0;   // number among the inputs
+    std::vector<std::size_t> outputs;  // those that have a cotangent
+    std::vector<Tensor> targets;       // tensors from outside that get one
+    std::vector<std::size_t> inputs;   // inputs that get one, after the targets
+    std::vector<Place> grads;          // of the targets, then of the inputs
+  };
   struct Result {
     Recording recording;
     std::vector<External> externals;
     std::vector<TracedLeaf> leaves;
     std::vector<std::shared_ptr<HostStep>> host_steps;
     std::vector<Place> outputs;
+    std::optional<Derivative> derivative;
   };
   Result finish(std::span<const Tensor> outputs);
   // A tensor that the program must find unchanged at each call, whether it was seen or not.
@@ -108,6 +126,8 @@ class Trace final : public Eager {
   std::vector<TracedLeaf> leaves_;
   std::unordered_map<const TensorImpl*, std::size_t> leaf_of_;
   std::vector<std::shared_ptr<HostStep>> host_steps_;
+  std::vector<BufferId> kept_;
+  std::optional<Derivative> derivative_;
   bool is_unwound_ = false;
   std::int32_t updates_ = -1;  // number in the current host step; -1 outside of one
 };
