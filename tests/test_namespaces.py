@@ -131,7 +131,7 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("torch.jit.save", lambda: us.jit.save(nn.Linear(1, 1), "a.pt")),
     ("torch.utils.checkpoint.checkpoint", lambda: us.utils.checkpoint.checkpoint(us.sin, us.ones(1))),
     ("torch.Tensor.share_memory_", lambda: us.ones(1).share_memory_()),
-    ("torch.overrides.handle_torch_function", lambda: us.overrides.handle_torch_function(us.sin, ())),
+    ("torch.cos", lambda: us.cos(us.eye(2).to_sparse())),
 ]
 
 
@@ -139,6 +139,27 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
 def test_what_cannot_be_done_is_refused_by_name(name: str, call: Callable[[], object]) -> None:
     with pytest.raises(RuntimeError, match=name.replace(".", r"\.")):
         call()
+
+
+class Doubled:
+    """No tensor, but knows what a sum is."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert Doubled in types
+        return ("sum", len(args), kwargs) if func.__name__ == "sum" else NotImplemented
+
+
+def test_classes_that_are_no_tensors_can_say_what_operations_mean() -> None:
+    assert us.sum(Doubled(), dim=1) == ("sum", 1, {"dim": 1})
+    assert us.overrides.has_torch_function((us.ones(1), Doubled()))
+    assert not us.overrides.has_torch_function((us.ones(1), 3))
+    assert us.overrides.is_tensor_like(Doubled())
+    assert us.overrides.handle_torch_function(us.sum, (Doubled(),), 1) == ("sum", 1, {})
+    with pytest.raises(TypeError, match="must be Tensor, not Doubled"):
+        us.mean(Doubled())
+    with pytest.raises(TypeError, match="asked Doubled"):
+        us.overrides.handle_torch_function(us.mean, (Doubled(),), Doubled())
 
 
 def test_switches_can_be_set_and_read() -> None:

@@ -112,3 +112,36 @@ def test_products_that_do_not_fit_are_refused() -> None:
         us.spmm(made(), us.ones(4, 2))
     with pytest.raises(RuntimeError, match="does not broadcast"):
         made() + us.ones(4, dtype=us.float64)
+
+
+def test_functions_of_dense_tensors_take_sparse_ones() -> None:
+    sparse, x = made(), us.randn(4, 2, dtype=us.float64)
+    for product in (us.mm(sparse, x), us.matmul(sparse, x), us.mm(x.t(), sparse.t()).t()):
+        np.testing.assert_allclose(product.numpy(), dense() @ x.numpy())
+    bias = us.randn(3, 2, dtype=us.float64)
+    np.testing.assert_allclose(us.addmm(bias, sparse, x).numpy(), bias.numpy() + dense() @ x.numpy())
+    np.testing.assert_allclose(us.sum(sparse, dim=1).numpy(), dense().sum(1))
+    for name in ("sqrt", "relu", "tanh", "neg", "abs"):
+        result = getattr(us, name)(sparse)
+        assert result.is_sparse
+        np.testing.assert_allclose(result.to_dense().numpy(), getattr(us, name)(us.from_numpy(dense())).numpy())
+    np.testing.assert_allclose((sparse**2).to_dense().numpy(), dense() ** 2)
+    with pytest.raises(RuntimeError, match="exponent must be positive"):
+        sparse**0
+
+
+def test_sums_and_differences_promote_and_keep_what_is_sparse() -> None:
+    counts = us.sparse_coo_tensor(INDICES, us.ones(4), (3, 4), dtype=us.int64)
+    whole = counts.to_dense().numpy()
+    assert (us.ones(3, 4) + counts).dtype is us.float32
+    np.testing.assert_allclose((us.ones(3, 4) + counts).numpy(), 1 + whole)
+    np.testing.assert_allclose((us.ones(3, 4) - counts).numpy(), 1 - whole)
+    np.testing.assert_allclose((counts - us.ones(3, 4)).numpy(), whole - 1)
+    difference = made() - counts
+    assert difference.is_sparse
+    assert difference.dtype is us.float64
+    np.testing.assert_allclose(difference.to_dense().numpy(), dense() - whole)
+    np.testing.assert_allclose(us.sub(made(), counts, alpha=2).to_dense().numpy(), dense() - 2 * whole)
+    x = us.ones(3, 4).requires_grad_()
+    ((x - counts) ** 2).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * (1 - whole))  # type: ignore[union-attr]

@@ -49,6 +49,13 @@ def main(library: str, out: str, steps: int, script: str, arguments: list[str]) 
             raise Enough
 
     torch.Tensor.backward = backward
+    if os.environ.get("CLIENTS_DOUBLE"):
+        torch.set_default_dtype(torch.float64)
+        torch.Tensor.float = lambda self, *args, **kwargs: self.double(*args, **kwargs)
+        torch.FloatTensor = torch.DoubleTensor
+        torch.float32 = torch.float = torch.float64
+    if os.environ.get("CLIENTS_OTHER_KERNELS"):
+        torch.backends.mkldnn.enabled = False
     sys.argv = [script, *arguments]
     sys.path[0] = str(Path(script).resolve().parent)
     failure = None

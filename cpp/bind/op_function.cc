@@ -68,6 +68,30 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
   return result_of(signature, out);
 }
 
+// Asks arguments that are no tensors but may know what the operation means for them; null without error when
+// none does.
+PyObject* ask_arguments(PyObject* callable, const RawArguments& raw) {
+  const Py_ssize_t named = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
+  for (Py_ssize_t i = 0; i < raw.count + named; ++i) {
+    PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(raw.values[i]));
+    if (is_tensor(raw.values[i]) || !PyObject_HasAttrString(type, "__torch_function__")) continue;
+    Owned positional(checked(PyTuple_New(raw.count)));
+    for (Py_ssize_t k = 0; k < raw.count; ++k) {
+      PyTuple_SET_ITEM(positional.get(), k, Py_NewRef(raw.values[k]));
+    }
+    Owned keywords(checked(PyDict_New()));
+    for (Py_ssize_t k = 0; k < named; ++k) {
+      PyObject* name = PyTuple_GET_ITEM(raw.keywords, k);
+      if (PyDict_SetItem(keywords.get(), name, raw.values[raw.count + k]) < 0) throw PythonError{};
+    }
+    Owned types(checked(PyTuple_Pack(1, type)));
+    Owned answer(checked(PyObject_CallMethod(type, "__torch_function__", "OOOO", callable, types.get(),
+                                             positional.get(), keywords.get())));
+    if (answer.get() != Py_NotImplemented) return answer.release();
+  }
+  return nullptr;
+}
+
 PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flags, PyObject* keywords) {
   const auto& function = *reinterpret_cast<OpFunction*>(callable);
   try {
@@ -83,6 +107,7 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
         return run(function, signature, arguments, raw.count ? args[0] : nullptr);
       }
     }
+    if (PyObject* answer = ask_arguments(callable, raw)) return answer;
     fail(ErrorKind::kType, mismatch(PyUnicode_AsUTF8(function.name), *function.overloads, raw, why));
   } catch (...) {
     set_python_error(PyUnicode_AsUTF8(function.name));

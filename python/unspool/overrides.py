@@ -1,4 +1,8 @@
-"""Questions about classes that replace functions of tensors; there is no such mechanism here."""
+"""``__torch_function__``: how a class that is no tensor says what operations mean for its objects.
+
+An operation that is given such an object calls ``type(object).__torch_function__(operation, types, args, kwargs)``.
+Subclasses of Tensor are tensors like others and are not asked.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,30 @@ from unspool._core import Tensor
 __all__ = ["handle_torch_function", "has_torch_function", "is_tensor_like"]
 
 
+def _askable(argument: Any) -> bool:
+    return not isinstance(argument, Tensor) and hasattr(type(argument), "__torch_function__")
+
+
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Give False: operations do not look for ``__torch_function__``."""
-    del relevant_args
-    return False
+    """Whether an argument that is no tensor has ``__torch_function__``."""
+    return any(_askable(each) for each in relevant_args)
 
 
 def handle_torch_function(public_api: Any, relevant_args: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
-    """Raise NotImplementedError: ``has_torch_function`` never asks for it."""
-    del public_api, relevant_args, args, kwargs
-    raise NotImplementedError("torch.overrides.handle_torch_function is not implemented in unspool")
+    """Let the first argument that can answer a function that was called with ``args`` and ``kwargs``.
+
+    Raises:
+        TypeError: all of them return NotImplemented, or none can be asked.
+    """
+    types = tuple(dict.fromkeys(type(each) for each in relevant_args if _askable(each)))
+    for kind in types:
+        answer = kind.__torch_function__(public_api, types, args, kwargs)
+        if answer is not NotImplemented:
+            return answer
+    names = ", ".join(kind.__name__ for kind in types) or "no argument"
+    raise TypeError(f"{public_api.__name__}: asked {names}, and got no implementation")
 
 
 def is_tensor_like(inp: Any) -> bool:
-    """Whether it is a tensor."""
-    return isinstance(inp, Tensor)
+    """Whether it is a tensor, or has ``__torch_function__``."""
+    return isinstance(inp, Tensor) or _askable(inp)

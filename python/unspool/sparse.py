@@ -13,6 +13,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Size, Tensor, device, ops
+from unspool._dtypes import promote_types
 
 __all__ = [
     "DoubleTensor",
@@ -230,17 +231,23 @@ class SparseTensor:
         """Multiply with a dense matrix or vector."""
         return mm(self, other)
 
+    def __rmatmul__(self, other: Tensor) -> Any:
+        return mm(other, self)
+
     def __add__(self, other: Any) -> Any:
-        if isinstance(other, SparseTensor):
-            _require_same_shape("add", self.shape, other.shape)
-            indices = ops.cat([self._index_tensor, other._index_tensor], 1)
-            values = ops.cat([self._value_tensor, other._value_tensor])
-            return SparseTensor(indices, values, self.shape, False)
-        if isinstance(other, Tensor):
-            return add_to_dense(other, self)
+        if isinstance(other, (SparseTensor, Tensor)):
+            return add(self, other)
         return NotImplemented
 
     __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        if isinstance(other, (SparseTensor, Tensor)):
+            return add(self, -other)
+        return NotImplemented
+
+    def __rsub__(self, other: Any) -> Any:
+        return add(-self, other) if isinstance(other, Tensor) else NotImplemented
 
     def __mul__(self, other: Any) -> SparseTensor:
         if isinstance(other, (int, builtins.float)) or (isinstance(other, Tensor) and other.ndim == 0):
@@ -259,9 +266,26 @@ class SparseTensor:
     def __neg__(self) -> SparseTensor:
         return self._with(-self._value_tensor)
 
+    def __pow__(self, exponent: builtins.float) -> SparseTensor:
+        if not isinstance(exponent, (int, builtins.float)) or exponent <= 0:
+            raise RuntimeError(f"pow: zeros would not stay zero: the exponent must be positive, got {exponent}")
+        whole = self.coalesce()
+        return whole._with(whole._value_tensor**exponent)
+
     def sum(self, dim: int | None = None) -> Any:
         """Add up all elements, or one dimension, which gives a dense tensor."""
         return self._value_tensor.sum() if dim is None else self.to_dense().sum(dim)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Answer an operation on dense tensors that was given a sparse one."""
+        del types
+        name = func.__name__
+        if name not in _FUNCTIONS:
+            raise NotImplementedError(f"torch.{name} is not implemented in unspool for sparse tensors")
+        return _FUNCTIONS[name](*args, **kwargs or {})
 
 
 def _add_rows(target: Tensor, places: Tensor, rows: Tensor) -> Tensor:
@@ -279,7 +303,31 @@ def add_to_dense(dense: Tensor, sparse: SparseTensor, alpha: float = 1.0) -> Ten
     _require_same_shape("add", dense.shape, sparse.shape)
     flat, total = sparse._flat()
     values = sparse._values() * alpha if alpha != 1.0 else sparse._values()
-    return _add_rows(dense.reshape(total, *values.shape[1:]), flat, values).reshape(dense.shape)
+    dtype = promote_types(dense.dtype, values.dtype)
+    rows = dense.to(dtype).reshape(total, *values.shape[1:])
+    return _add_rows(rows, flat, values.to(dtype)).reshape(dense.shape)
+
+
+def add(input: Any, other: Any, *, alpha: float = 1.0) -> Any:
+    """Give ``input + alpha * other``, of which one or both are sparse; dense if one is.
+
+    Raises:
+        RuntimeError: the shapes differ.
+    """
+    if not isinstance(other, SparseTensor):
+        return add_to_dense(other if alpha == 1.0 else other * alpha, input)
+    if not isinstance(input, SparseTensor):
+        return add_to_dense(input, other, alpha)
+    _require_same_shape("add", input.shape, other.shape)
+    dtype = promote_types(input.dtype, other.dtype)
+    indices = ops.cat([input._indices(), other._indices()], 1)
+    values = ops.cat([input._values().to(dtype), (other._values() * alpha).to(dtype)])
+    return SparseTensor(indices, values, input.shape, False)
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1.0) -> Any:
+    """Give ``input - alpha * other``; see ``add``."""
+    return add(input, other, alpha=-alpha)
 
 
 def sparse_coo_tensor(
@@ -406,3 +454,37 @@ def _typed(kind: _core.dtype) -> Any:
 FloatTensor = _typed(_core.float32)
 DoubleTensor = _typed(_core.float64)
 LongTensor = _typed(_core.int64)
+
+
+def _of_values(function: Any) -> Any:
+    """Apply a function that keeps zero to what is stored."""
+
+    def apply(input: SparseTensor) -> SparseTensor:
+        whole = input.coalesce()
+        return whole._with(function(whole._values()))
+
+    return apply
+
+
+def _method(name: str) -> Any:
+    return lambda input, *args, **kwargs: getattr(input, name)(*args, **kwargs)
+
+
+# What operations on dense tensors do with a sparse one.
+_FUNCTIONS: dict[str, Any] = {
+    "mm": mm,
+    "matmul": mm,
+    "mv": mm,
+    "addmm": addmm,
+    "add": add,
+    "sub": sub,
+    "mul": lambda input, other: input * other,
+    "div": lambda input, other: input / other,
+    "pow": lambda input, exponent: input**exponent,
+    **{name: _method(name) for name in ("sum", "t", "transpose", "clone", "detach")},
+    **{
+        name: _of_values(getattr(ops, name))
+        for name in "abs asin asinh atan atanh ceil expm1 floor log1p neg relu round sign sin sinh sqrt tan "
+        "tanh trunc".split()
+    },
+}
