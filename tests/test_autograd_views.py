@@ -279,3 +279,66 @@ def test_augmented_assignment_to_a_slice() -> None:
     expected_y = np.array([1.0, 3.0, 3.0, 3.0])
     np.testing.assert_array_equal(y.detach().numpy(), expected_y)
     assert x.grad.tolist() == [4.0, 3.0, 6.0, 1.0]
+
+
+def test_data_is_the_same_memory_under_a_count_of_its_own() -> None:
+    x = us.ones(3, requires_grad=True)
+    product = (x * 1).mul(x)
+    x.data[1] = 5.0
+    assert x._version == 0
+    assert x.tolist() == [1.0, 5.0, 1.0]
+    product.sum().backward()  # the value that was saved has changed, and whoever writes through data wants that
+    y, w = us.ones(3), us.ones(3, requires_grad=True)
+    kept = y.data
+    product = kept * w
+    kept.add_(1)
+    assert (kept._version, y._version) == (1, 0)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        product.sum().backward()
+    detached = y.detach()
+    detached.add_(1)
+    assert y._version == 1
+
+
+def test_writing_through_data_minds_that_memory_is_shared() -> None:
+    x = us.arange(6.0).reshape(2, 3)
+    x[:, 1:] = x.data[:, :-1]
+    assert x.tolist() == [[0.0, 0.0, 1.0], [3.0, 3.0, 4.0]]
+    square = us.arange(4.0).reshape(2, 2)
+    square.copy_(square.data.t())
+    assert square.tolist() == [[0.0, 2.0], [1.0, 3.0]]
+
+
+def test_a_gradient_that_shares_memory_is_not_added_to_in_place() -> None:
+    constant = us.full((2,), 3.0)
+
+    class Shared(us.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: us.Tensor, b: us.Tensor) -> us.Tensor:
+            return a + b
+
+        @staticmethod
+        def backward(ctx: Any, grad: us.Tensor) -> Any:
+            return constant.data, constant.data
+
+    a, b = us.zeros(2, requires_grad=True), us.zeros(2, requires_grad=True)
+    (Shared.apply(a, b) + a * 2 + b).sum().backward()
+    assert constant.tolist() == [3.0, 3.0]
+    assert a.grad is not None
+    assert b.grad is not None
+    assert a.grad.tolist() == [5.0, 5.0]
+    assert b.grad.tolist() == [4.0, 4.0]
+    a.grad.add_(1)
+    assert constant.tolist() == [3.0, 3.0]
+
+
+def test_data_that_is_exchanged_many_times_forms_no_chain() -> None:
+    x, other = us.zeros(2), us.ones(2)
+    for _ in range(200_000):
+        kept = x.data
+        x.data = other
+        x.data = kept
+        x.data = x.data
+    x.data.add_(1)
+    assert x.tolist() == [1.0, 1.0]
+    assert other.tolist() == [1.0, 1.0]

@@ -124,7 +124,9 @@ def test_functions_of_dense_tensors_take_sparse_ones() -> None:
     for name in ("sqrt", "relu", "tanh", "neg", "abs"):
         result = getattr(us, name)(sparse)
         assert result.is_sparse
-        np.testing.assert_allclose(result.to_dense().numpy(), getattr(us, name)(us.from_numpy(dense())).numpy())
+        np.testing.assert_allclose(
+            result.to_dense().numpy(), getattr(us, name)(us.from_numpy(dense())).numpy()
+        )
     np.testing.assert_allclose((sparse**2).to_dense().numpy(), dense() ** 2)
     with pytest.raises(RuntimeError, match="exponent must be positive"):
         sparse**0

@@ -232,3 +232,33 @@ def test_dtype_facts() -> None:
     assert us.iinfo(us.int32).max == 2**31 - 1
     assert us.ones(1).device == us.device("cpu")
     assert us.ones(1).to("cpu").device.type == "cpu"
+
+
+def test_operators_between_tensors_and_arrays_give_tensors() -> None:
+    tensor, array = us.tensor([1.0, 2.0]), np.array([1.0, 3.0])
+    total = tensor + array
+    assert isinstance(total, us.Tensor)
+    assert total.dtype is us.float64
+    assert total.tolist() == [2.0, 5.0]
+    for equal in (tensor == array, array == tensor, tensor == array[::-1][::-1]):
+        assert isinstance(equal, us.Tensor)
+        assert equal.tolist() == [True, False]
+    assert (tensor != array).tolist() == [False, True]
+    assert (tensor == np.array([[1.0], [2.0]])).tolist() == [[True, False], [False, True]]
+    assert (tensor == "text") is False
+    with pytest.raises(TypeError):
+        _ = tensor > array
+    with pytest.raises(RuntimeError, match="requires grad"):
+        _ = us.ones(2, requires_grad=True) + array
+
+
+def test_what_numpy_computes_from_a_tensor_is_a_tensor() -> None:
+    tensor = us.tensor([1.0, 4.0])
+    root = np.sqrt(tensor)
+    assert isinstance(root, us.Tensor)
+    assert root.tolist() == [1.0, 2.0]
+    assert isinstance(np.add.reduce(tensor), us.Tensor)
+    assert np.isnan(tensor).dtype is us.bool
+    changed = us.ones(2)
+    changed += np.array([1.0, 2.0])
+    assert changed.tolist() == [2.0, 3.0]

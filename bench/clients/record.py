@@ -39,12 +39,14 @@ def main(library: str, out: str, steps: int, script: str, arguments: list[str]) 
     random.seed(1)
     losses: list[float] = []
     times: list[float] = []
+    processor: list[float] = []
     original = torch.Tensor.backward
 
     def backward(self: Any, *args: Any, **kwargs: Any) -> None:
         losses.append(float(self.detach().sum()))
         original(self, *args, **kwargs)
         times.append(time.perf_counter())
+        processor.append(time.process_time())
         if len(times) >= steps:
             raise Enough
 
@@ -69,10 +71,10 @@ def main(library: str, out: str, steps: int, script: str, arguments: list[str]) 
 
         failure = f"{type(error).__name__}: {error}"
         traceback.print_exc()
-    intervals = [b - a for a, b in itertools.pairwise(times)]
     record = {
         "losses": losses,
-        "intervals": intervals,
+        "wall": [b - a for a, b in itertools.pairwise(times)],
+        "processor": [b - a for a, b in itertools.pairwise(processor)],
         "seconds": (times[-1] if times else time.perf_counter()) - began,
         "failure": failure,
         "version": torch.__version__,

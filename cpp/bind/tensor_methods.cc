@@ -91,7 +91,11 @@ Tensor detached(const Tensor& t) {
   return result;
 }
 PyObject* get_data(Self self, void*) {
-  return read(self, [](const Tensor& t) { return wrap(detached(t)); });
+  return read(self, [](const Tensor& t) {
+    Tensor result = detached(t);
+    result->storage = Storage::counted_apart(t->storage);
+    return wrap(std::move(result));
+  });
 }
 int set_data(Self self, PyObject* value, void*) {
   return guarded(-1, [&] {
@@ -146,7 +150,8 @@ PyGetSetDef properties[] = {
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
     {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The tape node that made this tensor, or None.", nullptr},
-    {"data", get_data, set_data, "The same elements without history.", nullptr},
+    {"data", get_data, set_data,
+     "The same elements without history; the tape does not notice what is written through it.", nullptr},
     {"T", get_transposed, nullptr, "A view with all dimensions reversed.", nullptr},
     {"mT", get_matrix_transposed, nullptr, "A view with the last two dimensions swapped.", nullptr},
     {"_base", get_base, nullptr, "The tensor whose storage this view shows, or None.", nullptr},
@@ -205,7 +210,9 @@ PyObject* is_complex(Self, PyObject*) { Py_RETURN_FALSE; }
 PyObject* item(Self self, PyObject*) {
   return read(self, [](const Tensor& t) { return checked(item_of(t)); });
 }
-PyObject* detach(Self self, PyObject*) { return get_data(self, nullptr); }
+PyObject* detach(Self self, PyObject*) {
+  return read(self, [](const Tensor& t) { return wrap(detached(t)); });
+}
 PyObject* detach_in_place(Self self, PyObject*) {
   return read(self, [&](const Tensor& t) {
     if (t->base && t->base->requires_grad)

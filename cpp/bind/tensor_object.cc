@@ -1,9 +1,11 @@
 // Lifetime of Tensor objects and the slots of their type; number operators go straight to their operations.
 #include "bind/tensor_object.h"
 
+#include <pybind11/numpy.h>
 #include <structmember.h>
 
 #include "bind/convert.h"
+#include "bind/create.h"
 #include "bind/errors.h"
 #include "bind/indexing.h"
 #include "bind/op_function.h"
@@ -97,12 +99,22 @@ PyObject* matrix_product(PyObject* a, PyObject* b) {
   return binary<ops::MatMul>(a, b);
 }
 
+// NumPy leaves == and != to the tensor, and where the tensor declines too, Python compares identities.
+template <class Op>
+PyObject* compare_equal(PyObject* a, PyObject* b) {
+  if (is_tensor(b) || !pybind11::isinstance<pybind11::array>(b)) return binary<Op>(a, b);
+  return guarded([&] {
+    Owned copied(wrap(tensor_from_data(b, std::nullopt)));
+    return binary<Op>(a, copied.get());
+  });
+}
+
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   switch (how) {
     case Py_EQ:
-      return binary<ops::Eq>(a, b);
+      return compare_equal<ops::Eq>(a, b);
     case Py_NE:
-      return binary<ops::Ne>(a, b);
+      return compare_equal<ops::Ne>(a, b);
     case Py_LT:
       return binary<ops::Lt>(a, b);
     case Py_LE:

@@ -237,7 +237,7 @@ void Engine::deliver(std::size_t target, std::uint32_t output, Tensor cotangent)
     return;
   }
   // A sum that only this slot holds may grow in place; a borrowed cotangent may not.
-  const bool is_ours = slot->ref_count() == 1 && slot->storage->ref_count() == 1 && slot.is_contiguous();
+  const bool is_ours = slot->ref_count() == 1 && slot->storage->is_sole() && slot.is_contiguous();
   if (!is_ours || how_.create_graph) {
     slot = ops::add(slot, cotangent);
     return;

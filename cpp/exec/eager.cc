@@ -184,9 +184,10 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
 // reading.
 bool is_entangled(const Call& call, const Tensor& target) {
   for (const Operand& operand : call.in) {
-    if (!operand.is_tensor() || operand.impl().storage.get() != target->storage.get()) continue;
+    if (!operand.is_tensor() || !operand.impl().storage->overlaps(*target->storage)) continue;
     const TensorImpl& x = operand.impl();
-    if (x.offset != target->offset || !(x.sizes == target->sizes) || !(x.strides == target->strides))
+    if (x.data() != target->data() || x.dtype != target->dtype || !(x.sizes == target->sizes) ||
+        !(x.strides == target->strides))
       return true;
   }
   return false;

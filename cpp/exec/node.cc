@@ -79,7 +79,7 @@ void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::
   if (!slot.grad) {
     // Memory that nobody else sees may become the gradient; anything shared is copied.
     const bool is_ours =
-        incoming->ref_count() == 1 && incoming->storage->ref_count() == 1 && incoming.is_contiguous();
+        incoming->ref_count() == 1 && incoming->storage->is_sole() && incoming.is_contiguous();
     slot.grad = recording ? incoming : is_ours ? std::move(incoming) : ops::clone(incoming);
   } else if (recording) {
     slot.grad = ops::add(slot.grad, incoming);

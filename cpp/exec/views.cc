@@ -104,7 +104,7 @@ class RegionNode final : public Node {
   Tensor rewritten(Tensor cotangent, const Tensor& inside) const {
     if (!is_row_major_) return replaced(cotangent, inside);
     const bool is_ours =
-        cotangent->ref_count() == 1 && cotangent->storage->ref_count() == 1 && cotangent.is_contiguous();
+        cotangent->ref_count() == 1 && cotangent->storage->is_sole() && cotangent.is_contiguous();
     if (!is_ours) cotangent = ops::clone(cotangent);
     const Tensor region = window(cotangent);
     const Operand operands[2] = {region, inside ? inside : ops::full({}, 0.0, dtype_)};

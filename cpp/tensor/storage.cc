@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kHeaderBytes = 64;  // keeps the data that follows on a cache line of its own
 static_assert(sizeof(Storage) <= kHeaderBytes);
 
+void give_back(void* storage) { static_cast<Storage*>(storage)->drop_ref(); }
+
 }  // namespace
 
 Ref<Storage> Storage::allocate(std::size_t bytes) {
@@ -29,6 +31,16 @@ Ref<Storage> Storage::borrow(void* data, std::size_t bytes, bool writable, void*
   storage->owner_ = owner;
   storage->deleter_ = deleter;
   return Ref<Storage>(storage);
+}
+
+Ref<Storage> Storage::counted_apart(const Ref<Storage>& storage) {
+  // Of several that share memory none holds another: all hold the first, so that no chain can form.
+  Storage* const first =
+      storage->deleter_ == give_back ? static_cast<Storage*>(storage->owner_) : storage.get();
+  first->add_ref();
+  Ref<Storage> apart = borrow(first->data_, first->bytes_, first->writable_, first, give_back);
+  apart->device_ = first->device_;
+  return apart;
 }
 
 void Storage::destroy(Storage* storage) noexcept {

@@ -24,11 +24,21 @@ class Storage : public RefCounted<Storage> {
   static Ref<Storage> allocate(std::size_t bytes);
   // Memory owned by somebody else (NumPy, DLPack); `deleter(owner)` gives it back.
   static Ref<Storage> borrow(void* data, std::size_t bytes, bool writable, void* owner, Deleter deleter);
+  // The same memory under a version counter of its own, for writing past the tape.
+  static Ref<Storage> counted_apart(const Ref<Storage>& storage);
 
   void* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
   Device device() const noexcept { return device_; }
   bool writable() const noexcept { return writable_; }
+
+  // Nobody else can see the memory, so that it may be used for something else.
+  bool is_sole() const noexcept { return ref_count() == 1 && !deleter_; }
+  bool overlaps(const Storage& other) const noexcept {
+    const auto *begin = static_cast<const std::byte*>(data_),
+               *start = static_cast<const std::byte*>(other.data_);
+    return begin == start || (begin < start + other.bytes_ && start < begin + bytes_);
+  }
 
   // Grows by one with every in-place change; `writer` names the operation that made the last one.
   std::uint32_t version() const noexcept { return version_; }

@@ -61,7 +61,16 @@ def conjugate_matrices_transposed(self: Tensor) -> Tensor:
     return self.mT
 
 
+def array_wrap(
+    self: Tensor, array: Any, context: tuple[Any, ...] | None = None, return_scalar: bool = False
+) -> Tensor:
+    """Make a tensor of what a function of NumPy computed from this one, as ``tensor + array`` relies on."""
+    del self, context, return_scalar
+    return _core.from_numpy(np.asarray(array))
+
+
 METHODS: dict[str, Any] = {
+    "__array_wrap__": array_wrap,
     "__lshift__": lshift,
     "__rshift__": rshift,
     "__rlshift__": rlshift,

@@ -268,7 +268,9 @@ class SparseTensor:
 
     def __pow__(self, exponent: builtins.float) -> SparseTensor:
         if not isinstance(exponent, (int, builtins.float)) or exponent <= 0:
-            raise RuntimeError(f"pow: zeros would not stay zero: the exponent must be positive, got {exponent}")
+            raise RuntimeError(
+                f"pow: zeros would not stay zero: the exponent must be positive, got {exponent}"
+            )
         whole = self.coalesce()
         return whole._with(whole._value_tensor**exponent)
 
