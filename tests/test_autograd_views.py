@@ -287,7 +287,7 @@ def test_data_is_the_same_memory_under_a_count_of_its_own() -> None:
     x.data[1] = 5.0
     assert x._version == 0
     assert x.tolist() == [1.0, 5.0, 1.0]
-    product.sum().backward()  # the value that was saved has changed, and whoever writes through data wants that
+    product.sum().backward()  # though the value that was saved has changed
     y, w = us.ones(3), us.ones(3, requires_grad=True)
     kept = y.data
     product = kept * w

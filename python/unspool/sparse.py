@@ -267,10 +267,8 @@ class SparseTensor:
         return self._with(-self._value_tensor)
 
     def __pow__(self, exponent: builtins.float) -> SparseTensor:
-        if not isinstance(exponent, (int, builtins.float)) or exponent <= 0:
-            raise RuntimeError(
-                f"pow: zeros would not stay zero: the exponent must be positive, got {exponent}"
-            )
+        if exponent <= 0:
+            raise RuntimeError(f"pow: zeros stay zero only with a positive exponent, got {exponent}")
         whole = self.coalesce()
         return whole._with(whole._value_tensor**exponent)
 
@@ -472,6 +470,21 @@ def _method(name: str) -> Any:
     return lambda input, *args, **kwargs: getattr(input, name)(*args, **kwargs)
 
 
+_KEEPING_ZERO: tuple[str, ...] = (
+    "abs",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "ceil",
+    "expm1",
+    "floor",
+    "log1p",
+    "neg",
+    "relu",
+)
+_KEEPING_ZERO += ("round", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc")
+
 # What operations on dense tensors do with a sparse one.
 _FUNCTIONS: dict[str, Any] = {
     "mm": mm,
@@ -484,9 +497,5 @@ _FUNCTIONS: dict[str, Any] = {
     "div": lambda input, other: input / other,
     "pow": lambda input, exponent: input**exponent,
     **{name: _method(name) for name in ("sum", "t", "transpose", "clone", "detach")},
-    **{
-        name: _of_values(getattr(ops, name))
-        for name in "abs asin asinh atan atanh ceil expm1 floor log1p neg relu round sign sin sinh sqrt tan "
-        "tanh trunc".split()
-    },
+    **{name: _of_values(getattr(ops, name)) for name in _KEEPING_ZERO},
 }
