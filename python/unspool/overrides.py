@@ -1,6 +1,6 @@
 """``__torch_function__``: how a class that is no tensor says what operations mean for its objects.
 
-An operation that is given such an object calls its class's ``__torch_function__(operation, types, args, kwargs)``.
+An operation that is given such an object calls ``__torch_function__(operation, types, args, kwargs)`` of it.
 Subclasses of Tensor are tensors like others and are not asked.
 """
 
