@@ -215,13 +215,9 @@ void bind_autograd(py::module_& core) {
            [](const NodeHandle& node, std::uint64_t id) { exec::remove_hook(*node.ref, id); });
   core.def(
       "is_grad_enabled", [] { return ops::thread_state().grad_enabled; }, "Whether operations are recorded.");
-  core.def("_set_grad_enabled",
-           [](bool enabled) { return std::exchange(ops::thread_state().grad_enabled, enabled); });
   core.def(
       "is_inference_mode_enabled", [] { return ops::thread_state().inference; },
       "Whether inference_mode is on.");
-  core.def("_set_inference",
-           [](bool enabled) { return std::exchange(ops::thread_state().inference, enabled); });
 }
 
 }  // namespace unspool::bind

@@ -14,6 +14,7 @@
 #include "bind/module_base.h"
 #include "bind/op_function.h"
 #include "bind/optim.h"
+#include "bind/recording_mode.h"
 #include "bind/size.h"
 #include "exec/eager.h"
 #include "kernels/loader.h"
@@ -55,6 +56,7 @@ PYBIND11_MODULE(_core, core) {
     bind::add_operations(core.ptr());
     bind::add_module_base(core.ptr());
     bind::add_compiled_step(core.ptr());
+    bind::add_recording_mode(core.ptr());
   } catch (const bind::PythonError&) {
     throw py::error_already_set();
   }

@@ -5,33 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Generator
-from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from unspool import _core
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_new: Any = _core.RecordingMode.__new__
 
-class _Mode:
+
+class _Mode(_core.RecordingMode):
     """Sets the recording mode inside a ``with`` block or a decorated function."""
-
-    enabled = False
-
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self._before.append(_core._set_grad_enabled(self.enabled))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _core._set_grad_enabled(self._before.pop())
 
     def clone(self) -> Self:
         """Make a manager of the same mode."""
-        return type(self)()
+        made: Self = type(self)()
+        return made
 
     def __call__(self, function: F) -> F:
         """Decorate a function or generator function."""
@@ -65,17 +54,16 @@ class _Mode:
 class _BareMode(_Mode):
     """A mode that also decorates without parentheses: ``@no_grad``."""
 
+    enabled = False
+
     @overload
     def __new__(cls) -> Self: ...
     @overload
     def __new__(cls, function: F) -> F: ...  # type: ignore[misc]
     def __new__(cls, function: Any = None) -> Any:
         """Make a manager, or decorate the function at once."""
-        made = super().__new__(cls)
-        if function is None:
-            return made
-        _Mode.__init__(made)
-        return made(function)
+        made = _new(cls, cls.enabled, False)
+        return made if function is None else made(function)
 
 
 class no_grad(_BareMode):
@@ -93,14 +81,19 @@ class enable_grad(_BareMode):
 class set_grad_enabled(_Mode):
     """Set the mode at once; in a ``with`` block, until its end."""
 
+    def __new__(cls, mode: bool) -> Self:
+        """Make a manager and set its mode."""
+        made: Self = _new(cls, mode, False)
+        made.__enter__()
+        return made
+
     def __init__(self, mode: bool) -> None:
-        super().__init__()
         self.mode = mode
-        self._outer = _core._set_grad_enabled(mode)
+        self._is_set = True
 
     def __enter__(self) -> None:
-        self._before.append(self._outer)
-        _core._set_grad_enabled(self.mode)
+        if not self.__dict__.pop("_is_set", False):
+            super().__enter__()
 
     def clone(self) -> Self:
         """Make a manager of the same mode."""
@@ -108,7 +101,7 @@ class set_grad_enabled(_Mode):
 
     def __call__(self, function: F) -> F:
         """Decorate a function: the mode then holds only while it runs."""
-        _core._set_grad_enabled(self._outer)
+        self.__exit__(None, None, None)
         return super().__call__(function)
 
     def __repr__(self) -> str:
@@ -120,27 +113,14 @@ class inference_mode(_Mode):
 
     def __new__(cls, mode: Any = True) -> Any:
         """Make a manager, or decorate the function at once."""
-        made = super().__new__(cls)
         if isinstance(mode, bool):
-            return made
-        _Mode.__init__(made)
-        made.mode = True
-        return made(mode)
+            return _new(cls, not mode, True)
+        return _new(cls, False, True)(mode)
 
-    def __init__(self, mode: bool = True) -> None:
-        super().__init__()
-        self.mode = mode
-        self._outer: list[bool] = []
-
-    def __enter__(self) -> None:
-        self._before.append(_core._set_grad_enabled(not self.mode))
-        self._outer.append(_core._set_inference(self.mode))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _core._set_inference(self._outer.pop())
-        super().__exit__(kind, error, trace)
+    @property
+    def mode(self) -> bool:
+        """Whether nothing is recorded inside."""
+        return not self._records
 
     def clone(self) -> Self:
         """Make a manager of the same mode."""
