@@ -19,7 +19,8 @@ class _Mode(_core.RecordingMode):
 
     def clone(self) -> Self:
         """Make a manager of the same mode."""
-        made: Self = type(self)()
+        kind: Any = type(self)
+        made: Self = kind()
         return made
 
     def __call__(self, function: F) -> F:
