@@ -39,7 +39,9 @@ def small() -> Any:
     return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
 
 
-def assert_same_bits(make: Callable[[], Made], batches: list[tuple[Any, ...]], steps: int = STEPS) -> Any:
+def assert_same_bits(
+    make: Callable[[], Made], batches: list[tuple[Any, ...]], steps: int = STEPS, **settings: Any
+) -> Any:
     """Train twice, eagerly and compiled; return the compiled step."""
     histories, weights = [], []
     compiled: Any = None
@@ -47,7 +49,7 @@ def assert_same_bits(make: Callable[[], Made], batches: list[tuple[Any, ...]], s
         us.manual_seed(0)
         kept, step = make()
         if is_compiled:
-            compiled = step = us.compile(step)
+            compiled = step = us.compile(step, **settings)
         us.manual_seed(1)
         history = []
         for i in range(steps):

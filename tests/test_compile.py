@@ -272,6 +272,52 @@ def test_a_module_compiles_for_inference_and_keeps_its_names() -> None:
     assert compiled.append == model.append
 
 
+@pytest.mark.parametrize("passes", [(), ("dead_code",), ("common_subexpressions",), ("in_place",)], ids=str)
+@pytest.mark.parametrize("make", [normalized, dropped])
+def test_each_pass_keeps_every_bit(make: Callable[[], Made], passes: tuple[str, ...]) -> None:
+    assert_same_bits(make, IMAGES, 10, passes=passes)
+
+
+def test_passes_drop_what_is_dead_or_done_twice_and_write_in_place() -> None:
+    def f(x: Any) -> Any:
+        (x * 3).exp()  # nobody looks at it
+        first = (x + 1).exp() * 2
+        second = (x + 1).exp() * 3
+        return first + second
+
+    x = numbers(1000)
+    texts = {}
+    for passes in ((), ("dead_code",), ("common_subexpressions",), ("in_place",)):
+        compiled = us.compile(f, passes=passes)
+        compiled(x)
+        np.testing.assert_array_equal(compiled(x).numpy(), f(x).numpy())
+        texts[passes] = compiled.explain()
+    count = {passes: int(text.split()[0]) for passes, text in texts.items()}
+    assert count[()] == count[("in_place",)] == 9
+    assert count[("dead_code",)] == 7
+    assert count[("common_subexpressions",)] == 7
+    # Two blocks of 1000 floats: one for each sum that is still growing.
+    assert "temporaries: 7.9 KiB planned" in texts[("in_place",)]
+    assert "temporaries: 11.8 KiB planned" in texts[()]
+    with pytest.raises(ValueError, match="unknown passes"):
+        us.compile(f, passes=["fast"])
+
+
+def test_random_numbers_that_nobody_reads_are_still_drawn() -> None:
+    def f(x: Any) -> Any:
+        us.rand(5)
+        return x + us.rand(3)
+
+    compiled = us.compile(f)
+    compiled(us.zeros(3))
+    for step in (compiled, f):
+        us.manual_seed(3)
+        drawn = step(us.zeros(3)).tolist()
+        us.manual_seed(3)
+        us.rand(5)
+        assert drawn == us.rand(3).tolist()
+
+
 def test_a_method_can_be_compiled() -> None:
     class Trainer:
         def __init__(self) -> None:

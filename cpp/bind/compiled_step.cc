@@ -45,11 +45,11 @@ struct Entry {
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
     return program ? program->run(inputs, outputs) : differentiable->run(inputs, outputs);
   }
-  void hold(exec::Trace::Result recorded) {
+  void hold(exec::Trace::Result recorded, const exec::Passes& passes) {
     if (recorded.derivative)
-      differentiable = std::make_unique<exec::DifferentiableProgram>(std::move(recorded));
+      differentiable = std::make_unique<exec::DifferentiableProgram>(std::move(recorded), passes);
     else
-      program = std::make_unique<exec::Program>(std::move(recorded));
+      program = std::make_unique<exec::Program>(std::move(recorded), passes);
   }
   const exec::Program& shown() const { return program ? *program : differentiable->forward(); }
 };
@@ -57,6 +57,7 @@ struct Entry {
 struct State {
   std::deque<std::shared_ptr<Entry>> entries;
   std::size_t limit = 8;
+  exec::Passes passes;
   std::size_t hits = 0, misses = 0;
   int unsettled = 0;  // captures in a row after which Python's objects were not what they had been
 };
@@ -159,7 +160,7 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         }
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
-        if (trace.failure().empty()) entry->hold(std::move(recorded));
+        if (trace.failure().empty()) entry->hold(std::move(recorded), state.passes);
       } catch (const Error& error) {
         if (!is_tolerant || error.kind() != ErrorKind::kCapture) throw;
         trace.refuse(error.what());
@@ -227,6 +228,15 @@ PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   });
 }
 
+// _set_passes(dead_code, common_subexpressions, in_place)
+PyObject* set_passes(PyObject* self, PyObject* args) {
+  int dead_code = 1, common_subexpressions = 1, in_place = 1;
+  if (!PyArg_ParseTuple(args, "ppp:_set_passes", &dead_code, &common_subexpressions, &in_place))
+    return nullptr;
+  state_of(self).passes = {dead_code != 0, common_subexpressions != 0, in_place != 0};
+  Py_RETURN_NONE;
+}
+
 PyObject* set_limit(PyObject* self, PyObject* value) {
   const Py_ssize_t limit = PyLong_AsSsize_t(value);
   if (limit < 0 && PyErr_Occurred()) return nullptr;
@@ -275,6 +285,7 @@ PyMethodDef methods[] = {
     {"_clear", clear, METH_NOARGS, "Forget all programs."},
     {"_describe", describe, METH_NOARGS, "The latest program as a dict."},
     {"_measure", method(measure), METH_FASTCALL, "Run the step and time each instruction."},
+    {"_set_passes", set_passes, METH_VARARGS, "Which passes new programs go through."},
     {"_set_limit", set_limit, METH_O, "How many programs are kept."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -119,7 +119,7 @@ std::vector<BufferId> handed_over(const Recording& recording, std::size_t split)
 
 }  // namespace
 
-DifferentiableProgram::DifferentiableProgram(Trace::Result traced)
+DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Passes& passes)
     : outputs_(traced.outputs.size()),
       inputs_(traced.derivative->first_cotangent),
       differentiated_(traced.derivative->outputs),
@@ -160,8 +160,8 @@ DifferentiableProgram::DifferentiableProgram(Trace::Result traced)
   }
   all.erase(middle, all.end());
   traced.derivative.reset();
-  forward_ = std::make_unique<Program>(std::move(traced));
-  backward_ = std::make_shared<Program>(std::move(late));
+  forward_ = std::make_unique<Program>(std::move(traced), passes);
+  backward_ = std::make_shared<Program>(std::move(late), passes);
 }
 
 bool DifferentiableProgram::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {

@@ -13,7 +13,7 @@ namespace unspool::exec {
 class DifferentiableProgram {
  public:
   // `traced` has a derivative.
-  explicit DifferentiableProgram(Trace::Result traced);
+  explicit DifferentiableProgram(Trace::Result traced, const Passes& passes = {});
 
   Program& forward() { return *forward_; }
   const Program& backward() const { return *backward_; }

@@ -20,13 +20,6 @@ std::size_t bytes_of(const Place& place) {
   return static_cast<std::size_t>(numel(place.sizes)) * size_of(place.dtype);
 }
 
-bool has_generator(const ops::Record& record) {
-  for (const ops::Arg& arg : record.args) {
-    if (arg.kind == ops::ArgKind::kGenerator) return true;
-  }
-  return false;
-}
-
 // The copy that a kernel which wants contiguous operands is given in place of another layout.
 void add_copies(Recording& recording) {
   std::vector<Instruction> all;
@@ -52,7 +45,7 @@ void add_copies(Recording& recording) {
 
 }  // namespace
 
-Program::Program(Trace::Result traced)
+Program::Program(Trace::Result traced, const Passes& passes)
     : recording_(std::move(traced.recording)),
       externals_(std::move(traced.externals)),
       leaves_(std::move(traced.leaves)),
@@ -60,6 +53,7 @@ Program::Program(Trace::Result traced)
       outputs_(std::move(traced.outputs)) {
   for (const TracedLeaf& leaf : leaves_) leaf_grads_.push_back(gradient_of(leaf.leaf));
   attributes_.resize(host_steps_.size());
+  apply(passes, recording_);
   add_copies(recording_);
   lay_out();
   prepare();
@@ -128,7 +122,7 @@ void Program::prepare() {
   for (Instruction& instruction : recording_.instructions) {
     views += instruction.in.size() + instruction.out.size();
     for (const Argument& argument : instruction.in) numbers += argument.number.is_number();
-    if (has_generator(instruction.op->record) && instruction.attrs.back().is_none())
+    if (draws(instruction.op->record) && instruction.attrs.back().is_none())
       instruction.attrs.back() = ops::Attr(default_generator());
   }
   views_.reserve(views);

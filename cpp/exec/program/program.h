@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/program/passes.h"
 #include "exec/program/plan.h"
 #include "exec/program/trace.h"
 #include "kernels/kernel.h"
@@ -16,7 +17,7 @@ namespace unspool::exec {
 
 class Program {
  public:
-  explicit Program(Trace::Result traced);
+  explicit Program(Trace::Result traced, const Passes& passes = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

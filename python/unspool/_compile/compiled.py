@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
 import unspool
@@ -14,6 +14,7 @@ from unspool._compile.guards import collect
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
+PASSES = ("dead_code", "common_subexpressions", "in_place")
 
 
 class CacheInfo(NamedTuple):
@@ -30,12 +31,19 @@ class CompiledFunction(_core.CompiledStep):
 
     __wrapped__: Callable[..., Any]
 
-    def __init__(self, function: Callable[..., Any], fallback: Fallback = None, cache_size: int = 8) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        fallback: Fallback = None,
+        cache_size: int = 8,
+        passes: Collection[str] = PASSES,
+    ) -> None:
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
         self._fallback = fallback
         self._has_warned = False
         self._set_limit(cache_size)
+        self._set_passes(*(name in passes for name in PASSES))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -118,10 +126,10 @@ class CompiledFunction(_core.CompiledStep):
 class CompiledModule(Module):
     """A module whose forward pass is compiled; parameters and attributes are those of the original."""
 
-    def __init__(self, module: Module, fallback: Fallback, cache_size: int) -> None:
+    def __init__(self, module: Module, *settings: Any) -> None:
         super().__init__()
         self._orig_mod = module
-        self.__dict__["_compiled"] = CompiledFunction(module, fallback, cache_size)
+        self.__dict__["_compiled"] = CompiledFunction(module, *settings)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the original's forward pass gives."""
@@ -149,6 +157,7 @@ def compile(
     *,
     fallback: Fallback = None,
     cache_size: int = 8,
+    passes: Collection[str] = PASSES,
     fullgraph: bool = False,
     dynamic: bool | None = None,
     backend: Any = None,
@@ -169,6 +178,8 @@ def compile(
         fallback: what to do with a call that cannot be captured: None raises ``CaptureError``, ``"eager"``
             runs it as it is and warns once.
         cache_size: how many programs are kept; the one unused for longest is dropped.
+        passes: what is done to a record to make it shorter, all of which keep every bit: ``"dead_code"`` and
+            ``"common_subexpressions"`` drop instructions, ``"in_place"`` writes results over operands.
         fullgraph: has no effect: a program always holds the whole call.
         dynamic: has no effect: each shape has its own program.
         backend: has no effect: there is no compiler to choose.
@@ -181,19 +192,22 @@ def compile(
 
     Raises:
         TypeError: ``model`` is neither a function nor a module.
-        ValueError: an unknown ``fallback``, or a ``cache_size`` below 1.
+        ValueError: an unknown ``fallback`` or pass, or a ``cache_size`` below 1.
     """
     del fullgraph, dynamic, backend, mode, options
     if fallback not in (None, "eager"):
         raise ValueError(f'compile: fallback must be None or "eager", got {fallback!r}')
     if cache_size < 1:
         raise ValueError(f"compile: cache_size must be positive, got {cache_size}")
+    if unknown := set(passes) - set(PASSES):
+        raise ValueError(f"compile: unknown passes {sorted(unknown)}; known are {list(PASSES)}")
     if model is None:
-        return functools.partial(compile, fallback=fallback, cache_size=cache_size, disable=disable)
+        settings: dict[str, Any] = {"fallback": fallback, "cache_size": cache_size, "passes": passes}
+        return functools.partial(compile, **settings, disable=disable)
     if disable:
         return model
     if isinstance(model, Module):
-        return CompiledModule(model, fallback, cache_size)
+        return CompiledModule(model, fallback, cache_size, passes)
     if not callable(model):
         raise TypeError(f"compile: expected a function or a module, not {type(model).__name__}")
-    return CompiledFunction(model, fallback, cache_size)
+    return CompiledFunction(model, fallback, cache_size, passes)
