@@ -208,6 +208,59 @@ def test_rates_momentum_and_decay_are_read_without_capturing_again() -> None:
     assert steps[1].cache_info().misses == 1
 
 
+@pytest.mark.parametrize("where", ["argument", "variable", "dict", "attribute"])
+def test_clip_norms_are_read_without_capturing_again(where: str) -> None:
+    class Settings:
+        def __init__(self) -> None:
+            self.limit = 0.7
+
+    def run(is_compiled: bool) -> tuple[Any, Any]:
+        us.manual_seed(0)
+        model, table, settings, variable = small(), {"limit": 0.5}, Settings(), 0.6
+        optimizer = us.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any, y: Any, limit: float) -> Any:
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            limits = {"variable": variable, "dict": table["limit"], "attribute": settings.limit}
+            norm = nn.utils.clip_grad_norm_(model.parameters(), limits.get(where, limit))
+            optimizer.step()
+            return norm
+
+        compiled = us.compile(step) if is_compiled else step
+        for i in range(10):
+            limit = 0.01 * (i + 1)
+            if where == "variable":
+                variable = limit
+            elif where == "dict":
+                table["limit"] = limit
+            elif where == "attribute":
+                settings.limit = limit
+            compiled(*BATCHES[i % 4], limit if where == "argument" else 1.0)
+        return compiled, [parameter.tolist() for parameter in model.parameters()]
+
+    compiled, weights = run(True)
+    assert weights == run(False)[1]
+    assert compiled.cache_info().misses == 1
+
+
+def test_a_clip_norm_that_has_another_use_is_part_of_the_program() -> None:
+    model = small()
+
+    @us.compile
+    def step(x: Any, y: Any, limit: float) -> Any:
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y) * limit
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), limit)
+        return loss
+
+    for limit in (0.5, 0.25, 0.75):
+        expected = F.cross_entropy(model(BATCHES[0][0]), BATCHES[0][1]).item() * limit
+        assert step(*BATCHES[0], limit).item() == pytest.approx(expected, rel=1e-6)  # one rounding more
+    assert step.cache_info().misses == 3
+
+
 def test_save_load_and_resume() -> None:
     us.manual_seed(0)
     model = small()

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/program_report.h"
 #include "bind/step_guards.h"
@@ -14,6 +15,7 @@
 #include "bind/tensor_object.h"
 #include "exec/program/differentiable.h"
 #include "exec/program/program.h"
+#include "ops/api.h"
 
 namespace unspool::bind {
 namespace {
@@ -26,6 +28,19 @@ struct Mode {
   bool operator==(const Mode&) const = default;
 };
 
+// A float that is read at each call and reaches the program through a tensor of one element.
+struct LiveNumber {
+  Py_ssize_t argument = -1;  // among the positional ones, or
+  StepGuards::Source source;
+  Tensor place;
+  PyObject* object = nullptr;  // what it was, for comparison during the capture
+
+  void write(PyObject* args) const {
+    const double value = argument >= 0 ? PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(args, argument)) : source.read();
+    visit_dtype(place.dtype(), [&]<class T>(T) { *static_cast<T*>(place.data()) = static_cast<T>(value); });
+  }
+};
+
 struct Entry {
   Entry(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) : signature(args, kwargs, tensors) {}
 
@@ -36,14 +51,27 @@ struct Entry {
   std::unique_ptr<exec::Program> program;
   std::unique_ptr<exec::DifferentiableProgram> differentiable;
   Shape result;
+  std::vector<LiveNumber> numbers;
+  std::vector<Tensor> constants;  // places of numbers that are not live after all
 
   bool is_captured() const { return program || differentiable; }
   bool fits() const { return guards.hold() && (program ? program->fits() : differentiable->fits()); }
   std::size_t output_count() const {
     return program ? program->output_count() : differentiable->output_count();
   }
-  bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  bool run(PyObject* args, std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+    for (const LiveNumber& number : numbers) number.write(args);
     return program ? program->run(inputs, outputs) : differentiable->run(inputs, outputs);
+  }
+  // A number that the program was also given as such is a part of it after all.
+  void follow(const exec::Trace& trace) {
+    std::erase_if(numbers, [&](const LiveNumber& number) {
+      if (!trace.mentions(PyFloat_AS_DOUBLE(number.object))) return false;
+      signature.hold(number.object);
+      guards.hold(number.object);
+      constants.push_back(number.place);
+      return true;
+    });
   }
   void hold(exec::Trace::Result recorded, const exec::Passes& passes) {
     if (recorded.derivative)
@@ -70,6 +98,43 @@ constexpr int kMostUnsettled = 3;
 
 PyObject* capture_name = nullptr;
 PyObject* eager_name = nullptr;
+
+// What is being captured on this thread.
+thread_local Entry* capturing = nullptr;
+
+class Capturing {
+ public:
+  explicit Capturing(Entry& entry) : before_(std::exchange(capturing, &entry)) {}
+  ~Capturing() { capturing = before_; }
+  Capturing(const Capturing&) = delete;
+  Capturing& operator=(const Capturing&) = delete;
+
+ private:
+  Entry* before_;
+};
+
+// live_number(value, dtype): a tensor that holds the number at each replay; None where nothing is captured or
+// where the number cannot be followed, and is then part of the program.
+PyObject* live_number(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    ops::Attr dtype;
+    if (count != 2 || !to_attr(arguments[1], ops::ArgKind::kDtype, dtype))
+      fail(ErrorKind::kType, "live_number: expected a number and a dtype");
+    PyObject* value = arguments[0];
+    if (!capturing || !exec::Trace::current() || !PyFloat_CheckExact(value)) Py_RETURN_NONE;
+    for (const LiveNumber& known : capturing->numbers) {
+      if (known.object == value && known.place.dtype() == dtype.dtype()) return checked(wrap(known.place));
+    }
+    LiveNumber number;
+    number.argument = capturing->signature.release(value);
+    if (number.argument < 0 && !capturing->guards.release(value, number.source)) Py_RETURN_NONE;
+    const ops::WithDefaultEmitter beside_the_step;
+    number.object = value;
+    number.place = ops::full({}, PyFloat_AS_DOUBLE(value), dtype.dtype());
+    capturing->numbers.push_back(number);
+    return checked(wrap(number.place));
+  });
+}
 
 State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
 
@@ -111,7 +176,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
         return call_method(self, eager_name, args, kwargs);
       }
       std::vector<Tensor> results(entry->output_count());
-      if (entry->run(tensors, results)) {
+      if (entry->run(args, tensors, results)) {
         ++state.hits;
         return build_result(entry->result, results);
       }
@@ -133,6 +198,7 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     std::vector<Tensor> tensors;
     const auto entry = std::make_shared<Entry>(args, kwargs, tensors);
     entry->guards = StepGuards(arguments[3]);
+    const Capturing capture(*entry);
     exec::Trace trace(tensors, is_tolerant);
     Owned result;
     {
@@ -143,6 +209,7 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
       std::vector<Tensor> outputs;
       try {
         for (const Tensor& watched : entry->guards.tensors()) trace.watch(watched);
+        entry->follow(trace);
         const StepGuards::Change change = entry->guards.settle(trace);
         // Not a program yet, and nothing to complain of either: the next call is captured.
         if (change.may_settle && ++state.unsettled < kMostUnsettled)
@@ -211,6 +278,7 @@ PyObject* measure(PyObject* self, PyObject* const* arguments, Py_ssize_t count) 
            "profile: the results of this call need gradients; profile it under no_grad(), or compile the "
            "whole step");
     }
+    for (const LiveNumber& number : entry->numbers) number.write(arguments[0]);
     std::vector<Tensor> results(entry->program->output_count());
     const std::vector<double> seconds = entry->program->profile(tensors, results);
     Owned list(checked(PyList_New(static_cast<Py_ssize_t>(seconds.size()))));
@@ -308,6 +376,11 @@ void add_compiled_step(PyObject* core) {
   eager_name = checked(PyUnicode_InternFromString("_eager"));
   const Owned type(checked(PyType_FromSpec(&spec)));
   if (PyModule_AddObjectRef(core, "CompiledStep", type.get()) < 0) throw PythonError{};
+  static PyMethodDef functions[] = {
+      {"live_number", method(live_number), METH_FASTCALL, "A number that a program reads anew at each call."},
+      {nullptr, nullptr, 0, nullptr},
+  };
+  if (PyModule_AddFunctions(core, functions) < 0) throw PythonError{};
   capture_error = checked(PyErr_NewExceptionWithDoc(
       "unspool.CaptureError", "A step cannot be captured, or not any more: the message says why.",
       PyExc_RuntimeError, nullptr));

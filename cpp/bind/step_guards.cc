@@ -1,6 +1,8 @@
 // Identity first; numbers and strings also by value.
 #include "bind/step_guards.h"
 
+#include <cmath>
+
 #include "bind/tensor_object.h"
 
 namespace unspool::bind {
@@ -44,13 +46,46 @@ StepGuards::StepGuards(PyObject* found) {
   each(found, "tensors", [&](PyObject* tensor) { tensors_.push_back(tensor_of(tensor)); });
 }
 
+bool same_kind(PyObject* now, PyObject* then) {
+  if (!now || !then || !PyFloat_CheckExact(now) || !PyFloat_CheckExact(then)) return false;
+  const double a = PyFloat_AS_DOUBLE(now), b = PyFloat_AS_DOUBLE(then);
+  return std::signbit(a) == std::signbit(b) && (a == 0) == (b == 0) && std::isfinite(a) == std::isfinite(b);
+}
+
 bool StepGuards::holds(const Item& item) {
   PyObject* now = PyDict_GetItemWithError(item.dict.get(), item.key.get());
   if (!now && PyErr_Occurred()) throw PythonError{};
-  return is_same(now, item.value.get());
+  return is_same(now, item.value.get()) || (item.is_live && same_kind(now, item.value.get()));
 }
 
-bool StepGuards::holds(const Cell& cell) { return is_same(PyCell_GET(cell.cell.get()), cell.value.get()); }
+bool StepGuards::holds(const Cell& cell) {
+  PyObject* now = PyCell_GET(cell.cell.get());
+  return is_same(now, cell.value.get()) || (cell.is_live && same_kind(now, cell.value.get()));
+}
+
+double StepGuards::Source::read() const {
+  PyObject* now = cell ? PyCell_GET(cell) : PyDict_GetItemWithError(dict, key);
+  return PyFloat_AS_DOUBLE(now);  // the guards have seen that it is one
+}
+
+bool StepGuards::release(PyObject* number, Source& source) {
+  int found = 0;
+  bool* is_live = nullptr;
+  for (Item& item : items_) {
+    if (item.value.get() != number) continue;
+    ++found;
+    source = {item.dict.get(), item.key.get(), nullptr};
+    is_live = &item.is_live;
+  }
+  for (Cell& cell : cells_) {
+    if (cell.value.get() != number) continue;
+    ++found;
+    source = {nullptr, nullptr, cell.cell.get()};
+    is_live = &cell.is_live;
+  }
+  if (found == 1) *is_live = true;
+  return found == 1;
+}
 
 bool StepGuards::hold() const {
   for (const Item& item : items_) {
@@ -89,6 +124,11 @@ StepGuards::Change StepGuards::settle(exec::Trace& trace) {
     if (change.label.empty()) change = {text(length.label), PyDict_Check(length.list.get()) != 0};
   }
   return change;
+}
+
+void StepGuards::hold(PyObject* number) {
+  for (Item& item : items_) item.is_live = item.is_live && item.value.get() != number;
+  for (Cell& cell : cells_) cell.is_live = cell.is_live && cell.value.get() != number;
 }
 
 int StepGuards::visit(visitproc visit, void* arg) const {

@@ -13,6 +13,10 @@
 
 namespace unspool::bind {
 
+// Whether a float may stand for another in a program: both have the same sign, and are zero, finite or
+// neither alike, so that the usual questions about them have the same answers.
+bool same_kind(PyObject* now, PyObject* then);
+
 class StepGuards {
  public:
   StepGuards() = default;
@@ -29,12 +33,25 @@ class StepGuards {
   };
   Change settle(exec::Trace& trace);
   const std::vector<Tensor>& tensors() const { return tensors_; }
+
+  // Numbers that are read anew at each replay: from now on the one place that holds `number` may hold another
+  // of its kind (see same_kind). Returns where it is; false when no place, or more than one, holds it.
+  struct Source {
+    PyObject* dict = nullptr;  // with its key, or a cell
+    PyObject* key = nullptr;
+    PyObject* cell = nullptr;
+    double read() const;
+  };
+  bool release(PyObject* number, Source& source);
+  // Takes that back.
+  void hold(PyObject* number);
   int visit(visitproc visit, void* arg) const;
 
  private:
   struct Item {
     Owned dict, key, value;  // value: null where the key was absent
     Owned label;
+    bool is_live = false;
   };
   struct Length {
     Owned list;
@@ -44,6 +61,7 @@ class StepGuards {
   struct Cell {
     Owned cell, value;
     Owned label;
+    bool is_live = false;
   };
   static bool holds(const Item& item);
   static bool holds(const Cell& cell);

@@ -1,6 +1,7 @@
 // Walks over nested values.
 #include "bind/step_signature.h"
 
+#include "bind/step_guards.h"
 #include "bind/tensor_object.h"
 
 namespace unspool::bind {
@@ -60,7 +61,8 @@ bool matches_shape(const Shape& shape, PyObject* object, std::vector<Tensor>& te
       tensors.push_back(tensor_of(object));
       return true;
     case Shape::Kind::kConstant:
-      return same_value(shape.object.get(), object);
+      return same_value(shape.object.get(), object) ||
+             (shape.is_live && same_kind(object, shape.object.get()));
     case Shape::Kind::kTuple:
     case Shape::Kind::kList: {
       if (reinterpret_cast<PyObject*>(Py_TYPE(object)) != shape.object.get()) return false;
@@ -115,6 +117,21 @@ Signature::Input Signature::describe(const std::vector<Tensor>& tensors, std::si
   while (tensors[first]->storage.get() != tensor->storage.get()) ++first;
   return {tensor.dtype(),         tensor.sizes(), tensor.strides(),
           tensor.requires_grad(), first,          tensor->offset - tensors[first]->offset};
+}
+
+Py_ssize_t Signature::release(PyObject* number) {
+  Py_ssize_t place = -1;
+  for (std::size_t i = 0; i < args_.items.size(); ++i) {
+    if (args_.items[i].kind != Shape::Kind::kConstant || args_.items[i].object.get() != number) continue;
+    if (place >= 0) return -1;
+    place = static_cast<Py_ssize_t>(i);
+  }
+  if (place >= 0) args_.items[static_cast<std::size_t>(place)].is_live = true;
+  return place;
+}
+
+void Signature::hold(PyObject* number) {
+  for (Shape& item : args_.items) item.is_live = item.is_live && item.object.get() != number;
 }
 
 bool Signature::matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const {

@@ -20,6 +20,7 @@ struct Shape {
   std::size_t tensor = 0;  // kTensor: which one
   Owned object;            // kConstant: the value; kTuple: its type; kDict: its keys as a tuple
   std::vector<Shape> items;
+  bool is_live = false;  // kConstant: another float of the same kind will do
 };
 
 // The tensors among the arguments, in order, and their pattern.
@@ -29,6 +30,9 @@ class Signature {
   Signature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors);
   // Whether these arguments are like the first ones; fills `tensors` then.
   bool matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const;
+  // As StepGuards::release, for numbers that are arguments themselves: their place among `args`, or -1.
+  Py_ssize_t release(PyObject* number);
+  void hold(PyObject* number);
 
  private:
   struct Input {

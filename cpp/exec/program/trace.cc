@@ -212,6 +212,20 @@ void Trace::settle_externals(std::span<const Tensor> outputs) {
   }
 }
 
+bool Trace::mentions(double number) const {
+  for (const Instruction& instruction : recording_.instructions) {
+    if (number == 1 && instruction.op->record.name == "clamp_max") continue;
+    for (const Argument& argument : instruction.in) {
+      if (argument.number.kind() == ops::Operand::Kind::kFloat && argument.number.number() == number)
+        return true;
+    }
+    for (const ops::Attr& attr : instruction.attrs) {
+      if (attr.kind() == ops::Attr::Kind::kFloat && attr.number() == number && number != 1) return true;
+    }
+  }
+  return false;
+}
+
 void Trace::keep(const Tensor& tensor) { kept_.push_back(buffer_of(tensor, false)); }
 
 bool Trace::needs_derivative(std::span<const Tensor> outputs) const {

@@ -73,6 +73,9 @@ class Trace final : public Eager {
   bool has_made(const Tensor& tensor) const;
   bool has_read(const Tensor& tensor) const { return external_of_.contains(tensor->storage.get()); }
 
+  // Whether an instruction so far was given this number itself; a bound of 1, as clipping has one, does not
+  // count.
+  bool mentions(double number) const;
   // Somebody looks at this tensor after the step: it stays where it is, and each replay writes it again.
   void keep(const Tensor& tensor);
   // Whether results need gradients that the step has not computed itself.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import unspool
+from unspool import _core
 from unspool._core import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -69,7 +70,9 @@ def clip_grads_with_norm_(
     """
     del foreach
     with unspool.no_grad():
-        scale = (max_norm / (total_norm + 1e-6)).clamp_max(1.0)
+        # In a compiled step the limit is read at each replay, where it can be.
+        limit = _core.live_number(max_norm, total_norm.dtype)
+        scale = ((max_norm if limit is None else limit) / (total_norm + 1e-6)).clamp_max(1.0)
         for gradient in _gradients(parameters):
             gradient.mul_(scale)
 
