@@ -174,14 +174,17 @@ class ConvPlan {
   // Whether every phase of that many outputs along the width fills a spot.
   bool fills_lanes(std::int64_t outputs) const { return outputs / lane_step() >= lanes_; }
   bool reads_inside_only() const;
-  // The range of taps that meet an input at all, for outputs of which the first of the row has place `row`.
+  // The range of taps that meet an input at all, for a spot of which the first output has that place.
   std::pair<std::int32_t, std::int32_t> taps_inside(const Tap* taps, std::int64_t count,
-                                                    std::int64_t row) const;
+                                                    std::int64_t place) const;
   // Where tap t lies along axis a relative to an output of the remainder, and whether they meet at all.
   std::pair<std::int64_t, bool> tap_offset(int a, std::int64_t t, std::int64_t remainder) const;
 
   // Whether the inputs of a row are kept apart by remainder.
   bool splits_rows() const { return !transposed_ && lanes_ > 1; }
+
+  // Whether taps are skipped for spots beyond the left or right edge too, not only for whole rows.
+  bool skips_within_rows() const { return transposed_ && lanes_ > 1; }
 
   ConvShape shape_;
   bool transposed_;
@@ -320,16 +323,17 @@ void ConvPlan<T>::fill_phase(const Run (&runs)[3], const std::int64_t (&remainde
   for (std::int64_t d = 0; d < runs[0].count; ++d) {
     for (std::int64_t h = 0; h < runs[1].count; ++h) {
       const std::int64_t in = in_at(0, d) + in_at(1, h), out = out_at(0, d) + out_at(1, h);
-      const auto [first, end] = taps_inside(all, phase.taps, in + in_at(2, 0));
+      std::pair<std::int32_t, std::int32_t> inside;
       for (std::int64_t w = 0; w < runs[2].count; w += lanes_) {
         // The last spot of a row ends with the row: it overlaps the one before rather than stand out.
         const std::int64_t at = std::max<std::int64_t>(0, std::min(w, runs[2].count - lanes_));
+        if (w == 0 || skips_within_rows()) inside = taps_inside(all, phase.taps, in + in_at(2, at));
         spots[phase.first_spot + phase.spots++] = {in + in_at(2, at),
                                                    out + out_at(2, at),
                                                    static_cast<std::int32_t>(std::min(lanes_, runs[2].count)),
                                                    static_cast<std::int32_t>(w - at),
-                                                   first,
-                                                   end};
+                                                   inside.first,
+                                                   inside.second};
       }
     }
   }
@@ -337,15 +341,18 @@ void ConvPlan<T>::fill_phase(const Run (&runs)[3], const std::int64_t (&remainde
 
 template <class T>
 std::pair<std::int32_t, std::int32_t> ConvPlan<T>::taps_inside(const Tap* taps, std::int64_t count,
-                                                               std::int64_t row) const {
+                                                               std::int64_t place) const {
   // The tile knows how many taps there are in all.
   const auto whole = std::numeric_limits<std::int32_t>::max();
   // Bands share their tables.
   if (in_place_ || bands() > 1) return {0, whole};
   const auto is_inside = [&](const Tap& tap) {
-    const std::int64_t at = row + tap.offset, d = stage_[0].start + at / pitch_[0];
+    const std::int64_t at = place + tap.offset, d = stage_[0].start + at / pitch_[0];
     const std::int64_t h = stage_[1].start + at % pitch_[0] / pitch_[1];
-    return d >= 0 && d < stage_[0].in && h >= 0 && h < stage_[1].in;
+    const bool in_row = d >= 0 && d < stage_[0].in && h >= 0 && h < stage_[1].in;
+    if (!in_row || !skips_within_rows()) return in_row;
+    const std::int64_t w = stage_[2].start + at % pitch_[1];
+    return w + lanes_ > 0 && w < stage_[2].in;
   };
   auto first = std::int32_t{0}, end = static_cast<std::int32_t>(count);
   while (first < end && !is_inside(taps[first])) ++first;

@@ -1,11 +1,13 @@
 // Kernels of the convolution in both directions: images are staged where they must be (conv_stage.h), weights
 // are packed in the order in which the tiles read them, and each chunk walks tiles of filters and spots
-// (conv_tile.h). Every output is one chain over channels and taps in ascending order, so chunks and tiles
-// change no bit. Integers run as plain loops.
+// (conv_tile.h). Every output is one chain over channels and taps in ascending order, or, where columns of
+// the kernel are kept apart (conv_columns.h), one such chain for each; so chunks and tiles change no bit.
+// Integers run as plain loops.
 #include <array>
 #include <cstddef>
 #include <type_traits>
 
+#include "kernels/cpu/conv_columns.h"
 #include "kernels/cpu/conv_filter_tile.h"
 #include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/conv_stage.h"
@@ -24,13 +26,15 @@ template <class T>
 class ConvRun {
  public:
   ConvRun(const ConvShape& shape, bool transposed)
-      : shape_(shape),
+      : by_columns_(transposed && pays_columns_apart<T>(shape, kStageBytes)),
+        column_sums_(shape),
+        shape_(by_columns_ ? columns_apart(shape) : shape),
         transposed_(transposed),
-        by_filters_(lanes_are_filters<T>(shape, transposed)),
-        plan_(shape, transposed, by_filters_ ? 1 : kW, kStageBytes) {
+        by_filters_(!by_columns_ && lanes_are_filters<T>(shape, transposed)),
+        plan_(shape_, transposed, by_filters_ ? 1 : kW, kStageBytes) {
     const std::int64_t units = shape.batch * shape.groups * plan_.bands();
-    const std::int64_t work = shape.work() / std::max<std::int64_t>(1, units);
-    parts_ = work < 2 * kChunkWork
+    const std::int64_t work = shape_.work() / std::max<std::int64_t>(1, units);
+    parts_ = by_columns_ || work < 2 * kChunkWork
                  ? 1
                  : std::clamp<std::int64_t>(16 / units, 1, std::min(tiles(), ceil_div(shape.filters, 16)));
     units_per_chunk_ = std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work));
@@ -39,11 +43,12 @@ class ConvRun {
 
   std::size_t scratch(int threads) const {
     return table_bytes() + bytes_of<T>(weights()) + bytes_of<T>(shape_.groups * width()) +
-           Slots::bytes(threads, bytes_of<T>(plan_.staged()));
+           bytes_of<ColumnMask>(masks()) + Slots::bytes(threads, bytes_of<T>(slot_elements()));
   }
 
   void run(const Context& context, const T* in, const T* weight, const T* bias, T* out) {
     in_ = in, out_ = out;
+    column_bias_ = bias;
     std::byte* memory = context.scratch;
     const auto take = [&memory]<class E>(std::int64_t count, E*& to) {
       to = reinterpret_cast<E*>(memory);
@@ -60,13 +65,15 @@ class ConvRun {
       Table& table = tables_[static_cast<std::size_t>(i)];
       plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), table.phases, table.spots, taps_);
     }
+    take(masks(), masks_);
+    if (by_columns_) column_sums_.fill(masks_);
     pack(context, weight);
-    pack_bias(bias);
+    pack_bias(by_columns_ ? nullptr : bias);
     // A single tap: channels take the place of taps, which spares the tiles their outer loop.
     if (has_one_tap()) {
       for (std::int64_t c = 0; c < shape_.channels; ++c) taps_[c] = {0, c * plan_.channel_step()};
     }
-    Slots slots(memory, context.threads, bytes_of<T>(plan_.staged()));
+    Slots slots(memory, context.threads, bytes_of<T>(slot_elements()));
     context.parallel(chunks_, [&](std::int64_t chunk) {
       slots.lend([&](std::byte* slot) { run_chunk(chunk, reinterpret_cast<T*>(slot)); });
     });
@@ -79,6 +86,9 @@ class ConvRun {
     Phase* phases;
     Spot* spots;
   };
+
+  std::int64_t masks() const { return by_columns_ ? column_sums_.masks() : 0; }
+  std::int64_t slot_elements() const { return plan_.staged() + (by_columns_ ? column_sums_.elements() : 0); }
 
   bool has_one_tap() const { return shape_.taps() == 1 && plan_.phases() == 1; }
   std::size_t table_bytes() const {
@@ -121,15 +131,21 @@ class ConvRun {
 
   void pack_tile(const T* weight, std::int64_t group, const Phase& phase, std::int64_t tile) {
     const std::int64_t taps = shape_.taps(), filters = tile_size(tile);
-    const std::int64_t filter_step = transposed_ ? taps : shape_.channels * taps;
     const std::int64_t channel_step = transposed_ ? shape_.filters * taps : taps;
     const std::int64_t row = by_filters_ ? round_up(filters, kW) : filters;
-    const T* from = weight + group * shape_.filters * shape_.channels * taps + tile_start(tile) * filter_step;
+    const std::int64_t columns = by_columns_ ? column_sums_.columns() : 1;
+    std::array<std::int64_t, std::max<std::int64_t>(kTileRows, FilterBlocks<T>::kBlock)> places;
+    for (std::int64_t f = 0; f < filters; ++f) {
+      const std::int64_t filter = (tile_start(tile) + f) / columns, column = (tile_start(tile) + f) % columns;
+      places[static_cast<std::size_t>(f)] =
+          filter * columns * (transposed_ ? taps : shape_.channels * taps) + column;
+    }
+    const T* from = weight + group * shape_.filters * shape_.channels * taps;
     T* to = panel(group, phase, tile);
     for (std::int64_t c = 0; c < shape_.channels; ++c, from += channel_step) {
       for (std::int64_t t = 0; t < phase.taps; ++t, to += row) {
-        const T* tap = from + taps_[phase.first_tap + t].place;
-        for (std::int64_t f = 0; f < filters; ++f) to[f] = tap[f * filter_step];
+        const T* tap = from + taps_[phase.first_tap + t].place * columns;
+        for (std::int64_t f = 0; f < filters; ++f) to[f] = tap[places[static_cast<std::size_t>(f)]];
         for (std::int64_t f = filters; f < row; ++f) to[f] = T(0);
       }
     }
@@ -166,7 +182,9 @@ class ConvRun {
         stage_image(plan_, band, in, slot);
         in = slot;
       }
-      T* const out = out_ + image * shape_.filters * shape_.out_size() + plan_.out_offset(band);
+      T* const columns = slot + plan_.staged() + column_sums_.margin();
+      T* const out =
+          by_columns_ ? columns : out_ + image * shape_.filters * shape_.out_size() + plan_.out_offset(band);
       const Table& table = tables_[band + 1 == plan_.bands() ? 1 : 0];
       for (std::int64_t p = 0; p < plan_.phases(); ++p) {
         const Phase& phase = table.phases[p];
@@ -175,6 +193,12 @@ class ConvRun {
           run_filter_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
         else
           run_spot_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
+      }
+      if (by_columns_) {
+        const T* const bias =
+            column_bias_ ? column_bias_ + image % shape_.groups * column_sums_.filters() : nullptr;
+        column_sums_.add(columns, masks_, bias,
+                         out_ + image * column_sums_.filters() * column_sums_.out_size());
       }
     }
   }
@@ -238,6 +262,10 @@ class ConvRun {
     }
   }
 
+  using ColumnMask = typename ColumnSums<T>::Lanes;
+
+  const bool by_columns_;
+  const ColumnSums<T> column_sums_;
   const ConvShape shape_;
   const bool transposed_, by_filters_;
   const ConvPlan<T> plan_;
@@ -245,6 +273,8 @@ class ConvRun {
   const T* in_ = nullptr;
   T *out_ = nullptr, *packed_ = nullptr, *bias_ = nullptr;
   std::array<Table, 2> tables_{};
+  const T* column_bias_ = nullptr;
+  ColumnMask* masks_ = nullptr;
   Tap* taps_ = nullptr;
 };
 
