@@ -19,6 +19,7 @@ SUITES = {
     "overhead": "Overhead of one operation",
     "steps": "Whole training steps",
     "captured": "Captured steps against the best of their peers",
+    "captured_costs": "What captured steps cost besides",
     "kernels": "Large operations",
     "spatial": "Pooling, padding and resizing",
     "normalization": "Normalization layers",
