@@ -75,9 +75,7 @@ def fill(suite: harness.Suite) -> None:
             library: [process(library, name, suite.options.threads) for _ in range(rounds)]
             for library in ("unspool", "torch")
         }
-        for i, (what, unit) in enumerate(
-            (("peak memory", "B"), ("memory beyond imports", "B"), ("20 steps from start", "s"))
-        ):
+        for i, (what, unit) in enumerate(FIGURES):
             mine, theirs = (statistics.median(run[i] for run in figures[library]) for library in figures)
             suite.value(f"{what}: {name}", mine, unit, peer=theirs, ratio=mine / theirs)
 
