@@ -325,7 +325,9 @@ def test_a_module_compiles_for_inference_and_keeps_its_names() -> None:
     assert compiled.append == model.append
 
 
-@pytest.mark.parametrize("passes", [(), ("dead_code",), ("common_subexpressions",), ("in_place",)], ids=str)
+@pytest.mark.parametrize(
+    "passes", [(), ("dead_code",), ("common_subexpressions",), ("in_place",), ("tiles",)], ids=str
+)
 @pytest.mark.parametrize("make", [normalized, dropped])
 def test_each_pass_keeps_every_bit(make: Callable[[], Made], passes: tuple[str, ...]) -> None:
     assert_same_bits(make, IMAGES, 10, passes=passes)
@@ -354,6 +356,60 @@ def test_passes_drop_what_is_dead_or_done_twice_and_write_in_place() -> None:
     assert "temporaries: 11.8 KiB planned" in texts[()]
     with pytest.raises(ValueError, match="unknown passes"):
         us.compile(f, passes=["fast"])
+
+
+def gelu_like(x: Any) -> Any:
+    return 0.5 * x * (1 + us.tanh(0.8 * (x + 0.04 * x * x * x)))
+
+
+def with_broadcasts(x: Any) -> Any:
+    row, column = x.reshape(-1, x.shape[-1])[0].clone(), x[..., :1].clone()
+    y = (x + row) * column
+    return us.where(y > 0, y, us.exp(y) - 1) * 2 + (y == 0)
+
+
+def in_place(x: Any) -> Any:
+    y = x * 2
+    y += 1
+    y.mul_(x).clamp_(-1, 1)
+    return y, y.abs() + x.sum()
+
+
+def transposed(x: Any) -> Any:
+    return (x.transpose(0, -1) * 2 + 1).tanh() - x.transpose(0, -1).contiguous()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "sizes", [(5000,), (4097,), (70, 70), (3, 1700), (2, 3, 999), (12, 5, 7, 11), (100, 1, 50)], ids=str
+)
+@pytest.mark.parametrize("f", [gelu_like, with_broadcasts, in_place, transposed])
+def test_tiles_of_any_shape_give_the_same_bits(f: Any, sizes: tuple[int, ...], threads: int) -> None:
+    before = us.get_num_threads()
+    us.set_num_threads(threads)
+    try:
+        for dtype in (us.float32, us.float64):
+            x = numbers(*sizes).to(dtype)
+            compiled = us.compile(f)
+            compiled(x)
+            compiled(numbers(*sizes, seed=9).to(dtype))
+            for got, expected in zip(compiled(x), f(x), strict=True):
+                np.testing.assert_array_equal(got.numpy(), expected.numpy())
+    finally:
+        us.set_num_threads(before)
+
+
+def test_what_lies_between_tiles_takes_a_tile_of_memory() -> None:
+    x = numbers(100_000)
+    whole, tiled = (
+        us.compile(gelu_like, passes=["in_place"]),
+        us.compile(gelu_like, passes=["in_place", "tiles"]),
+    )
+    np.testing.assert_array_equal(whole(x).numpy(), tiled(x).numpy())
+    planned = [
+        compiled.explain().split("temporaries: ")[1].split(" planned")[0] for compiled in (whole, tiled)
+    ]
+    assert planned == ["781.2 KiB", f"{2 * 16 * us.get_num_threads():.1f} KiB"]
 
 
 def test_random_numbers_that_nobody_reads_are_still_drawn() -> None:

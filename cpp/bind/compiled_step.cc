@@ -296,12 +296,12 @@ PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   });
 }
 
-// _set_passes(dead_code, common_subexpressions, in_place)
+// _set_passes(dead_code, common_subexpressions, in_place, tiles)
 PyObject* set_passes(PyObject* self, PyObject* args) {
-  int dead_code = 1, common_subexpressions = 1, in_place = 1;
-  if (!PyArg_ParseTuple(args, "ppp:_set_passes", &dead_code, &common_subexpressions, &in_place))
+  int dead_code = 1, common_subexpressions = 1, in_place = 1, tiles = 1;
+  if (!PyArg_ParseTuple(args, "pppp:_set_passes", &dead_code, &common_subexpressions, &in_place, &tiles))
     return nullptr;
-  state_of(self).passes = {dead_code != 0, common_subexpressions != 0, in_place != 0};
+  state_of(self).passes = {dead_code != 0, common_subexpressions != 0, in_place != 0, tiles != 0};
   Py_RETURN_NONE;
 }
 

@@ -75,6 +75,9 @@ PyObject* report(const exec::Program& program) {
   py::dict result;
   result["instructions"] = instructions;
   result["buffers"] = buffers;
+  py::list launches;
+  for (const exec::Range& range : program.ranges()) launches.append(py::make_tuple(range.first, range.count));
+  result["launches"] = launches;
   result["arena_bytes"] = program.arena_bytes();
   result["scratch_bytes"] = program.scratch_bytes();
   result["unplanned_bytes"] = program.unplanned_bytes();

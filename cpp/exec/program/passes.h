@@ -10,6 +10,7 @@ struct Passes {
   bool dead_code = true;
   bool common_subexpressions = true;
   bool in_place = true;
+  bool tiles = true;  // see tiles.h
 };
 
 // Drops instructions whose results nobody reads. Those that draw random numbers stay: others come after them.

@@ -55,6 +55,8 @@ Program::Program(Trace::Result traced, const Passes& passes)
   attributes_.resize(host_steps_.size());
   apply(passes, recording_);
   add_copies(recording_);
+  ranges_ = tile_ranges(recording_, passes.tiles);
+  tile_locals_ = tile_locals(recording_, ranges_);
   lay_out();
   prepare();
 }
@@ -67,20 +69,29 @@ void Program::lay_out() {
   const std::size_t count = recording_.buffers.size();
   std::vector<Lifetime> lifetimes(count);
   std::vector<bool> is_used(count);
-  for (std::size_t i = 0; i < recording_.instructions.size(); ++i) {
+  std::vector<std::size_t> tile_bytes(count);
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const auto use = [&](BufferId id) {
       if (!is_used[id]) lifetimes[id].first = i;
       is_used[id] = true;
       lifetimes[id].last = i;
     };
-    visit_buffers(recording_.instructions[i], use, use);
+    for (std::size_t k = 0; k < ranges_[i].count; ++k) {
+      const Instruction& instruction = recording_.instructions[ranges_[i].first + k];
+      visit_buffers(instruction, use, use);
+      for (const Place& place : instruction.out) {
+        if (!tile_locals_[place.buffer]) continue;
+        tile_bytes[place.buffer] = static_cast<std::size_t>(thread_count()) *
+                                   TileGroup::local_bytes(recording_, ranges_[i], place.dtype);
+      }
+    }
   }
   std::vector<Lifetime> temporaries;
   std::vector<BufferId> ids;
   for (std::size_t id = 0; id < count; ++id) {
     const Buffer& buffer = recording_.buffers[id];
     if (buffer.kind != Buffer::Kind::kTemporary || !is_used[id]) continue;
-    lifetimes[id].bytes = buffer.bytes;
+    lifetimes[id].bytes = tile_locals_[id] ? tile_bytes[id] : buffer.bytes;
     unplanned_bytes_ += buffer.bytes;
     temporaries.push_back(lifetimes[id]);
     ids.push_back(static_cast<BufferId>(id));
@@ -128,27 +139,7 @@ void Program::prepare() {
   views_.reserve(views);
   numbers_.reserve(numbers * kNumberBytes);
   // Addresses in the arena come with the arena, whose size is known once the scratch is.
-  for (const Instruction& instruction : recording_.instructions) {
-    const std::size_t first = views_.size();
-    for (const Argument& argument : instruction.in) {
-      if (argument.is_tensor())
-        add_view(argument.place);
-      else if (argument.is_none())
-        views_.push_back({.ndim = -1});
-      else
-        add_number(argument.number, instruction.compute);
-    }
-    const std::size_t middle = views_.size();
-    for (const Place& place : instruction.out) add_view(place);
-    const std::span<const View> in(views_.data() + first, middle - first);
-    const std::span<const View> out(views_.data() + middle, views_.size() - middle);
-    Launch& launch = launches_.emplace_back();
-    launch.run = kernel_of(*instruction.op).run;
-    launch.call = {in, out, instruction.attrs, &fault_};
-    const bool is_long = is_long_work(in, out);
-    is_long_ = is_long_ || is_long;
-    launch.threads = is_long ? thread_count() : 1;
-  }
+  for (const Range& range : ranges_) add_launch(range);
   choose_scratch();
   std::vector<bool> is_written(recording_.buffers.size());
   for (const Instruction& instruction : recording_.instructions)
@@ -160,9 +151,39 @@ void Program::prepare() {
   new_outputs_.resize(recording_.buffers.size());
 }
 
+void Program::add_launch(Range range) {
+  const std::size_t first = views_.size();
+  std::size_t middle = first;
+  for (std::size_t i = range.first; i < range.first + range.count; ++i) {
+    const Instruction& instruction = recording_.instructions[i];
+    for (const Argument& argument : instruction.in) {
+      if (argument.is_tensor())
+        add_view(argument.place);
+      else if (argument.is_none())
+        views_.push_back({.ndim = -1});
+      else
+        add_number(argument.number, instruction.compute);
+    }
+    middle = views_.size();
+    for (const Place& place : instruction.out) add_view(place);
+  }
+  const Instruction& instruction = recording_.instructions[range.first];
+  const std::span<const View> all(views_.data() + first, views_.size() - first);
+  Launch& launch = launches_.emplace_back();
+  launch.first_view = first;
+  launch.call = {all.first(middle - first), all.subspan(middle - first), instruction.attrs, &fault_};
+  launch.run = kernel_of(*instruction.op).run;
+  if (range.count > 1)
+    launch.group = std::make_unique<TileGroup>(recording_, range, all, tile_locals_, &fault_);
+  const bool is_long = is_long_work(launch.call.in, launch.call.out);
+  is_long_ = is_long_ || is_long;
+  launch.threads = is_long ? thread_count() : 1;
+}
+
 void Program::choose_scratch() {
   for (std::size_t i = 0; i < launches_.size(); ++i) {
-    const kernels::Kernel& kernel = kernel_of(*recording_.instructions[i].op);
+    if (launches_[i].group) continue;
+    const kernels::Kernel& kernel = kernel_of(*recording_.instructions[ranges_[i].first].op);
     if (kernel.scratch)
       scratch_bytes_ = std::max(scratch_bytes_, kernel.scratch(launches_[i].call, launches_[i].threads));
   }
@@ -210,6 +231,9 @@ void Program::relocate(std::span<const Tensor> inputs) {
         buffer.kind == Buffer::Kind::kInput ? inputs[buffer.input].data() : new_outputs_[each.buffer]->data();
     views_[each.view].data = static_cast<std::byte*>(base) + each.offset;
   }
+  for (const Launch& launch : launches_) {
+    if (launch.group) launch.group->take_addresses(std::span(views_).subspan(launch.first_view));
+  }
 }
 
 bool Program::begin_host_steps() {
@@ -220,7 +244,7 @@ bool Program::begin_host_steps() {
     return false;
   }
   for (std::size_t i = 0; i < launches_.size(); ++i) {
-    const UpdateSource& source = recording_.instructions[i].update;
+    const UpdateSource& source = recording_.instructions[ranges_[i].first].update;
     if (source.host_step >= 0) {
       launches_[i].call.attrs =
           attributes_[static_cast<std::size_t>(source.host_step)][static_cast<std::size_t>(source.number)];
@@ -239,7 +263,10 @@ void Program::launch_all(double* seconds) {
     const Launch& launch = launches_[done_];
     context.threads = launch.threads;
     const auto start = seconds ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    launch.run(context, launch.call);
+    if (launch.group)
+      launch.group->run(context);
+    else
+      launch.run(context, launch.call);
     if (seconds)
       seconds[done_] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -304,7 +331,7 @@ bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, dou
   if (!begin_host_steps()) return false;
   relocate(inputs);
   launch_all(seconds);
-  if (fault_.what) fail_at(done_ - 1);
+  if (fault_.what) fail_at(ranges_[done_ - 1].first);
   finish(inputs, outputs);
   return true;
 }

@@ -10,6 +10,7 @@
 
 #include "exec/program/passes.h"
 #include "exec/program/plan.h"
+#include "exec/program/tiles.h"
 #include "exec/program/trace.h"
 #include "kernels/kernel.h"
 
@@ -29,18 +30,23 @@ class Program {
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
 
   std::size_t output_count() const { return outputs_.size(); }
+  // The instructions of each launch.
+  std::span<const Range> ranges() const { return ranges_; }
   const Recording& recording() const { return recording_; }
   std::size_t arena_bytes() const { return plan_.bytes; }
   std::size_t scratch_bytes() const { return scratch_bytes_; }
   // What the temporaries take together.
   std::size_t unplanned_bytes() const { return unplanned_bytes_; }
-  // Seconds per instruction of one run, which is a step like any other.
+  // Seconds per launch of one run, which is a step like any other.
   std::vector<double> profile(std::span<const Tensor> inputs, std::span<Tensor> outputs);
 
  private:
+  // One kernel, or a group that goes tile by tile.
   struct Launch {
     void (*run)(const kernels::Context&, const kernels::KernelCall&) = nullptr;
     kernels::KernelCall call;
+    std::unique_ptr<TileGroup> group;
+    std::size_t first_view = 0;
     int threads = 1;
   };
   // A view whose address is known only when the program is called.
@@ -55,6 +61,7 @@ class Program {
   void add_view(const Place& place);
   void add_number(const ops::Operand& number, Dtype dtype);
   void choose_scratch();
+  void add_launch(Range range);
   void relocate(std::span<const Tensor> inputs);
   bool begin_host_steps();
   void launch_all(double* seconds);
@@ -70,6 +77,8 @@ class Program {
   std::vector<std::shared_ptr<HostStep>> host_steps_;
   std::vector<Place> outputs_;
 
+  std::vector<Range> ranges_;
+  std::vector<bool> tile_locals_;
   Plan plan_;
   std::vector<std::size_t> offset_of_;  // of temporaries in the arena
   std::size_t unplanned_bytes_ = 0;

@@ -14,7 +14,7 @@ from unspool._compile.guards import collect
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
-PASSES = ("dead_code", "common_subexpressions", "in_place")
+PASSES = ("dead_code", "common_subexpressions", "in_place", "tiles")
 
 
 class CacheInfo(NamedTuple):
@@ -179,7 +179,8 @@ def compile(
             runs it as it is and warns once.
         cache_size: how many programs are kept; the one unused for longest is dropped.
         passes: what is done to a record to make it shorter, all of which keep every bit: ``"dead_code"`` and
-            ``"common_subexpressions"`` drop instructions, ``"in_place"`` writes results over operands.
+            ``"common_subexpressions"`` drop instructions, ``"in_place"`` writes results over operands,
+            ``"tiles"`` runs neighbouring element-wise instructions tile by tile.
         fullgraph: has no effect: a program always holds the whole call.
         dynamic: has no effect: each shape has its own program.
         backend: has no effect: there is no compiler to choose.

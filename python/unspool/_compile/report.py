@@ -87,10 +87,12 @@ def line(program: dict[str, Any], instruction: dict[str, Any]) -> str:
 def explain(program: dict[str, Any]) -> str:
     """The whole program."""
     instructions = program["instructions"]
-    rows = [
-        f"{i:4d}  {_count_text(flops(each)):>7}  {size_text(traffic(each)):>9}  {line(program, each)}"
-        for i, each in enumerate(instructions)
-    ]
+    rows = []
+    for first, count in program["launches"]:
+        for i, each in enumerate(instructions[first : first + count], first):
+            mark = " " if count == 1 else "|"  # those marked alike go tile by tile together
+            work = f"{_count_text(flops(each)):>7}  {size_text(traffic(each)):>9}"
+            rows.append(f"{i:4d}{mark} {work}  {line(program, each)}")
     kinds = [kind for kind, _ in program["buffers"]]
     planned, unplanned, scratch = (
         size_text(program[name]) for name in ("arena_bytes", "unplanned_bytes", "scratch_bytes")
@@ -109,11 +111,12 @@ def profile(program: dict[str, Any], runs: list[list[float]]) -> str:
     medians = [statistics.median(times) for times in zip(*runs, strict=True)]
     total = sum(medians)
     order = sorted(range(len(medians)), key=lambda i: -medians[i])
-    rows = [
-        f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {line(program, program['instructions'][i])}"
-        for i in order
-    ]
-    return "\n".join([f"{total * 1e6:10.2f} us in {len(medians)} instructions, {len(runs)} runs", *rows])
+    rows = []
+    for i in order:
+        first, count = program["launches"][i]
+        texts = [line(program, each) for each in program["instructions"][first : first + count]]
+        rows.append(f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {'; '.join(texts)}")
+    return "\n".join([f"{total * 1e6:10.2f} us in {len(medians)} launches, {len(runs)} runs", *rows])
 
 
 def to_dot(program: dict[str, Any]) -> str:
