@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -416,3 +417,41 @@ def test_without_tensorboard_the_package_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
     with pytest.raises(ImportError, match="pip install tensorboard"):
         us.utils.tensorboard.SummaryWriter("runs")
+
+
+def test_memory_formats_are_accepted_and_change_no_values() -> None:
+    x = us.arange(24.0).reshape(1, 2, 3, 4)
+    for result in (
+        x.to(memory_format=us.channels_last),
+        x.contiguous(memory_format=us.channels_last),
+        x.clone(memory_format=us.preserve_format),
+        us.clone(x, memory_format=us.contiguous_format),
+        x.float(memory_format=us.preserve_format),
+    ):
+        assert us.equal(result, x)
+    assert x.layout is us.strided
+    assert us.eye(2).to_sparse().layout is us.sparse_coo
+    assert us.zeros(2, layout=us.strided).tolist() == [0.0, 0.0]
+    assert isinstance(us.channels_last, us.memory_format)
+    assert pickle.loads(pickle.dumps(us.channels_last_3d)) is us.channels_last_3d
+    with pytest.raises(TypeError, match="memory_format"):
+        us.sum(x, memory_format=us.channels_last)
+
+
+def test_a_tensor_says_in_which_order_it_lies() -> None:
+    x = us.zeros(2, 3, 4, 5)
+    assert x.is_contiguous()
+    assert x.is_contiguous(memory_format=us.contiguous_format)
+    assert not x.is_contiguous(memory_format=us.channels_last)
+    last = us.zeros(2, 4, 5, 3).permute(0, 3, 1, 2)
+    assert not last.is_contiguous()
+    assert last.is_contiguous(memory_format=us.channels_last)
+    assert not last.is_contiguous(memory_format=us.channels_last_3d)
+    assert us.zeros(2, 3, 4, 5, 1).permute(0, 4, 1, 2, 3).is_contiguous(memory_format=us.channels_last_3d)
+
+
+def test_private_names_of_pytorch_are_missing_by_name() -> None:
+    for call in (lambda: us._dynamo, lambda: us.utils._pytree):
+        with pytest.raises(NotImplementedError, match=r"torch\.(_dynamo|utils\._pytree) is not implemented"):
+            call()
+    assert not hasattr(us, "_dynamo")

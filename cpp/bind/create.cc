@@ -313,8 +313,9 @@ TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
     } else if (name == "requires_grad") {
       options.requires_grad = value.cast<bool>();
     } else if (name == "pin_memory" || name == "layout" || name == "memory_format" || name == "out") {
-      const bool is_default =
-          value.is_none() || (name == "pin_memory" && !value.cast<bool>()) || name == "memory_format";
+      const bool is_default = value.is_none() || (name == "pin_memory" && !value.cast<bool>()) ||
+                              name == "memory_format" ||
+                              (name == "layout" && py::str(value).cast<std::string>() == "unspool.strided");
       if (!is_default) fail(ErrorKind::kNotImplemented, who, "(): argument '", name, "' is not supported");
     } else {
       fail(ErrorKind::kType, who, "(): has no argument '", name, "'");

@@ -152,6 +152,9 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
         arguments.out = value == Py_None ? nullptr : value;
         continue;
       }
+      // What gives its input back may be asked for a layout; there is one.
+      if (PyUnicode_CompareWithASCIIString(keyword, "memory_format") == 0 && record.formula == "input")
+        continue;
       why = std::string("has no argument '") + PyUnicode_AsUTF8(keyword) + "'";
       return false;
     }

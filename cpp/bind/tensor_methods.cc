@@ -202,7 +202,28 @@ PyObject* data_pointer(Self self, PyObject*) {
     return PyLong_FromVoidPtr(t.numel() ? t.data() : nullptr);
   });
 }
-PyObject* is_contiguous(Self self, PyObject*) { return PyBool_FromLong(tensor_of(self).is_contiguous()); }
+// Whether channels vary fastest, as PyTorch's formats channels_last and channels_last_3d mean it.
+bool has_channels_last(const Tensor& t) {
+  std::int64_t expected = 1;
+  for (int i = 0; i < t.ndim(); ++i) {
+    const int d = i == 0 ? 1 : i == t.ndim() - 1 ? 0 : t.ndim() - i;
+    if (t.size(d) != 1 && t.strides()[static_cast<std::size_t>(d)] != expected) return false;
+    expected *= t.size(d);
+  }
+  return true;
+}
+
+PyObject* is_contiguous(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return read(self, [&](const Tensor& t) -> PyObject* {
+    if (count + (names ? PyTuple_GET_SIZE(names) : 0) == 0) return PyBool_FromLong(t.is_contiguous());
+    const auto format = pybind11::str(pybind11::handle(args[0])).cast<std::string>();
+    const int dimensions = format == "unspool.channels_last"      ? 4
+                           : format == "unspool.channels_last_3d" ? 5
+                                                                  : 0;
+    if (!dimensions) return PyBool_FromLong(t.is_contiguous());
+    return PyBool_FromLong(t.ndim() == dimensions && has_channels_last(t));
+  });
+}
 PyObject* is_floating_point(Self self, PyObject*) {
   return PyBool_FromLong(is_floating(tensor_of(self).dtype()));
 }
@@ -272,7 +293,9 @@ PyMethodDef methods[] = {
     {"dim", dimensions, METH_NOARGS, "The number of dimensions."},
     {"ndimension", dimensions, METH_NOARGS, "The number of dimensions."},
     {"data_ptr", data_pointer, METH_NOARGS, "The address of the first element."},
-    {"is_contiguous", is_contiguous, METH_NOARGS, "Whether the layout is row-major without gaps."},
+    {"is_contiguous", fast(is_contiguous), METH_FASTCALL | METH_KEYWORDS,
+     "is_contiguous(memory_format=None): whether the layout is row-major without gaps, or as the format "
+     "asks."},
     {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is float32 or float64."},
     {"is_complex", is_complex, METH_NOARGS, "False: complex numbers are not supported."},
     {"item", item, METH_NOARGS, "The value of the only element, as a Python number."},

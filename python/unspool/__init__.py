@@ -82,6 +82,16 @@ from unspool._functions import (
 )
 from unspool._kinds import *  # noqa: F403
 from unspool._kinds import NAMES as _kind_names
+from unspool._layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    strided,
+)
 from unspool._lazy import lazy
 from unspool._mathematics import *  # noqa: F403
 from unspool._printing import set_printoptions
@@ -227,10 +237,13 @@ __all__ = [
     "broadcast_tensors",
     "can_cast",
     "chain_matmul",
+    "channels_last",
+    "channels_last_3d",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
     "compile",
+    "contiguous_format",
     "cross",
     "cuda",
     "default_generator",
@@ -286,6 +299,7 @@ __all__ = [
     "is_tensor",
     "is_warn_always_enabled",
     "jit",
+    "layout",
     "linalg",
     "linspace",
     "load",
@@ -296,6 +310,7 @@ __all__ = [
     "manual_seed",
     "matrix_exp",
     "matrix_power",
+    "memory_format",
     "memory_stats",
     "meshgrid",
     "multiprocessing",
@@ -312,6 +327,7 @@ __all__ = [
     "overrides",
     "pi",
     "pinverse",
+    "preserve_format",
     "promote_types",
     "qr",
     "rand",
@@ -342,9 +358,11 @@ __all__ = [
     "show_config",
     "slogdet",
     "sparse",
+    "sparse_coo",
     "sparse_coo_tensor",
     "spmm",
     "storage",
+    "strided",
     "svd",
     "tensor",
     "tensordot",

@@ -35,7 +35,8 @@ def missing(package: str, name: str) -> AttributeError:
     """Make the exception for a name that a module does not have."""
     module = sys.modules[package]
     torch_name = f"torch{package.removeprefix('unspool')}.{name}"
-    if torch_name in _known_names():
+    is_private = name.startswith("_") and not name.startswith("__")
+    if is_private or torch_name in _known_names():
         return MissingName(f"{torch_name} is not implemented in unspool", name=name, obj=module)
     return AttributeError(
         f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]

@@ -13,6 +13,7 @@ from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
 from unspool._functions import equal, nonzero
 from unspool._handle import RemovableHandle
+from unspool._layouts import strided
 from unspool._printing import format_tensor
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return _convert(self, target, copy_always)
 
 
-def _cast_method(target: dtype) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Tensor:
+def _cast_method(target: dtype) -> Callable[..., Tensor]:
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        del memory_format
         return _convert(self, target, False)
 
     method.__doc__ = f"Convert to {target}."
@@ -317,6 +319,7 @@ def attach_methods() -> None:
         "half": _cast_method(_core.float16),
         "bfloat16": _cast_method(_core.bfloat16),
         "bool": _cast_method(_core.bool),
+        "layout": property(lambda _: strided, doc="``strided``: elements at regular places."),
         "cpu": cpu,
         "cuda": cuda,
         "type": type_,

@@ -14,6 +14,7 @@ from typing import Any
 from unspool import _core
 from unspool._core import Size, Tensor, device, ops
 from unspool._dtypes import promote_types
+from unspool._layouts import sparse_coo
 
 __all__ = [
     "DoubleTensor",
@@ -37,7 +38,7 @@ class SparseTensor:
 
     is_sparse = True
     is_cuda = False
-    layout = "torch.sparse_coo"
+    layout = sparse_coo
 
     def __init__(self, indices: Tensor, values: Tensor, size: Sequence[int], coalesced: bool) -> None:
         self._index_tensor = indices

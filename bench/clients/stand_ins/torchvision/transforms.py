@@ -94,3 +94,13 @@ class RandomCrop:
         top = random.randrange(image.shape[0] - self.size + 1)
         left = random.randrange(image.shape[1] - self.size + 1)
         return image[top : top + self.size, left : left + self.size]
+
+
+class Lambda:
+    """A function of the user's."""
+
+    def __init__(self, lambd: Callable[[Any], Any]) -> None:
+        self.lambd = lambd
+
+    def __call__(self, image: Any) -> Any:
+        return self.lambd(image)
