@@ -132,7 +132,7 @@ T window_mean(const Spans& s, const T* plane, const Span& depth, const Span& hei
 template <int kStride, class T>
 void mean_registers(const Spans& s, const T* plane, const Span& depth, const Span& height, T* out) {
   using P = Vec<T>;
-  over_registers<T>(s.inside_begin, s.inside_end, [&](std::int64_t o, int lanes) {
+  over_registers<T>(s.inside_begin, s.inside_end, [&](std::int64_t o, auto lanes) {
     P sum(0);
     const Span& width = s.of[2][o];
     over_lines(s.from, plane, depth, height, [&](const T* line) {

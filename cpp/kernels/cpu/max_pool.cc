@@ -21,7 +21,7 @@ struct MaxPool {
   template <int kStride>
   void row(const T* plane, Taps depth, Taps height, T* out, Place* place) const {
     for (std::int64_t o = 0; o < inside.begin; ++o) border(plane, depth, height, o, out, place);
-    over_registers<T>(inside.begin, inside.end, [&](std::int64_t o, int lanes) {
+    over_registers<T>(inside.begin, inside.end, [&](std::int64_t o, auto lanes) {
       Winners<T> winners((depth.begin * w.kernel[1] + height.begin) * w.kernel[2]);
       each_row(plane, depth, height, [&](const T* line, std::int64_t first) {
         visit_taps<kStride>(line + w.start(2, o), w.kernel[2], w.dilation[2], w.stride[2], lanes,

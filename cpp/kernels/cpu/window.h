@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/cpu/interleave.h"
 #include "kernels/cpu/planes.h"
@@ -60,8 +61,8 @@ struct Interior {
 // Calls visit(values, tap) for the taps of `lanes` neighbouring outputs, the first of which begins at p.
 // kStride is the stride if that is 1 or 2, else 0; nothing behind the last element that an output needs is
 // read.
-template <int kStride, class T, class F>
-void visit_taps(const T* p, std::int64_t taps, std::int64_t dilation, std::int64_t stride, int lanes,
+template <int kStride, class T, class Lanes, class F>
+void visit_taps(const T* p, std::int64_t taps, std::int64_t dilation, std::int64_t stride, Lanes lanes,
                 const F& visit) {
   using P = Vec<T>;
   constexpr int kLanes = P::kLanes;
@@ -95,17 +96,16 @@ void visit_taps(const T* p, std::int64_t taps, std::int64_t dilation, std::int64
 }
 
 // Calls run(first output, lanes) for registers that cover [begin, end): all of them full where there is room,
-// the last one then overlaps its neighbour.
+// the last one then overlaps its neighbour. Full ones have their lanes as a constant, which spares them
+// masks.
 template <class T, class F>
 void over_registers(std::int64_t begin, std::int64_t end, const F& run) {
-  constexpr std::int64_t kLanes = Vec<T>::kLanes;
+  constexpr std::integral_constant<int, Vec<T>::kLanes> kLanes;
   if (end - begin < kLanes) {
     if (begin < end) run(begin, static_cast<int>(end - begin));
     return;
   }
-  for (std::int64_t o = begin; o < end; o += kLanes) {
-    run(std::min(o, end - kLanes), static_cast<int>(kLanes));
-  }
+  for (std::int64_t o = begin; o < end; o += kLanes) run(std::min<std::int64_t>(o, end - kLanes), kLanes);
 }
 
 }  // namespace unspool::kernels::cpu
