@@ -17,15 +17,29 @@ struct MaxPool {
   const Planes& to;
   const Interior inside{w, from.width(), to.width()};
 
-  // One row of outputs from the taps of depth and height.
-  template <int kStride>
+  // One row of outputs from the taps of depth and height. kTaps is the width of the window, or 0 for any.
+  template <int kStride, int kTaps>
   void row(const T* plane, Taps depth, Taps height, T* out, Place* place) const {
     for (std::int64_t o = 0; o < inside.begin; ++o) border(plane, depth, height, o, out, place);
+    const auto taps = [&] {
+      if constexpr (kTaps == 0)
+        return w.kernel[2];
+      else
+        return std::integral_constant<int, kTaps>{};
+    }();
     over_registers<T>(inside.begin, inside.end, [&](std::int64_t o, auto lanes) {
       Winners<T> winners((depth.begin * w.kernel[1] + height.begin) * w.kernel[2]);
       each_row(plane, depth, height, [&](const T* line, std::int64_t first) {
-        visit_taps<kStride>(line + w.start(2, o), w.kernel[2], w.dilation[2], w.stride[2], lanes,
-                            [&](Vec<T> value, std::int64_t tap) { winners.challenge(value, first + tap); });
+        // By lines, so that what one gives need not wait for those before it.
+        Winners<T> here(Vec<T>{}, 0);
+        visit_taps<kStride>(line + w.start(2, o), taps, w.dilation[2], w.stride[2], lanes,
+                            [&](Vec<T> value, std::int64_t tap) {
+                              if (tap == 0)
+                                here.best = value;
+                              else
+                                here.challenge(value, tap);
+                            });
+        winners.challenge(here, first);
       });
       winners.store(lanes, out + o, place + o);
     });
@@ -58,7 +72,7 @@ struct MaxPool {
   }
 };
 
-template <int kStride, class T>
+template <int kStride, int kTaps, class T>
 void max_pool_planes(const Context& context, const Window& w, const Planes& from, const Planes& to,
                      const T* in, T* out, Place* place) {
   const MaxPool<T> pool{w, from, to};
@@ -69,8 +83,8 @@ void max_pool_planes(const Context& context, const Window& w, const Planes& from
                   for (std::int64_t d = 0; d < to.depth(); ++d) {
                     const Taps depth(w, 0, d, from.depth());
                     for (std::int64_t h = 0; h < to.height(); ++h, at += to.width()) {
-                      pool.template row<kStride>(in + p * from.numel(), depth, Taps(w, 1, h, from.height()),
-                                                 out + at, place + at);
+                      pool.template row<kStride, kTaps>(in + p * from.numel(), depth,
+                                                        Taps(w, 1, h, from.height()), out + at, place + at);
                     }
                   }
                 }
@@ -92,11 +106,13 @@ void run_max_pool(const Context& context, const KernelCall& call) {
       return;
     }
     if (w.stride[2] == 1)
-      max_pool_planes<1>(context, w, from, to, in, out, place);
+      w.kernel[2] == 3 ? max_pool_planes<1, 3>(context, w, from, to, in, out, place)
+                       : max_pool_planes<1, 0>(context, w, from, to, in, out, place);
     else if (w.stride[2] == 2)
-      max_pool_planes<2>(context, w, from, to, in, out, place);
+      w.kernel[2] == 3 ? max_pool_planes<2, 3>(context, w, from, to, in, out, place)
+                       : max_pool_planes<2, 0>(context, w, from, to, in, out, place);
     else
-      max_pool_planes<0>(context, w, from, to, in, out, place);
+      max_pool_planes<0, 0>(context, w, from, to, in, out, place);
   };
   if (call.out[0].dtype == Dtype::kFloat32)
     run(float{});
@@ -133,6 +149,13 @@ void over_pooled_rows(const Window& w, const Planes& plane, const Planes& pooled
   }
 }
 
+template <class T>
+void add_at_places(const T* grad, const Place* place, std::int64_t count, const PlaceOffsets& offsets, T* to,
+                   std::int64_t stride) {
+  const std::int64_t* const of = offsets.of.data();
+  for (std::int64_t o = 0; o < count; ++o, to += stride) to[of[place[o]]] += grad[o];
+}
+
 // Inputs: grad, place. Attributes: size (of the result), kernel, stride, padding, dilation.
 template <class T>
 void send_back(const Context& context, const KernelCall& call) {
@@ -153,9 +176,7 @@ void send_back(const Context& context, const KernelCall& call) {
       T* to = out + p * plane.numel();
       std::fill_n(to, plane.numel(), T(0));
       over_pooled_rows(w, plane, pooled, p, [&](std::int64_t at, std::int64_t base) {
-        for (std::int64_t o = 0; o < pooled.width(); ++o) {
-          to[base + o * w.stride[2] + offsets.of[place[at + o]]] += grad[at + o];
-        }
+        add_at_places(grad + at, place + at, pooled.width(), offsets, to + base, w.stride[2]);
       });
     }
   });

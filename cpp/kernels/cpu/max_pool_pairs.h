@@ -34,6 +34,10 @@ struct Winners {
     best = select(wins, value, best);
     place = wins.m ? there : place;
   }
+  // Those of the places from `first` on.
+  void challenge(const Winners& others, std::int64_t first) {
+    challenge(others.best, others.place + static_cast<typename Vec<T>::IntLane>(first));
+  }
   void store(int lanes, T* out, Place* to) const {
     best.store_partial(out, lanes);
     store_narrow<T>(place, to, lanes);

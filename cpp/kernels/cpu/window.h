@@ -61,8 +61,8 @@ struct Interior {
 // Calls visit(values, tap) for the taps of `lanes` neighbouring outputs, the first of which begins at p.
 // kStride is the stride if that is 1 or 2, else 0; nothing behind the last element that an output needs is
 // read.
-template <int kStride, class T, class Lanes, class F>
-void visit_taps(const T* p, std::int64_t taps, std::int64_t dilation, std::int64_t stride, Lanes lanes,
+template <int kStride, class T, class Count, class Lanes, class F>
+void visit_taps(const T* p, Count taps, std::int64_t dilation, std::int64_t stride, Lanes lanes,
                 const F& visit) {
   using P = Vec<T>;
   constexpr int kLanes = P::kLanes;
