@@ -86,6 +86,45 @@ def test_gradient_mode_is_part_of_the_signature() -> None:
     assert total.cache_info().misses == 2
 
 
+class Trainer:
+    """Keeps count outside of the step that is compiled."""
+
+    def __init__(self) -> None:
+        self.model, self.scale, self.epoch, self.log = small(), 1.0, 0, [0.0]
+
+    def scaled(self, x: Any) -> Any:
+        return self.model(x) * self.scale
+
+    def forward(self, x: Any) -> Any:
+        with us.no_grad():
+            return self.scaled(x)
+
+
+def test_attributes_that_no_code_of_the_step_mentions_may_change() -> None:
+    trainer: Any = Trainer()
+    forward = us.compile(trainer.forward)
+    for i in range(4):
+        forward(BATCHES[0][0])
+        trainer.epoch = i
+        trainer.log.append(i)
+        trainer.extra = i
+    assert forward.cache_info().misses == 1
+    trainer.scale = 3.0  # mentioned by a method that the step calls
+    np.testing.assert_array_equal(forward(BATCHES[0][0]).numpy(), trainer.forward(BATCHES[0][0]).numpy())
+    assert forward.cache_info().misses == 2
+
+
+def test_a_hyperparameter_that_cannot_be_read_changes_nothing() -> None:
+    model = small()
+    optimizer = us.optim.Adam([{"params": model[0].parameters()}, {"params": model[2].parameters()}])
+    step = us.compile(training(model, optimizer)[1])
+    step(*BATCHES[0])
+    optimizer.param_groups[1]["lr"] = "fast"
+    with pytest.raises(TypeError, match="'lr' must be a number"):
+        step(*BATCHES[0])
+    assert [optimizer.state[layer.weight]["step"].item() for layer in (model[0], model[2])] == [1, 1]
+
+
 class Remembering(nn.Module):
     """Keeps what it computed, and looks at it when it is asked to."""
 

@@ -238,10 +238,18 @@ void Program::relocate(std::span<const Tensor> inputs) {
 
 bool Program::begin_host_steps() {
   std::size_t begun = 0;
-  while (begun < host_steps_.size() && host_steps_[begun]->begin(attributes_[begun])) ++begun;
-  if (begun < host_steps_.size()) {
-    while (begun-- > 0) host_steps_[begun]->undo();
-    return false;
+  const auto take_back = [&] {
+    while (begun > 0) host_steps_[--begun]->undo();
+  };
+  try {
+    for (; begun < host_steps_.size(); ++begun) {
+      if (host_steps_[begun]->begin(attributes_[begun])) continue;
+      take_back();
+      return false;
+    }
+  } catch (...) {
+    take_back();
+    throw;
   }
   for (std::size_t i = 0; i < launches_.size(); ++i) {
     const UpdateSource& source = recording_.instructions[ranges_[i].first].update;
@@ -328,8 +336,8 @@ bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, dou
     const Unlocked unlocked;  // the one who runs may need the host's lock to end
     lock.lock();
   }
-  if (!begin_host_steps()) return false;
   relocate(inputs);
+  if (!begin_host_steps()) return false;
   launch_all(seconds);
   if (fault_.what) fail_at(ranges_[done_ - 1].first);
   finish(inputs, outputs);

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import inspect
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -23,9 +24,14 @@ _LIBRARY = "unspool"
 
 
 class Guards:
-    """Collects entries of dicts, lengths, closure cells and tensors."""
+    """Collects entries of dicts, lengths, closure cells and tensors.
 
-    def __init__(self) -> None:
+    Args:
+        names: attributes that the code mentions; others of users' own objects are not looked at.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
         self.entries: list[tuple[dict[Any, Any], Any, str]] = []
         self.lengths: list[tuple[Any, str]] = []
         self.cells: list[tuple[types.CellType, str]] = []
@@ -61,7 +67,19 @@ class Guards:
         elif isinstance(value, (list, tuple, dict)):
             self._container(value, label, depth)
         elif _has_state(type(value).__module__) and isinstance(getattr(value, "__dict__", None), dict):
-            self._attributes(value, label, depth)
+            self._object(value, label, depth)
+
+    def _object(self, value: Any, label: str, depth: int) -> None:
+        kind = type(value)
+        if kind.__module__.startswith(_LIBRARY):
+            self._entries(value.__dict__, label + ".", depth)
+            return
+        for name in self.names.intersection(dir(kind)):
+            self.visit(inspect.getattr_static(kind, name), label, depth)
+        mentioned = {name: each for name, each in value.__dict__.items() if name in self.names}
+        for name, each in mentioned.items():
+            self.entries.append((value.__dict__, name, f"{label}.{name}"))
+            self.visit(each, f"{label}.{name}", depth + 1)
 
     def _entries(self, table: dict[Any, Any], label: str, depth: int) -> None:
         for key, value in list(table.items()):
@@ -69,12 +87,9 @@ class Guards:
             self.entries.append((table, key, name))
             self.visit(value, name, depth + 1)
 
-    def _attributes(self, value: Any, label: str, depth: int) -> None:
-        self.lengths.append((value.__dict__, label))
-        self._entries(value.__dict__, label + ".", depth)
-
     def _module(self, module: Module, label: str, depth: int) -> None:
-        self._attributes(module, label, depth - 1)
+        self.lengths.append((module.__dict__, label))
+        self._entries(module.__dict__, label + ".", depth - 1)
         if not type(module).__module__.startswith(_LIBRARY):
             self.visit(type(module).forward, label + ".forward", depth)
 
@@ -101,8 +116,8 @@ class Guards:
     def _function(self, function: types.FunctionType, depth: int) -> None:
         if function.__module__ and function.__module__.partition(".")[0] == _LIBRARY:
             return
-        names = function.__code__.co_freevars
-        for name, cell in zip(names, function.__closure__ or (), strict=True):
+        self.names.update(_global_names(function.__code__))
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self.cells.append((cell, f"variable {name!r}"))
             try:
                 value = cell.cell_contents
@@ -133,11 +148,16 @@ def _global_names(code: types.CodeType) -> Iterator[str]:
 
 def collect(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, list[Any]]:
     """The guards of a call."""
-    guards = Guards()
-    guards.visit(function, getattr(function, "__name__", "function"))
+    label = getattr(function, "__name__", "function")
     data = [
         value for value in (*args, *kwargs.values()) if not isinstance(value, (Tensor, list, tuple, dict))
     ]
-    for value in data:
-        guards.visit(value, "argument")
-    return guards.found()
+    names: set[str] = set()
+    while True:  # until the code that was found mentions nothing new
+        guards = Guards(set(names))
+        guards.visit(function, label)
+        for value in data:
+            guards.visit(value, "argument")
+        if guards.names == names:
+            return guards.found()
+        names = guards.names
