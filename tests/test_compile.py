@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -476,6 +477,11 @@ def test_explain_and_profile_name_what_runs() -> None:
     assert "adam_update(4 parameters)" in text
     assert "planned of" in text
     assert step.to_dot().startswith("digraph program {")
+    if shutil.which("dot"):
+        assert "</svg>" in step.to_svg()
+    else:
+        with pytest.raises(RuntimeError, match="graphviz"):
+            step.to_svg()
     steps = 5
     table = step.profile(steps, *BATCHES[0])
     assert f"{steps} runs" in table.splitlines()[0]

@@ -86,6 +86,14 @@ class CompiledFunction(_core.CompiledStep):
         """The program as a graph in the DOT language."""
         return report.to_dot(self._described())
 
+    def to_svg(self) -> str:
+        """The same graph as an SVG image, drawn by Graphviz.
+
+        Raises:
+            RuntimeError: Graphviz is not installed.
+        """
+        return report.to_svg(self._described())
+
     def profile(self, n: int, *args: Any, **kwargs: Any) -> str:
         """Runs the step ``n`` times and prints the median time of each instruction.
 

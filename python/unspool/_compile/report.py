@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 import statistics
+import subprocess
 from typing import Any, TypeAlias
 
 _Place: TypeAlias = tuple[int, tuple[int, ...], str]
@@ -114,9 +116,24 @@ def profile(program: dict[str, Any], runs: list[list[float]]) -> str:
     rows = []
     for i in order:
         first, count = program["launches"][i]
-        texts = [line(program, each) for each in program["instructions"][first : first + count]]
-        rows.append(f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {'; '.join(texts)}")
+        parts = program["instructions"][first : first + count]
+        work, moved = (sum(map(f, parts)) / medians[i] / 1e9 for f in (flops, traffic))
+        texts = "; ".join(line(program, each) for each in parts)
+        rates = f"{work:6.1f} Gflop/s {moved:6.1f} GB/s"
+        rows.append(f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {rates}  {texts}")
     return "\n".join([f"{total * 1e6:10.2f} us in {len(medians)} launches, {len(runs)} runs", *rows])
+
+
+def to_svg(program: dict[str, Any]) -> str:
+    """The same graph drawn by Graphviz."""
+    dot = shutil.which("dot")
+    if dot is None:
+        raise RuntimeError(
+            "to_svg: Graphviz' command dot is not installed (Debian: apt-get install graphviz)"
+        )
+    return subprocess.run(
+        [dot, "-Tsvg"], input=to_dot(program), capture_output=True, text=True, check=True
+    ).stdout
 
 
 def to_dot(program: dict[str, Any]) -> str:
