@@ -121,7 +121,6 @@ from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set
 attach_methods()
 
 from unspool import autograd, linalg, nn, optim, random, special  # noqa: E402
-from unspool._compile import compile  # noqa: E402
 from unspool.linalg._older import attach_methods as _attach_linear_algebra  # noqa: E402
 from unspool.linalg._older import (  # noqa: E402
     chain_matmul,
@@ -169,6 +168,7 @@ if TYPE_CHECKING:
         utils,
         version,
     )
+    from unspool._compile import compile
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
     from unspool.storage import UntypedStorage
@@ -198,6 +198,7 @@ else:
         ],
         {
             "GradScaler": "unspool.amp",
+            "compile": "unspool._compile",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
             "sparse_coo_tensor": "unspool.sparse",
