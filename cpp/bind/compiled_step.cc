@@ -74,8 +74,11 @@ struct Entry {
     });
   }
   void hold(exec::Trace::Result recorded, const exec::Passes& passes) {
-    if (recorded.derivative)
-      differentiable = std::make_unique<exec::DifferentiableProgram>(std::move(recorded), passes);
+    const std::optional<exec::Trace::Derivative> derivative =
+        std::exchange(recorded.derivative, std::nullopt);
+    if (derivative)
+      differentiable =
+          std::make_unique<exec::DifferentiableProgram>(std::move(recorded), *derivative, passes);
     else
       program = std::make_unique<exec::Program>(std::move(recorded), passes);
   }

@@ -119,13 +119,13 @@ std::vector<BufferId> handed_over(const Recording& recording, std::size_t split)
 
 }  // namespace
 
-DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Passes& passes)
+DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Trace::Derivative& derivative,
+                                             const Passes& passes)
     : outputs_(traced.outputs.size()),
-      inputs_(traced.derivative->first_cotangent),
-      differentiated_(traced.derivative->outputs),
-      targets_(traced.derivative->targets),
-      target_inputs_(traced.derivative->inputs) {
-  const Trace::Derivative& derivative = *traced.derivative;
+      inputs_(derivative.first_cotangent),
+      differentiated_(derivative.outputs),
+      targets_(derivative.targets),
+      target_inputs_(derivative.inputs) {
   std::vector<Instruction>& all = traced.recording.instructions;
   const auto middle = all.begin() + static_cast<std::ptrdiff_t>(derivative.split);
   const std::vector<BufferId> handed = handed_over(traced.recording, derivative.split);
@@ -159,7 +159,6 @@ DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Passes&
         [](BufferId) {});
   }
   all.erase(middle, all.end());
-  traced.derivative.reset();
   forward_ = std::make_unique<Program>(std::move(traced), passes);
   backward_ = std::make_shared<Program>(std::move(late), passes);
 }
@@ -169,9 +168,11 @@ bool DifferentiableProgram::run(std::span<const Tensor> inputs, std::span<Tensor
   if (!forward_->run(inputs, results)) return false;
   std::move(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(outputs_), outputs.begin());
   std::vector<Edge> edges;
+  edges.reserve(targets_.size() + target_inputs_.size());
   for (const Tensor& target : targets_) edges.push_back(edge_of(target.impl()));
   for (const std::size_t input : target_inputs_) edges.push_back(edge_of(inputs[input].impl()));
   std::vector<ops::OutputSpec> specs;
+  specs.reserve(differentiated_.size());
   for (const std::size_t i : differentiated_) specs.push_back({outputs[i].sizes(), outputs[i].dtype()});
   std::vector<Tensor> kept(inputs.begin(), inputs.end());
   kept.resize(inputs_ + differentiated_.size());

@@ -12,8 +12,8 @@ namespace unspool::exec {
 
 class DifferentiableProgram {
  public:
-  // `traced` has a derivative.
-  explicit DifferentiableProgram(Trace::Result traced, const Passes& passes = {});
+  // `derivative` is that of `traced`.
+  DifferentiableProgram(Trace::Result traced, const Trace::Derivative& derivative, const Passes& passes = {});
 
   Program& forward() { return *forward_; }
   const Program& backward() const { return *backward_; }

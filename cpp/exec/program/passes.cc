@@ -66,10 +66,8 @@ void append_attr(std::string& key, const ops::Attr& attr) {
       return append(key, '\0');
     case ops::Attr::Kind::kDims:
       return append(key, attr.dims());
-    case ops::Attr::Kind::kGenerator:
-      return append(key, attr.generator());
     default:
-      return append(key, attr.integer());  // the bits, whatever they mean
+      return append(key, attr.integer());  // the bits, whatever they mean; operations that draw have no key
   }
 }
 
