@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import unspool as us
+import unspool.nn.functional as F
 from steps import BATCHES, Step, numbers, small, training
 from unspool import nn
 
@@ -123,6 +124,76 @@ def test_a_hyperparameter_that_cannot_be_read_changes_nothing() -> None:
     with pytest.raises(TypeError, match="'lr' must be a number"):
         step(*BATCHES[0])
     assert [optimizer.state[layer.weight]["step"].item() for layer in (model[0], model[2])] == [1, 1]
+
+
+def python_optimizer(parameters: Any) -> Any:
+    class Momentum(us.optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, {"lr": 0.1})
+
+        @us.no_grad()
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    if "velocity" not in self.state[p]:
+                        self.state[p]["velocity"] = us.zeros_like(p)
+                    self.state[p]["velocity"].mul_(0.9).add_(p.grad)
+                    p.add_(self.state[p]["velocity"], alpha=-group["lr"])
+
+    return Momentum(parameters)
+
+
+@pytest.mark.parametrize("make_optimizer", [python_optimizer, us.optim.Muon], ids=["own", "Muon"])
+def test_optimizers_written_in_python(make_optimizer: Any) -> None:
+    results = []
+    for is_compiled in (False, True):
+        us.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Tanh(), nn.Linear(8, 3, bias=False))
+        optimizer = make_optimizer(model.parameters())
+        _, step = training(model, optimizer)
+        step = us.compile(step) if is_compiled else step
+        losses = []
+        for i in range(20):
+            optimizer.param_groups[0]["lr"] = 0.1 if i < 10 else 0.05
+            losses.append(step(*BATCHES[i % 4]).item())
+        results.append((losses, [parameter.tolist() for parameter in model.parameters()]))
+    assert results[0] == results[1]
+    assert step.cache_info().misses == 3  # making the state, with it, and with the other rate
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "LBFGS"])
+def test_optimizers_that_look_at_values_are_refused(name: str) -> None:
+    model = small()
+    optimizer = getattr(us.optim, name)(model.parameters())
+
+    @us.compile
+    def step(x: Any, y: Any) -> Any:
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure)
+
+    with pytest.raises(us.CaptureError, match="value of a tensor"):
+        step(*BATCHES[0])
+
+
+def test_what_somebody_holds_out_of_sight_is_refused() -> None:
+    class Hidden:
+        __slots__ = ("last",)
+
+    hidden = Hidden()
+
+    def f(x: Any) -> Any:
+        hidden.last = x * 2
+        return hidden.last + 1
+
+    with pytest.raises(us.CaptureError, match=r"mul of shape .* is still held"):
+        us.compile(f)(us.ones(3))
 
 
 class Remembering(nn.Module):

@@ -228,6 +228,14 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
           const exec::Tracing tracing(trace);
           trace.differentiate(outputs);
         }
+        if (!trace.unexplained(outputs).empty())
+          PyGC_Collect();  // it may be held by a cycle that nobody reaches
+        if (const std::string held = trace.unexplained(outputs); !held.empty()) {
+          trace.refuse(
+              "the result of " + held +
+              ", computed in the step, is still held by somebody after it, whom a replay could not hand a "
+              "new one; return it instead, or copy it into a tensor that is there before the step");
+        }
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
         if (trace.failure().empty()) entry->hold(std::move(recorded), state.passes);

@@ -270,6 +270,26 @@ void Trace::differentiate(std::span<const Tensor> outputs) {
   derivative_ = std::move(derivative);
 }
 
+std::string Trace::unexplained(std::span<const Tensor> outputs) const {
+  if (derivative_) return {};  // the tape is alive, and holds much
+  std::vector<bool> is_known(recording_.buffers.size());
+  const auto know = [&](const Tensor& tensor) {
+    if (tensor && has_made(tensor)) is_known[buffer_of_tag(tensor->storage->tag())] = true;
+  };
+  for (const Tensor& output : outputs) know(output);
+  for (const TracedLeaf& leaf : leaves_) know(gradient_of(leaf.leaf));
+  for (const BufferId id : kept_) is_known[id] = true;
+  const std::lock_guard lock(mutex());
+  for (const Instruction& instruction : recording_.instructions) {
+    for (const Place& place : instruction.out) {
+      if (alive_[place.buffer] && !is_known[place.buffer]) {
+        return std::string(instruction.op->record.public_name()) + " of shape " + to_string(place.sizes);
+      }
+    }
+  }
+  return {};
+}
+
 Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   Result result;
   for (const TracedLeaf& leaf : leaves_) {

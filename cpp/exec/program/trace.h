@@ -84,6 +84,10 @@ class Trace final : public Eager {
   // computed from. To be called while this trace is the emitter.
   void differentiate(std::span<const Tensor> outputs);
 
+  // A tensor that the step made and that somebody still holds, though it is no result, no gradient, and not
+  // kept; a replay could not give it to them. An empty text when there is none.
+  std::string unexplained(std::span<const Tensor> outputs) const;
+
   // What was recorded. `outputs` are the results of the step.
   struct Derivative {
     std::size_t split = 0;             // the first instruction of the unwinding

@@ -94,7 +94,13 @@ class Guards:
             self.visit(type(module).forward, label + ".forward", depth)
 
     def _optimizer(self, optimizer: Optimizer, label: str) -> None:
-        # What a group holds is read at each replay.
+        if "_update" not in inspect.unwrap(type(optimizer).step).__code__.co_names:
+            # Its step is Python: numbers and states are a part of the program.
+            for i, group in enumerate(optimizer.param_groups):
+                self._entries(group, f"{label}.param_groups[{i}]", 0)
+            self.lengths.append((optimizer.state, f"{label}.state"))
+            self._entries(optimizer.state, f"{label}.state", 0)
+        # Otherwise what a group holds is read at each replay.
         for name in ("param_groups", "state"):
             self.entries.append((optimizer.__dict__, name, f"{label}.{name}"))
         self.lengths.append((optimizer.param_groups, f"{label}.param_groups"))
