@@ -1,6 +1,7 @@
 // Means over windows, sliding or adaptive, and the transposes of that: every output's cotangent spread evenly
 // over its window.
 #include <array>
+#include <type_traits>
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/ranges.h"
@@ -174,22 +175,40 @@ void add_to_all(T* to, T value, std::int64_t n) {
   for (; i < n; ++i) to[i] += value;
 }
 
-// Inside of a row, all outputs at once: `tap` columns on, output o reaches element o of a line.
+// Calls run(first, lanes) for registers that cover [begin, end) and do not overlap; full ones have their
+// lanes as a constant.
+template <class T, class F>
+void over_separate_registers(std::int64_t begin, std::int64_t end, const F& run) {
+  constexpr std::integral_constant<int, Vec<T>::kLanes> kLanes;
+  for (; begin + kLanes <= end; begin += kLanes) run(begin, kLanes);
+  if (begin < end) run(begin, static_cast<int>(end - begin));
+}
+
+// Inside of a row, stride 1: element i of a line has the cotangents of the outputs from i back to i - length
+// + 1, as far as there are such, added in this order.
 template <class T>
 void spread_registers(const Spans& s, const Span& depth, const Span& height, const T* grad, T* plane) {
   using P = Vec<T>;
   const Span& first = s.of[2][s.inside_begin];
-  const P share(static_cast<T>(s.share(depth, height, first)));
-  const std::int64_t n = s.inside_end - s.inside_begin;
+  const T share = static_cast<T>(s.share(depth, height, first));
+  const std::int64_t n = s.inside_end - s.inside_begin, reach = s.length - 1;
+  grad += s.inside_begin;
   over_lines(s.from, plane, depth, height, [&](T* line) {
-    for (std::int64_t tap = 0; tap < s.length; ++tap) {
-      T* to = line + first.begin + tap;
-      for (std::int64_t i = 0; i < n; i += P::kLanes) {
-        const int lanes = static_cast<int>(std::min<std::int64_t>(n - i, P::kLanes));
-        const P g = P::load_partial(grad + s.inside_begin + i, lanes) / share;
-        (P::load_partial(to + i, lanes) + g).store_partial(to + i, lanes);
+    T* const to = line + first.begin;
+    const auto singly = [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        for (std::int64_t o = std::min(i, n - 1); o >= std::max<std::int64_t>(0, i - reach); --o)
+          to[i] += grad[o] / share;
       }
-    }
+    };
+    singly(0, reach);
+    over_separate_registers<T>(reach, n, [&](std::int64_t i, auto lanes) {
+      P sum = P::load_partial(to + i, lanes);
+      for (std::int64_t tap = 0; tap <= reach; ++tap)
+        sum += P::load_partial(grad + i - tap, lanes) / P(share);
+      sum.store_partial(to + i, lanes);
+    });
+    singly(std::max(n, reach), n + reach);
   });
 }
 
@@ -197,17 +216,18 @@ void spread_registers(const Spans& s, const Span& depth, const Span& height, con
 template <class T>
 void spread_pairs(const Spans& s, const Span& depth, const Span& height, const T* grad, T* plane) {
   using P = Vec<T>;
+  constexpr int kLanes = P::kLanes;
+  const std::int64_t start = s.of[2][s.inside_begin].begin - 2 * s.inside_begin;
   const P share(static_cast<T>(s.share(depth, height, s.of[2][s.inside_begin])));
   over_lines(s.from, plane, depth, height, [&](T* line) {
-    for (std::int64_t o = s.inside_begin; o < s.inside_end; o += P::kLanes) {
-      const int lanes = static_cast<int>(std::min<std::int64_t>(s.inside_end - o, P::kLanes));
+    over_separate_registers<T>(s.inside_begin, s.inside_end, [&](std::int64_t o, auto lanes) {
       const P g = P::load_partial(grad + o, lanes) / share;
-      T* to = line + s.of[2][o].begin;
-      const int low = std::min(2 * lanes, P::kLanes), high = std::max(2 * lanes - P::kLanes, 0);
+      T* to = line + start + 2 * o;
+      const int low = std::min(2 * lanes, kLanes), high = std::max(2 * lanes - kLanes, 0);
       (P::load_partial(to, low) + interleave_low(g, g)).store_partial(to, low);
-      to += P::kLanes;
+      to += kLanes;
       (P::load_partial(to, high) + interleave_high(g, g)).store_partial(to, high);
-    }
+    });
   });
 }
 
