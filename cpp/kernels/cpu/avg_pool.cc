@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/pair_tiles.h"
 #include "kernels/cpu/ranges.h"
 #include "kernels/cpu/window.h"
 
@@ -280,12 +281,69 @@ void run_spread(const Context& context, const KernelCall& call, const Spans& s) 
     spread(context, s, call.in[0].as<const double>(), call.out[0].as<double>());
 }
 
+// ---- windows two wide that tile the plane ----
+
+template <class T>
+T pair_share(const KernelCall& call, const Window& w) {
+  return static_cast<T>(call.attrs[5].is_none() ? static_cast<double>(w.volume()) : call.attrs[5].number());
+}
+
+template <class T>
+void mean_pairs(const Context& context, const KernelCall& call, const Window& w) {
+  const Planes from(call.in[0], w.spatial), to(call.out[0], w.spatial);
+  const Vec<T> share(pair_share<T>(call, w));
+  T* const out = call.out[0].as<T>();
+  const auto pool = [&](const auto& over_pairs, auto lanes, std::int64_t at) {
+    Vec<T> sum(0);
+    over_pairs([&](std::int64_t, Vec<T> left, Vec<T> right) { sum += left, sum += right; });
+    (sum / share).store_partial(out + at, lanes);
+  };
+  const PairTiles<T> tiles(w, from, to);
+  over_ranges(context, to.count, grain_of(from.numel()), [&](std::int64_t begin, std::int64_t end) {
+    tiles.pool(call.in[0].as<const T>(), begin, end, pool);
+  });
+}
+
+template <class T>
+void spread_over_pairs(const Context& context, const KernelCall& call, const Window& w) {
+  const Planes plane(call.out[0], w.spatial), pooled(call.in[0], w.spatial);
+  const Vec<T> share(pair_share<T>(call, w));
+  const T* const grad = call.in[0].as<const T>();
+  const auto spread = [&](std::int64_t at, std::int64_t, auto lanes) {
+    const Vec<T> g = Vec<T>(0) + Vec<T>::load_partial(grad + at, lanes) / share;  // no -0, as everywhere
+    return std::pair{g, g};
+  };
+  const PairTiles<T> tiles(w, plane, pooled);
+  over_ranges(context, pooled.count, grain_of(plane.numel()), [&](std::int64_t begin, std::int64_t end) {
+    tiles.spread(call.out[0].as<T>(), begin, end, spread);
+  });
+}
+
+// Runs one or the other where it applies.
+template <bool kForward>
+bool run_pairs(const Context& context, const KernelCall& call) {
+  const Window w(call, 1, false);
+  const View &plane = kForward ? call.in[0] : call.out[0], &pooled = kForward ? call.out[0] : call.in[0];
+  if (!is_tiled_in_pairs(w, Planes(plane, w.spatial), Planes(pooled, w.spatial))) return false;
+  const auto run = [&]<class T>(T) {
+    if constexpr (kForward)
+      mean_pairs<T>(context, call, w);
+    else
+      spread_over_pairs<T>(context, call, w);
+    return true;
+  };
+  if (plane.dtype == Dtype::kFloat32) return run(float{});
+  return plane.dtype == Dtype::kFloat64 && run(double{});
+}
+
 // Attributes of both directions: size (of the result), then those of the window.
 void run_avg_pool(const Context& context, const KernelCall& call) {
+  if (run_pairs<true>(context, call)) return;
   run_means(context, call, sliding_spans(context, call, 1, call.in[0], call.out[0]));
 }
 
 void run_avg_pool_backward(const Context& context, const KernelCall& call) {
+  if (run_pairs<false>(context, call)) return;
   run_spread(context, call, sliding_spans(context, call, 1, call.out[0], call.in[0]));
 }
 

@@ -3,9 +3,10 @@
 #include <array>
 
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/max_pool_pairs.h"
+#include "kernels/cpu/pair_tiles.h"
 #include "kernels/cpu/ranges.h"
 #include "kernels/cpu/window.h"
+#include "kernels/cpu/winners.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -91,6 +92,25 @@ void max_pool_planes(const Context& context, const Window& w, const Planes& from
               });
 }
 
+template <class T>
+void pool_pairs(const Context& context, const Window& w, const Planes& from, const Planes& to, const T* in,
+                T* out, Place* place) {
+  const auto pool = [&](const auto& over_pairs, auto lanes, std::int64_t at) {
+    Winners<T> winners(0);
+    over_pairs([&](std::int64_t line, Vec<T> left, Vec<T> right) {
+      if (line == 0)
+        winners.best = left;
+      else
+        winners.challenge(left, 2 * line);
+      winners.challenge(right, 2 * line + 1);
+    });
+    winners.store(lanes, out + at, place + at);
+  };
+  const PairTiles<T> tiles(w, from, to);
+  over_ranges(context, to.count, grain_of(to.numel() * w.volume()),
+              [&](std::int64_t begin, std::int64_t end) { tiles.pool(in, begin, end, pool); });
+}
+
 // Attributes: size, kernel, stride, padding, dilation.
 void run_max_pool(const Context& context, const KernelCall& call) {
   const Window w(call, 1, true);
@@ -100,10 +120,7 @@ void run_max_pool(const Context& context, const KernelCall& call) {
     T* out = call.out[0].as<T>();
     Place* place = call.out[1].as<Place>();
     if (is_tiled_in_pairs(w, from, to)) {
-      const PairTiles<T> tiles(w, from, to);
-      over_ranges(context, to.count, grain_of(to.numel() * w.volume()),
-                  [&](std::int64_t begin, std::int64_t end) { tiles.pool(in, out, place, begin, end); });
-      return;
+      return pool_pairs(context, w, from, to, in, out, place);
     }
     if (w.stride[2] == 1)
       w.kernel[2] == 3 ? max_pool_planes<1, 3>(context, w, from, to, in, out, place)
@@ -150,6 +167,20 @@ void over_pooled_rows(const Window& w, const Planes& plane, const Planes& pooled
 }
 
 template <class T>
+void send_back_pairs(const Context& context, const Window& w, const Planes& plane, const Planes& pooled,
+                     const T* grad, const Place* place, T* out) {
+  using P = Vec<T>;
+  const auto spread = [grad, place](std::int64_t at, std::int64_t line, auto lanes) {
+    const auto code = load_narrow<T>(place + at, lanes) - static_cast<typename P::IntLane>(2 * line);
+    const P g = P::load_partial(grad + at, lanes);
+    return std::pair{select(Mask<T>(code == 0), g, P(0)), select(Mask<T>(code == 1), g, P(0))};
+  };
+  const PairTiles<T> tiles(w, plane, pooled);
+  over_ranges(context, pooled.count, grain_of(plane.numel()),
+              [&](std::int64_t begin, std::int64_t end) { tiles.spread(out, begin, end, spread); });
+}
+
+template <class T>
 void add_at_places(const T* grad, const Place* place, std::int64_t count, const PlaceOffsets& offsets, T* to,
                    std::int64_t stride) {
   const std::int64_t* const of = offsets.of.data();
@@ -164,12 +195,8 @@ void send_back(const Context& context, const KernelCall& call) {
   const T* grad = call.in[0].as<const T>();
   const auto* place = call.in[1].as<const Place>();
   T* out = call.out[0].as<T>();
-  if (is_tiled_in_pairs(w, plane, pooled)) {
-    const PairTiles<T> tiles(w, plane, pooled);
-    over_ranges(context, pooled.count, grain_of(plane.numel()),
-                [&](std::int64_t begin, std::int64_t end) { tiles.send_back(grad, place, out, begin, end); });
-    return;
-  }
+  if (is_tiled_in_pairs(w, plane, pooled))
+    return send_back_pairs(context, w, plane, pooled, grad, place, out);
   const PlaceOffsets offsets(w, plane);
   over_ranges(context, pooled.count, grain_of(plane.numel()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/vec.h"
 
@@ -30,12 +31,13 @@ typename BytesOf<T>::Lanes narrowed(typename Vec<T>::Int lanes) {
 
 template <class T>
 typename Vec<T>::Int widened(typename BytesOf<T>::Lanes lanes) {
-  __m128i bytes = _mm_setzero_si128();
-  std::memcpy(&bytes, &lanes, sizeof lanes);
+  using Whole = std::conditional_t<sizeof(T) == 4, std::int64_t, std::int32_t>;
+  Whole bytes;
+  std::memcpy(&bytes, &lanes, sizeof bytes);
   if constexpr (sizeof(T) == 4)
-    return reinterpret_cast<typename Vec<T>::Int>(_mm256_cvtepu8_epi32(bytes));
+    return reinterpret_cast<typename Vec<T>::Int>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)));
   else
-    return reinterpret_cast<typename Vec<T>::Int>(_mm256_cvtepu8_epi64(bytes));
+    return reinterpret_cast<typename Vec<T>::Int>(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(bytes)));
 }
 
 #else

@@ -1,4 +1,4 @@
-"""Max pooling by windows that tile the plane: whole registers, rows that end within one, ties and NaN."""
+"""Pooling by windows that tile the plane: whole registers, rows that end within one, ties and NaN."""
 
 from __future__ import annotations
 
@@ -74,6 +74,32 @@ def test_windows_over_an_edge_give_the_first_maximum_and_pass_nan_on() -> None:
             np.add.at(counts[n, c].reshape(-1), index.numpy()[n, c].reshape(-1), 1)
         assert leaf.grad is not None
         np.testing.assert_array_equal(leaf.grad.numpy(), counts)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_means_of_tiles(kernel: tuple[int, ...], dtype: str) -> None:
+    n, pool = len(kernel), {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[len(kernel)]
+    rng = np.random.default_rng(5)
+    for i, width in enumerate(WIDTHS):
+        x = rng.integers(-8, 9, (2, 1 + i % 3, *(2 * k + i % k for k in kernel[:-1]), width)).astype(dtype)
+        leaf = unspool.from_numpy(x).requires_grad_()
+        options = {"divisor_override": 8} if i % 2 and n > 1 else {}
+        pooled = pool(leaf, kernel, **options)
+        share = 8 if options else int(np.prod(kernel))
+        grad = rng.integers(-8, 9, pooled.shape).astype(dtype)
+        (back,) = unspool.autograd.grad(pooled, leaf, unspool.from_numpy(grad))
+        sums, wanted = np.zeros_like(grad), np.zeros_like(x)
+        for shift in itertools.product(*map(range, kernel)):
+            there = (
+                slice(s, s + (size - 1) * k + 1, k)
+                for s, size, k in zip(shift, grad.shape[-n:], kernel, strict=True)
+            )
+            at = (..., *there)
+            sums += x[at]
+            wanted[at] = grad / np.asarray(share, dtype)
+        np.testing.assert_array_equal(pooled.detach().numpy(), sums / np.asarray(share, dtype))
+        np.testing.assert_array_equal(back.numpy(), wanted)
 
 
 def test_other_layouts_and_thread_counts_give_the_same() -> None:
