@@ -300,9 +300,10 @@ def factories() -> list[str]:
     lines: list[str] = []
     for name, is_random in SIZED_FACTORIES.items():
         rest = ["generator: Generator | None = None", *options] if is_random else options
+        sized = ["out: Tensor | None = None", *rest]
         spelt_out, listed = ["*size: SupportsIndex"], ["size: Sequence[SupportsIndex]", "*"]
-        lines += format_function(name, spelt_out + rest, "Tensor", overloaded=True)
-        lines += format_function(name, listed + rest, "Tensor", overloaded=True)
+        lines += format_function(name, spelt_out + sized, "Tensor", overloaded=True)
+        lines += format_function(name, listed + sized, "Tensor", overloaded=True)
         lines += format_function(f"{name}_like", ["input: Tensor", "*", *rest], "Tensor")
     return lines
 

@@ -8,6 +8,7 @@
 
 #include "bind/caster.h"
 #include "bind/device.h"
+#include "bind/out.h"
 #include "ops/api.h"
 #include "ops/creation.h"
 
@@ -190,7 +191,7 @@ py::cpp_function sized_factory(const char* who, const char* doc, F make) {
   return py::cpp_function(
       [who, make](const py::args& args, py::kwargs kwargs) {
         const Dims sizes = read_sizes(args, kwargs, who);
-        const TensorOptions options = read_options(kwargs, who);
+        const TensorOptions options = read_options(kwargs, who, true);
         checked_numel(sizes, who);
         return finish(make(sizes, options.dtype.value_or(default_dtype())), options);
       },
@@ -210,7 +211,7 @@ py::cpp_function like_factory(const char* who, const char* doc, F make) {
 Tensor arange(const py::args& args, py::kwargs kwargs) {
   const char* who = "arange";
   py::object start = take(kwargs, "start"), end = take(kwargs, "end"), step = take(kwargs, "step");
-  const TensorOptions options = read_options(kwargs, who);
+  const TensorOptions options = read_options(kwargs, who, true);
   const auto given = args.size();
   if (given == 1 && !end)
     end = args[0];
@@ -228,6 +229,8 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   const Dtype dtype = options.dtype.value_or(integers ? Dtype::kInt64 : default_dtype());
   double a = first.number(), b = last.number(), s = by.number();
   if (dtype == Dtype::kInt64) a = std::trunc(a), b = std::trunc(b), s = std::trunc(s);
+  if (s == 0 && by.number() != 0)
+    fail(ErrorKind::kValue, "arange: step ", by.number(), " is 0 in ", name(dtype));
   if (s == 0) fail("arange: step must not be 0");
   if (!std::isfinite(a) || !std::isfinite(b) || std::isnan(s))
     fail("arange: start ", a, " and end ", b, " must be finite");
@@ -244,8 +247,17 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   return finish(ops::call<ops::Arange>({}, {from, stride, static_cast<std::int64_t>(count), dtype}), options);
 }
 
-Tensor linspace(double start, double end, std::int64_t steps, const py::kwargs& kwargs) {
-  const TensorOptions options = read_options(kwargs, "linspace");
+double end_of_line(py::handle object, const char* argument) {
+  if (is_tensor(object.ptr()) && tensor_of(object.ptr()).ndim() > 0) {
+    fail("linspace: ", argument, " must be a number or a 0-d tensor, got shape ",
+         to_string(tensor_of(object.ptr()).sizes()));
+  }
+  return need_number(object, "linspace", argument).number();
+}
+
+Tensor linspace(py::handle first, py::handle last, std::int64_t steps, const py::kwargs& kwargs) {
+  const TensorOptions options = read_options(kwargs, "linspace", true);
+  double start = end_of_line(first, "start"), end = end_of_line(last, "end");
   if (steps < 0) fail("linspace: steps must not be negative, got ", steps);
   if (options.dtype && !is_floating(*options.dtype)) start = std::trunc(start), end = std::trunc(end);
   return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}),
@@ -253,7 +265,7 @@ Tensor linspace(double start, double end, std::int64_t steps, const py::kwargs& 
 }
 
 Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwargs) {
-  const TensorOptions options = read_options(kwargs, "eye");
+  const TensorOptions options = read_options(kwargs, "eye", true);
   const std::int64_t columns = m.value_or(n);
   if (n < 0 || columns < 0) fail("eye: sizes must not be negative, got ", n, " and ", columns);
   const Dtype dtype = options.dtype.value_or(default_dtype());
@@ -263,7 +275,7 @@ Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwar
 }
 
 Tensor full(py::handle size, py::handle fill_value, const py::kwargs& kwargs) {
-  const TensorOptions options = read_options(kwargs, "full");
+  const TensorOptions options = read_options(kwargs, "full", true);
   const ops::Operand value = need_number(fill_value, "full", "fill_value");
   return finish(constant(need_dims(size.ptr(), "full", "size"), attr_of(value),
                          options.dtype.value_or(dtype_of_number(value))),
@@ -302,8 +314,8 @@ void set_default(Dtype dtype) {
 
 Dtype default_dtype() { return current_default; }
 
-TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
-  TensorOptions options;
+TensorOptions read_options(const py::kwargs& kwargs, const char* who, bool takes_out) {
+  TensorOptions options{.who = who};
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
     if (name == "dtype") {
@@ -312,6 +324,11 @@ TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
       device_of_object(value);
     } else if (name == "requires_grad") {
       options.requires_grad = value.cast<bool>();
+    } else if (name == "out" && takes_out) {
+      if (value.is_none()) continue;
+      if (!is_tensor(value.ptr()))
+        fail(ErrorKind::kType, who, "(): argument 'out' must be Tensor, not ", Py_TYPE(value.ptr())->tp_name);
+      options.out = tensor_of(value.ptr());
     } else if (name == "pin_memory" || name == "layout" || name == "memory_format" || name == "out") {
       const bool is_default = value.is_none() || (name == "pin_memory" && !value.cast<bool>()) ||
                               name == "memory_format" ||
@@ -321,10 +338,20 @@ TensorOptions read_options(const py::kwargs& kwargs, const char* who) {
       fail(ErrorKind::kType, who, "(): has no argument '", name, "'");
     }
   }
+  if (options.out) {
+    if (options.dtype && *options.dtype != options.out.dtype())
+      fail(who, "(): dtype is ", unspool::name(*options.dtype), " but out is ",
+           unspool::name(options.out.dtype()));
+    options.dtype = options.out.dtype();
+  }
   return options;
 }
 
 Tensor finish(Tensor tensor, const TensorOptions& options) {
+  if (options.out) {
+    write_out(options.who, tensor, options.out);
+    tensor = options.out;
+  }
   if (options.requires_grad) {
     if (!is_floating(tensor.dtype())) {
       fail("requires_grad: only floating tensors have gradients, not ", name(tensor.dtype()));

@@ -21,12 +21,15 @@ Tensor share_array(pybind11::handle array);
 
 Dtype default_dtype();
 
-// The keywords that every factory takes.
+// The keywords that every factory takes; those that make tensors of given sizes also take `out`, whose dtype
+// counts where none is named.
 struct TensorOptions {
+  const char* who = nullptr;
   std::optional<Dtype> dtype;
   bool requires_grad = false;
+  Tensor out;
 };
-TensorOptions read_options(const pybind11::kwargs& kwargs, const char* who);
+TensorOptions read_options(const pybind11::kwargs& kwargs, const char* who, bool takes_out = false);
 Tensor finish(Tensor tensor, const TensorOptions& options);
 
 // Sizes given as (2, 3), ((2, 3),), or size=(2, 3).

@@ -44,10 +44,18 @@ void adopt(const Tensor& target, const Tensor& result) {
   target->strides = source->strides;
 }
 
-void write_result(const ops::Call& call, const Tensor& target, const Tensor& result) {
+// Whether the kernel's output can only be what `target` is, or an error.
+bool goes_straight(const ops::Call& call, const Tensor& target) {
+  const ops::Kind kind = call.op.record.kind;
+  return target.numel() > 0 && (kind == ops::Kind::kElementwise || kind == ops::Kind::kKernel);
+}
+
+}  // namespace
+
+void write_out(std::string_view who, const Tensor& result, const Tensor& target) {
   if (category(result.dtype()) > category(target.dtype())) {
-    fail(call.op.record.public_name(), "(): the result is ", name(result.dtype()),
-         " and cannot be written into an out tensor of ", name(target.dtype()));
+    fail(who, "(): the result is ", name(result.dtype()), " and cannot be written into an out tensor of ",
+         name(target.dtype()));
   }
   if (target.sizes() == result.sizes()) {
     const ops::Operand operands[2] = {target, result};
@@ -56,20 +64,11 @@ void write_result(const ops::Call& call, const Tensor& target, const Tensor& res
     return;
   }
   if (target.numel() != 0) {
-    fail(call.op.record.public_name(), "(): the result has shape ", to_string(result.sizes()),
-         ", but out has shape ", to_string(target.sizes()),
-         "; pass an empty tensor, which takes on the shape");
+    fail(who, "(): the result has shape ", to_string(result.sizes()), ", but out has shape ",
+         to_string(target.sizes()), "; pass an empty tensor, which takes on the shape");
   }
   adopt(target, result);
 }
-
-// Whether the kernel's output can only be what `target` is, or an error.
-bool goes_straight(const ops::Call& call, const Tensor& target) {
-  const ops::Kind kind = call.op.record.kind;
-  return target.numel() > 0 && (kind == ops::Kind::kElementwise || kind == ops::Kind::kKernel);
-}
-
-}  // namespace
 
 void write_out(const ops::Call& call, PyObject* out) {
   const auto count = static_cast<std::size_t>(call.op.record.outputs.size());
@@ -90,7 +89,7 @@ void write_out(const ops::Call& call, PyObject* out) {
   if (count == 1 && goes_straight(call, targets[0])) return ops::emitter().emit_into(call, targets[0]);
   Tensor results[ops::kMaxOutputs];
   ops::emitter().emit(call, {results, count});
-  for (std::size_t i = 0; i < count; ++i) write_result(call, targets[i], results[i]);
+  for (std::size_t i = 0; i < count; ++i) write_out(call.op.record.public_name(), results[i], targets[i]);
 }
 
 }  // namespace unspool::bind

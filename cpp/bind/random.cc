@@ -1,6 +1,9 @@
 // Generator and the random factories and fills. Everything draws from one stream, PyTorch's own.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "bind/caster.h"
 #include "bind/create.h"
 #include "exec/eager.h"
@@ -23,12 +26,12 @@ ops::Attr generator_attr(const py::kwargs& kwargs) {
   return ops::Attr(generator_of_object(kwargs["generator"].ptr()));
 }
 
-TensorOptions options_without_generator(py::kwargs kwargs, const char* who) {
+TensorOptions options_without_generator(py::kwargs kwargs, const char* who, bool takes_out = false) {
   py::kwargs rest;
   for (const auto& [key, value] : kwargs) {
     if (key.cast<std::string>() != "generator") rest[key] = value;
   }
-  return read_options(rest, who);
+  return read_options(rest, who, takes_out);
 }
 
 std::uint64_t seed_from(py::handle seed) {
@@ -67,6 +70,14 @@ py::object default_generator_object() {
   return object;
 }
 
+template <class Op>
+Tensor drawn(const Dims& sizes, double a, double b, Dtype dtype, const ops::Attr& generator) {
+  if constexpr (std::is_same_v<Op, ops::Normal>)
+    return ops::call<Op>({}, {sizes, a, b, dtype, false, generator});
+  else
+    return ops::call<Op>({}, {sizes, a, b, dtype, generator});
+}
+
 // rand and randn: (sizes, low or mean, high or std).
 template <class Op>
 py::cpp_function sized_random(const char* who, const char* doc, double a, double b) {
@@ -74,11 +85,11 @@ py::cpp_function sized_random(const char* who, const char* doc, double a, double
       [who, a, b](const py::args& args, py::kwargs kwargs) {
         const Dims sizes = read_sizes(args, kwargs, who);
         const ops::Attr generator = generator_attr(kwargs);
-        const TensorOptions options = options_without_generator(kwargs, who);
+        const TensorOptions options = options_without_generator(kwargs, who, true);
         const Dtype dtype = options.dtype.value_or(default_dtype());
         if (!is_floating(dtype)) fail(who, ": needs a floating dtype, got ", name(dtype));
         checked_numel(sizes, who);
-        return finish(ops::call<Op>({}, {sizes, a, b, dtype, generator}), options);
+        return finish(drawn<Op>(sizes, a, b, dtype, generator), options);
       },
       py::name(who), py::doc(doc));
 }
@@ -91,7 +102,7 @@ py::cpp_function like_random(const char* who, const char* doc, double a, double 
         const TensorOptions options = options_without_generator(kwargs, who);
         const Dtype dtype = options.dtype.value_or(input.dtype());
         if (!is_floating(dtype)) fail(who, ": needs a floating dtype, got ", name(dtype));
-        return finish(ops::call<Op>({}, {input.sizes(), a, b, dtype, generator}), options);
+        return finish(drawn<Op>(input.sizes(), a, b, dtype, generator), options);
       },
       py::name(who), py::arg("input"), py::doc(doc));
 }
@@ -121,7 +132,7 @@ Tensor randint(const py::args& args, py::kwargs kwargs) {
     fail(ErrorKind::kType, "randint(): takes randint(high, size) or randint(low, high, size)");
   }
   const ops::Attr generator = generator_attr(kwargs);
-  const TensorOptions options = options_without_generator(kwargs, "randint");
+  const TensorOptions options = options_without_generator(kwargs, "randint", true);
   const auto first = low ? as_integer(low.ptr()) : std::optional<std::int64_t>(0);
   const auto last = as_integer(high.ptr());
   if (!first || !last) fail(ErrorKind::kType, "randint(): low and high must be ints");
@@ -133,16 +144,30 @@ Tensor randint(const py::args& args, py::kwargs kwargs) {
 
 Tensor randperm(std::int64_t n, py::kwargs kwargs) {
   const ops::Attr generator = generator_attr(kwargs);
-  const TensorOptions options = options_without_generator(kwargs, "randperm");
+  const TensorOptions options = options_without_generator(kwargs, "randperm", true);
   if (n < 0) fail("randperm: n must not be negative, got ", n);
   return finish(ops::call<ops::RandomPermutation>({}, {n, options.dtype.value_or(Dtype::kInt64), generator}),
                 options);
 }
 
-// Writes the result of a random operation into an existing tensor.
+// A view whose elements follow one another as they do in memory: that is how PyTorch fills.
+Tensor in_order_of_memory(const Tensor& x) {
+  if (x.is_contiguous()) return x;
+  Dims order;
+  for (int d = 0; d < x.ndim(); ++d) order.push_back(d);
+  std::ranges::stable_sort(order, std::greater<>(),
+                           [&](std::int64_t d) { return x.strides()[static_cast<std::size_t>(d)]; });
+  return ops::permute(x, order);
+}
+
+// Writes the result of a random operation of these attributes, and the sizes, into an existing tensor.
 template <class Op>
-void fill_with(const Tensor& target, std::initializer_list<ops::Attr> attrs) {
-  ops::emitter().emit_into({ops::op_of<Op>, {}, {attrs.begin(), attrs.size()}}, target);
+void fill_with(const Tensor& tensor, std::initializer_list<ops::Attr> rest) {
+  const Tensor target = in_order_of_memory(tensor);
+  SmallVector<ops::Attr, 6> attrs;
+  attrs.push_back(target.sizes());
+  attrs.append(rest.begin(), rest.end());
+  ops::emitter().emit_into({ops::op_of<Op>, {}, {attrs.data(), attrs.size()}}, target);
 }
 
 void need_floating(const Tensor& tensor, const char* who) {
@@ -160,7 +185,9 @@ void bind_fills() {
       [](const Tensor& self, double low, double high, py::handle g) {
         need_floating(self, "uniform_");
         if (!(low <= high)) fail("uniform_: from ", low, " must not exceed to ", high);
-        fill_with<ops::Uniform>(self, {self.sizes(), low, high, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Uniform>(self, {low, high, self.dtype(), generator_of_object(g.ptr())});
+        // What rounding carries to the end of the interval begins it again.
+        if (is_narrow(self.dtype())) py::cast(self).attr("masked_fill_")(ops::eq(self, high), low);
         return self;
       },
       py::arg("from") = 0.0, py::arg("to") = 1.0, py::kw_only(), generator, "Fills with U[from, to).");
@@ -169,7 +196,8 @@ void bind_fills() {
       [](const Tensor& self, double mean, double std, py::handle g) {
         need_floating(self, "normal_");
         if (!(std >= 0)) fail("normal_: std must not be negative, got ", std);
-        fill_with<ops::Normal>(self, {self.sizes(), mean, std, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Normal>(
+            self, {mean, std, self.dtype(), !self.is_contiguous(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("mean") = 0.0, py::arg("std") = 1.0, py::kw_only(), generator, "Fills with N(mean, std^2).");
@@ -186,8 +214,7 @@ void bind_fills() {
         if (!probability || !(*probability >= 0 && *probability <= 1)) {
           fail("bernoulli_: p must be a probability between 0 and 1");
         }
-        fill_with<ops::Bernoulli>(self,
-                                  {self.sizes(), *probability, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Bernoulli>(self, {*probability, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("p") = 0.5, py::kw_only(), generator, "Fills with 1 with probability p, else 0.");
@@ -196,7 +223,7 @@ void bind_fills() {
       [](const Tensor& self, double lambd, py::handle g) {
         need_floating(self, "exponential_");
         if (!(lambd > 0)) fail("exponential_: lambd must be positive, got ", lambd);
-        fill_with<ops::Exponential>(self, {self.sizes(), lambd, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Exponential>(self, {lambd, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("lambd") = 1.0, py::kw_only(), generator, "Fills with exponential numbers of rate lambd.");
@@ -205,8 +232,7 @@ void bind_fills() {
       [](const Tensor& self, double median, double sigma, py::handle g) {
         need_floating(self, "cauchy_");
         if (!(sigma > 0)) fail("cauchy_: sigma must be positive, got ", sigma);
-        fill_with<ops::Cauchy>(self,
-                               {self.sizes(), median, sigma, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Cauchy>(self, {median, sigma, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("median") = 0.0, py::arg("sigma") = 1.0, py::kw_only(), generator,
@@ -216,8 +242,7 @@ void bind_fills() {
       [](const Tensor& self, double mean, double std, py::handle g) {
         need_floating(self, "log_normal_");
         if (!(std > 0)) fail("log_normal_: std must be positive, got ", std);
-        fill_with<ops::LogNormal>(self,
-                                  {self.sizes(), mean, std, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::LogNormal>(self, {mean, std, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("mean") = 1.0, py::arg("std") = 2.0, py::kw_only(), generator,
@@ -227,7 +252,7 @@ void bind_fills() {
       [](const Tensor& self, double p, py::handle g) {
         if (!(p > 0 && p < 1)) fail("geometric_: p must lie between 0 and 1, got ", p);
         if (self.dtype() == Dtype::kBool) fail("geometric_: bool cannot hold counts");
-        fill_with<ops::Geometric>(self, {self.sizes(), p, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::Geometric>(self, {p, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("p"), py::kw_only(), generator, "Fills with the number of throws up to the first success.");
@@ -236,13 +261,12 @@ void bind_fills() {
       [](const Tensor& self, const std::optional<std::int64_t>& first,
          const std::optional<std::int64_t>& last, py::handle g) {
         if (!first && !last) {
-          fill_with<ops::RandomBits>(self, {self.sizes(), self.dtype(), generator_of_object(g.ptr())});
+          fill_with<ops::RandomBits>(self, {self.dtype(), generator_of_object(g.ptr())});
           return self;
         }
         const std::int64_t low = last ? *first : 0, high = last ? *last : *first;
         check_range("random_", low, high);
-        fill_with<ops::RandomIntegers>(self,
-                                       {self.sizes(), low, high, self.dtype(), generator_of_object(g.ptr())});
+        fill_with<ops::RandomIntegers>(self, {low, high, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
       py::arg("from") = py::none(), py::arg("to") = py::none(), py::kw_only(), generator,
@@ -263,14 +287,14 @@ void bind_fills() {
           fail(ErrorKind::kType, "fill_: value must be a number, not ", Py_TYPE(value.ptr())->tp_name);
         const ops::Attr attr = number->kind() == ops::Operand::Kind::kFloat ? ops::Attr(number->number())
                                                                             : ops::Attr(number->integer());
-        fill_with<ops::Full>(self, {self.sizes(), attr, self.dtype()});
+        fill_with<ops::Full>(self, {attr, self.dtype()});
         return self;
       },
       py::arg("value"), "Sets every element to the value.");
   method(
       "zero_",
       [](const Tensor& self) {
-        fill_with<ops::Full>(self, {self.sizes(), 0, self.dtype()});
+        fill_with<ops::Full>(self, {0, self.dtype()});
         self->storage->set_writer("zero_");
         return self;
       },

@@ -85,10 +85,10 @@ void raise_fault(const ops::Op& op, const kernels::Fault& fault) {
   if (fault.limit == 0) fail(op.record.name, ": division by zero in an integer dtype");
   if (fault.limit < 0) fail(op.record.name, ": ", fault.what, " ", fault.value);
   if (fault.dim >= 0) {
-    fail(ErrorKind::kIndex, op.record.public_name(), ": ", fault.what, " ", fault.value,
+    fail(op.record.out_of_range, op.record.public_name(), ": ", fault.what, " ", fault.value,
          " is out of range for dim ", fault.dim, " of size ", fault.limit);
   }
-  fail(ErrorKind::kIndex, op.record.name, ": ", fault.what, " ", fault.value,
+  fail(op.record.out_of_range, op.record.public_name(), ": ", fault.what, " ", fault.value,
        " is out of range: expected 0 to ", fault.limit - 1);
 }
 

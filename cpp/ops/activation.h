@@ -284,15 +284,19 @@ struct Hardtanh {
       {tensor(), real("min_val", -1), real("max_val", 1)},
       checked(
           [](Inference& c) {
-            if (c.number("min_val") > c.number("max_val"))
-              c.fail_as(ErrorKind::kValue, "min_val ", c.number("min_val"), " is greater than max_val ",
-                        c.number("max_val"));
+            const double low = c.number("min_val"), high = c.number("max_val");
+            if (low > high) c.fail_as(ErrorKind::kValue, "min_val ", low, " is greater than max_val ", high);
+            if (low < 0 && c[0].impl().dtype == Dtype::kUInt8)
+              c.fail("uint8 has no negative numbers such as min_val ", low, "; convert the input");
           },
-          activation("hardtanh", "min(max(input, min_val), max_val)", "The input held in an interval.",
-                     {in(0), [](Vjp& v) {
+          activation("hardtanh", "min(max(input, min_val), max_val)",
+                     "The input held in an interval, whose limits are cut to integers for integers.",
+                     {in(0),
+                      [](Vjp& v) {
                         return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")),
                                      v.g(), 0.0);
-                      }})));
+                      }},
+                     Result::kPromoted)));
   template <class P>
   static P body(P x, P low, P high) {
     return min(max(x, low), high);

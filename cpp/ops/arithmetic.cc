@@ -80,6 +80,13 @@ Operand fill_value(const Call& c) {
 
 Tensor masked_fill(const Call& c) { return to(where(c[1], fill_value(c), c[0]), c[0].impl().dtype); }
 
+Tensor fill(const Call& c) {
+  if (c[1].ndim() > 0) c.fail("value must be a number or a 0-d tensor, got shape ", to_string(c.sizes(1)));
+  const Dtype dtype = c[0].impl().dtype;
+  const Operand value = c[1].is_tensor() ? Operand(to(c.tensor(1), dtype)) : c[1];
+  return to(where(full({}, 1, Dtype::kBool), value, c[0]), dtype);
+}
+
 void change_masked_fill(const Call& c, const Tensor& target) {
   const Operand operands[3] = {c[1], fill_value(c), c[0]};
   emitter().emit_into({op_of<WhereOp>, operands, {}}, target);

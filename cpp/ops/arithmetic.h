@@ -123,10 +123,13 @@ struct Fmod {
   }
 };
 
+// Among the dtypes of a record: bool is computed in int64.
+inline constexpr DtypeSet kBoolAsInteger = 1u << 15;
+
 struct Square {
-  static constexpr Record record =
-      unary("square", "input ^ 2", "Square.", {in(0), [](Vjp& v) { return v.g() * v.in(0) * 2; }},
-            Result::kPromoted, kNumbers);
+  static constexpr Record record = unary("square", "input ^ 2", "Square; of bool in int64.",
+                                         {in(0), [](Vjp& v) { return v.g() * v.in(0) * 2; }},
+                                         Result::kPromoted, kNumbers | kBoolAsInteger);
   template <class P>
   static P body(P x) {
     return x * x;

@@ -5,7 +5,7 @@
 
 namespace unspool::ops {
 
-std::string_view Call::name() const { return op.record.name; }
+std::string_view Call::name() const { return op.record.public_name(); }
 
 const Attr& Call::attr(std::string_view wanted) const {
   std::size_t place = 0;

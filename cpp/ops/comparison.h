@@ -230,6 +230,19 @@ struct MaskedFill {
       .change = change_masked_fill};
 };
 
+Tensor fill(const Call& c);
+
+struct Fill {
+  static constexpr Record record{
+      .name = "fill",
+      .where = kTop,
+      .kind = Kind::kComposite,
+      .formula = "value everywhere",
+      .doc = "A tensor like input with one value (a number or a 0-d tensor) everywhere.",
+      .args = {tensor(), operand("value")},
+      .compose = [](const Call& c, std::span<Tensor> out) { out[0] = fill(c); }};
+};
+
 struct IsClose {
   static constexpr Record record{
       .name = "isclose",
@@ -336,6 +349,6 @@ using ComparisonOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, Logi
                              IsInf, IsFinite, SignBit>;
 using BitwiseOps = OpList<BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot>;
 using SelectionOps = OpList<WhereOp, Lerp, Addcmul, Addcdiv>;
-using SelectionComposites = OpList<WhereMethod, MaskedFill, IsClose, NanToNum>;
+using SelectionComposites = OpList<WhereMethod, MaskedFill, Fill, IsClose, NanToNum>;
 
 }  // namespace unspool::ops

@@ -52,8 +52,9 @@ struct Uniform {
                                            {dims("size"), real("low"), real("high"), dtype(), generator()});
 };
 struct Normal {
-  static constexpr Record record = created("normal_of", "N(mean, std^2)", "Independent normal numbers.",
-                                           {dims("size"), real("mean"), real("std"), dtype(), generator()});
+  static constexpr Record record =
+      created("normal_of", "N(mean, std^2)", "Independent normal numbers, drawn in pairs or in blocks.",
+              {dims("size"), real("mean"), real("std"), dtype(), flag("pairwise", false), generator()});
 };
 struct RandomIntegers {
   static constexpr Record record =

@@ -83,6 +83,7 @@ void take_diagonals(Term& term) {
   }
 }
 
+// Sums out what is not kept; integers become int64, as in any sum.
 void sum_out(Term& term, const Labels& kept) {
   Dims dims;
   Labels rest;
@@ -92,7 +93,7 @@ void sum_out(Term& term, const Labels& kept) {
     else
       dims.push_back(static_cast<std::int64_t>(i));
   }
-  if (!dims.empty()) term.tensor = to(sum(term.tensor, dims, false), term.tensor.dtype());
+  if (!dims.empty()) term.tensor = sum(term.tensor, dims, false);
   term.labels = rest;
 }
 
@@ -114,7 +115,12 @@ std::int64_t extent(const Term& term, int label) {
 }
 
 // Contracts two terms, keeping the indices in `kept`.
-Term contract(const Term& a, const Term& b, const Labels& kept) {
+Term contract(Term a, Term b, const Labels& kept) {
+  if (!is_floating(a.tensor.dtype()) && !is_floating(b.tensor.dtype())) {
+    const Dtype type = promote(a.tensor.dtype(), b.tensor.dtype());
+    a.tensor = to(a.tensor, type);
+    b.tensor = to(b.tensor, type);
+  }
   Labels batch, left, right, summed;
   for (int label : a.labels) {
     const bool shared = contains(b.labels, label);

@@ -1,6 +1,8 @@
 // The inference rule of every element-wise operation: broadcast the shapes, promote the dtypes.
 #include "ops/elementwise.h"
 
+#include "ops/arithmetic.h"
+
 namespace unspool::ops {
 namespace {
 
@@ -67,6 +69,7 @@ void infer_elementwise(Inference& c) {
     if (!broadcast_into(sizes, c[0].impl().sizes)) c.fail("shapes do not broadcast: ", c.describe());
   }
   if (record.result == Result::kFloating && !is_floating(compute)) compute = Dtype::kFloat32;
+  if ((record.dtypes & kBoolAsInteger) && compute == Dtype::kBool) compute = Dtype::kInt64;
   if (!(record.dtypes & bit(compute))) {
     c.fail("not defined for ", name(compute), " (", c.describe(), "); it takes ", names_of(record.dtypes));
   }

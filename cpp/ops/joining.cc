@@ -13,13 +13,15 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 // By an old rule, empty vectors may be joined with anything.
 bool is_legacy_empty(const Tensor& x) { return x.ndim() == 1 && x.numel() == 0; }
 
-void require_index(const Call& c, const Operand& index) {
-  if (index.impl().dtype != Dtype::kInt64 && index.impl().dtype != Dtype::kInt32) {
-    c.fail("index must be int64, got ", name(index.impl().dtype), "; convert it with .long()");
-  }
-}
-
 }  // namespace
+
+void require_index(Inference& c, int i) {
+  const TensorImpl& index = c[i].impl();
+  if (index.dtype != Dtype::kInt64 && index.dtype != Dtype::kInt32 && index.numel > 0) {
+    c.fail("index must be int64 or int32, got ", name(index.dtype), "; convert it with .long()");
+  }
+  c.index = i;
+}
 
 void infer_concat(Inference& c) {
   Dims sizes = c[0].impl().sizes;
@@ -134,9 +136,7 @@ void unbind(const Call& c, Pieces& out) {
 void infer_gather(Inference& c) {
   const DimSpan x = c.sizes(0), index = c.sizes(1);
   const int dim = normalize_dim(c.integer("dim"), c.ndim(0), c.name());
-  if (c[1].impl().dtype != Dtype::kInt64) {
-    c.fail("index must be int64, got ", name(c[1].impl().dtype), "; convert it with .long()");
-  }
+  require_index(c, 1);
   bool fits = x.size() == index.size() || (x.size() <= 1 && index.size() <= 1);
   for (std::size_t d = 0; fits && d < std::min(x.size(), index.size()); ++d) {
     fits = static_cast<int>(d) == dim || index[d] <= x[d];
@@ -157,7 +157,7 @@ void infer_scatter(Inference& c) {
 
 void infer_index_select(Inference& c) {
   const int dim = normalize_dim(c.integer("dim"), c.ndim(0), c.name());
-  require_index(c, c[1]);
+  require_index(c, 1);
   if (c.ndim(1) > 1) c.fail_as(ErrorKind::kIndex, "index must be 1-d, got shape ", to_string(c.sizes(1)));
   Dims sizes = c[0].impl().sizes;
   if (!sizes.empty())

@@ -103,6 +103,8 @@ struct Unbind {
                 {tensor(), integer("dim", 0)}, unbind);
 };
 
+// Index tensors are int64, or int32 and then cast; empty ones may have any dtype.
+void require_index(Inference& c, int i);
 void infer_gather(Inference& c);
 void infer_scatter(Inference& c);
 
@@ -114,8 +116,9 @@ struct Gather {
       .formula = "input[.., index[.., i, ..], ..] along dim",
       .doc =
           "Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is "
-          "int64.",
+          "int64 or int32.",
       .args = {tensor(), integer("dim"), tensor("index"), keyword(flag("sparse_grad", false))},
+      .out_of_range = ErrorKind::kRuntime,
       .infer = infer_gather,
       .vjp = {{in(1), [](Vjp& v) { return scatter_onto(v.sizes(0), v.integer("dim"), v.x(1), v.g()); }}}};
 };
@@ -129,6 +132,7 @@ struct ScatterOnto {
       .doc = "The transpose of gather.",
       .args = {tensor("index"), tensor("source"), dims("size"), integer("dim")},
       .row_major = true,
+      .out_of_range = ErrorKind::kRuntime,
       .infer = infer_scatter,
       .vjp = {kNoGradient(), {in(0), [](Vjp& v) { return gather(v.g(), v.integer("dim"), v.x(0)); }}}};
 };

@@ -253,6 +253,7 @@ Tensor instance_norm(const Call& c) {
 Tensor batch_norm(const Call& c) {
   check_floating(c);
   const DimSpan x = c.sizes(0);
+  if (x.size() == 1 && x[0] == 0) return clone(c.tensor(0));
   if (x.size() < 2) {
     c.fail_as(ErrorKind::kIndex, "expected at least 2 dimensions (N, C, ...), got ", to_string(x));
   }

@@ -327,11 +327,17 @@ void change_index_copy(const Call& c, const Tensor& target) {
   index_write_into(w.x, {w.picks.data(), w.picks.size()}, w.fitted(c, c.tensor(2)), false);
 }
 
+// By a mask, because the value counts once for a slice that the index names twice.
 Tensor index_fill(const Call& c) {
   const SliceWrite w(c, c.tensor(0));
-  return reshape(index_written(w.x, {w.picks.data(), w.picks.size()}, fill_value(c), false), c.sizes(0));
+  Dims sizes(static_cast<std::size_t>(w.x.ndim()), 1);
+  sizes[at(w.dim)] = w.x.size(w.dim);
+  const Tensor flags = full(Dims{sizes[at(w.dim)]}, 0, Dtype::kBool);
+  const Tensor mask = index_written(flags, {&w.picks.back(), 1}, full({}, 1, Dtype::kBool), false);
+  return reshape(where(reshape(mask, sizes), fill_value(c), w.x), c.sizes(0));
 }
 void change_index_fill(const Call& c, const Tensor& target) {
+  if (c[2].is_tensor() && c[2].impl().needs_gradient()) return copy_into(target, index_fill(c));
   const SliceWrite w(c, target);
   index_write_into(w.x, {w.picks.data(), w.picks.size()}, fill_value(c), false);
 }

@@ -57,6 +57,7 @@ struct Inference : Call {
   Dtype compute =
       Dtype::kFloat32;  // what the executor casts floating/integer tensor inputs to, where `casts` says so
   std::uint32_t casts = 0;  // bit i: input i is to be cast to `compute`
+  int index = -1;           // the input that names places, int64 or int32: to be cast to int64
 
   void cast_all(Dtype dtype) {
     compute = dtype;
@@ -110,12 +111,13 @@ struct Record {
   Args args{};
   Outputs outputs{};
   Result result = Result::kPromoted;
-  DtypeSet dtypes = kAnyDtype;  // of the computation
-  bool has_in_place = false;    // Python also gets name_
-  bool only_in_place = false;   // and nothing but name_
-  bool row_major = false;       // the kernel wants contiguous inputs
-  bool first_is_mask = false;   // element-wise: input 0 is bool and stays so
-  int arity = 0;                // updates: tensors per parameter; the second, the gradient, is only read
+  DtypeSet dtypes = kAnyDtype;                 // of the computation
+  bool has_in_place = false;                   // Python also gets name_
+  bool only_in_place = false;                  // and nothing but name_
+  bool row_major = false;                      // the kernel wants contiguous inputs
+  bool first_is_mask = false;                  // element-wise: input 0 is bool and stays so
+  ErrorKind out_of_range = ErrorKind::kIndex;  // what is raised for an index beyond the kernel's limit
+  int arity = 0;  // updates: tensors per parameter; the second, the gradient, is only read
   void (*infer)(Inference&) = nullptr;  // of element-wise operations: checks beyond the family's
   Geometry (*view)(const Call&) = nullptr;
   void (*compose)(const Call&, std::span<Tensor> out) = nullptr;

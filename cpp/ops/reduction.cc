@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/arithmetic.h"
+#include "ops/linalg.h"
 #include "ops/pointwise.h"
 #include "ops/scan.h"
 
@@ -146,12 +147,47 @@ Tensor vector_norm(const Call& c) {
   if (p == infinity) return call<Amax>({abs(x)}, {dim, keepdim});
   if (p == -infinity) return call<Amin>({abs(x)}, {dim, keepdim});
   const auto total = [&](const Tensor& terms) { return call<SumOp>({terms}, {dim, keepdim, Attr()}); };
-  if (p == 0) return total(to(ne(x, 0), x.dtype()));
+  if (p == 0) return total(where(ne(x, 0), 1.0, sign(x)));  // through sign, so that its gradient is 0
   if (p == 1) return total(abs(x));
-  const Tensor powers = total(pow(abs(x), p));
+  // Elements that are 0 have no slope either where |x|^p or its slope would have none.
+  const Tensor size = abs(x);
+  const bool bends = 0 < p && p < 2;
+  const Tensor is_nothing = bends ? eq(x, 0) : Tensor();
+  const Tensor powers =
+      total(bends ? where(is_nothing, 0.0, pow(where(is_nothing, 1.0, size), p)) : pow(size, p));
   // The root has no slope at 0, where all elements are 0 (or there are none).
   const Tensor is_zero = eq(powers, 0);
   return where(is_zero, 0.0, pow(where(is_zero, 1.0, powers), 1 / p));
+}
+
+namespace {
+
+// The sum of the singular values of matrices in two dimensions.
+Tensor nuclear_norm(const Call& c, const Tensor& x) {
+  const Dims dims = c.given("dim") ? c.dims("dim") : x.ndim() == 2 ? Dims{0, 1} : Dims();
+  if (dims.size() != 2) {
+    c.fail("p='nuc' needs a matrix, or two dims that hold one, got input ", to_string(x.sizes()), " and dim ",
+           to_string(dims));
+  }
+  const auto mask = dim_mask(dims, x.ndim(), c.name());
+  Dims order;
+  for (int d = 0; d < x.ndim(); ++d) {
+    if (!mask[static_cast<std::size_t>(d)]) order.push_back(d);
+  }
+  for (std::int64_t d : dims) order.push_back(normalize_dim(d, x.ndim(), c.name()));
+  const Tensor values = call_all<LinalgSvd>({permute(x, order)}, {false})[1];
+  const Tensor norm = sum(values, Dims{-1});
+  return c.flag("keepdim") ? restore_dims(norm, dims, x.ndim(), false) : norm;
+}
+
+}  // namespace
+
+Tensor norm_named(const Call& c) {
+  const std::string_view p = c.text("p");
+  const Tensor x = c.given("dtype") ? to(c.tensor(0), c.attr("dtype").dtype()) : c.tensor(0);
+  if (p == "nuc") return nuclear_norm(c, x);
+  if (p != "fro") c.fail_as(ErrorKind::kValue, "p must be a number, 'fro' or 'nuc', got '", p, "'");
+  return call<Norm2>({x}, {c.attr("dim"), c.flag("keepdim")});
 }
 
 }  // namespace unspool::ops

@@ -45,10 +45,11 @@ Tensor roll(const Call& c) {
   if (shifts.size() != dims.size()) {
     c.fail("shifts ", to_string(shifts), " and dims ", to_string(dims), " differ in length");
   }
+  if (x.ndim() == 0) c.fail_as(ErrorKind::kIndex, "a 0-d tensor has no dim ", dims[0], " to roll along");
   bool is_moved = false;
   for (std::size_t k = 0; k < dims.size(); ++k) {
     const int dim = normalize_dim(dims[k], x.ndim(), c.name());
-    const std::int64_t n = x.ndim() ? x.size(dim) : 1;
+    const std::int64_t n = x.size(dim);
     if (x.numel() == 0 || n <= 1) continue;
     const std::int64_t start = ((-shifts[k] % n) + n) % n;
     if (start == 0) continue;

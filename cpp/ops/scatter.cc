@@ -1,11 +1,15 @@
 // Checks, derivatives and compositions of the scatter family.
 #include "ops/scatter.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "ops/arithmetic.h"
 #include "ops/joining.h"
+#include "ops/recompute.h"
+#include "ops/scan.h"
 #include "ops/shape.h"
+#include "ops/sorting.h"
 
 namespace unspool::ops {
 namespace {
@@ -43,9 +47,7 @@ void infer_scatter_into(Inference& c) {
   const DimSpan x = c.sizes(0), index = c.sizes(1);
   const int dim = normalize_dim(c.integer("dim"), c.ndim(0), c.name());
   const Dtype type = c[0].impl().dtype;
-  if (c[1].impl().dtype != Dtype::kInt64) {
-    c.fail("index must be int64, got ", name(c[1].impl().dtype), "; convert it with .long()");
-  }
+  require_index(c, 1);
   const bool has_source = c[2].is_tensor() && c.ndim(2) > 0;
   if (c[2].is_tensor() && c[2].impl().dtype != type) {
     if (has_source || c.op.record.args[3].kind == ArgKind::kTensor) {
@@ -80,6 +82,8 @@ Tensor source_cotangent(Vjp& v) {
       v.sizes(2));
 }
 
+namespace {
+
 Tensor product_input_cotangent(Vjp& v) {
   return v.g() * call<ScatterMultiply>({ones_like(v.g()), v.in(1), v.in(2)}, {v.integer("dim")});
 }
@@ -96,6 +100,36 @@ Tensor product_source_cotangent(Vjp& v) {
   const Tensor other_zeros = gather(scattered_sum(x.sizes(), dim, index, zero), dim, index) - zero;
   const Tensor others = where(eq(other_zeros, 0), gather(products, dim, index) / filled, 0.0);
   return surrounded(gather(v.g(), dim, index) * others, v.sizes(2));
+}
+
+// The products made anew of operations whose derivatives hold at zeros too: the elements in the order of
+// their places, multiplied along each run that shares one.
+Tensor composed_product(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  if (index.numel() == 0) return x;
+  if (x.ndim() == 0) return reshape(x * source, Dims{});
+  const auto sorted = call_all<Sort>({index}, {dim, false, true});
+  const Tensor& places = sorted[0];
+  const auto begins_run = [dim](const Tensor& y) { return ne(y, delayed(y, dim, -1)); };
+  const auto flip = [dim](const Tensor& y) { return call<FlipOp>({y}, {Dims{dim}}); };
+  const Tensor is_first = begins_run(places), is_last = flip(begins_run(flip(places)));
+  const Tensor factors = gather(reached(source, index.sizes()), dim, sorted[1]);
+  const Tensor start = where(is_first, factors * gather(x, dim, places), 0.0);
+  const Tensor running = call<Recurrence>({where(is_first, 0.0, factors), start}, {dim, false});
+  const Tensor products = scattered_sum(x.sizes(), dim, places, where(is_last, running, 0.0));
+  const Tensor hits = scattered_sum(x.sizes(), dim, places, to(is_last, x.dtype()));
+  return where(eq(hits, 0), x, products);
+}
+
+}  // namespace
+
+void product_cotangents(Vjp& v, std::span<Tensor> grads) {
+  if (is_recorded()) {
+    return derive(v, grads, [&](std::span<const Operand> in) -> std::vector<Tensor> {
+      return {composed_product(in[0].tensor(), v.integer("dim"), in[1].tensor(), in[2].tensor())};
+    });
+  }
+  if (v.wants(0)) grads[0] = product_input_cotangent(v);
+  if (v.wants(2)) grads[2] = product_source_cotangent(v);
 }
 
 namespace {
@@ -153,32 +187,64 @@ Operand identity_of(Dtype type, bool is_max) {
   return is_max ? lowest : -(lowest + 1);
 }
 
-}  // namespace
-
-Tensor scatter_reduce(const Call& c) {
+// x and the elements of source that index sends to its places, reduced.
+Tensor reduced(const Call& c, const Tensor& x, const Tensor& index, const Operand& source) {
   const std::string_view reduce = c.text("reduce");
   const Attr& dim = c.attr("dim");
-  const Tensor x = c.tensor(0), index = c.tensor(1);
   const Dtype type = x.dtype();
-  const bool is_mean = reduce == "mean", is_max = reduce == "amax", is_min = reduce == "amin",
-             is_product = reduce == "prod";
-  if (!is_mean && !is_max && !is_min && !is_product && reduce != "sum") {
-    c.fail("reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '", reduce, "'");
-  }
+  const bool is_max = reduce == "amax", is_min = reduce == "amin", is_product = reduce == "prod";
   Tensor base = x;
   if (!c.flag("include_self")) {
     const Operand neutral = is_max || is_min ? identity_of(type, is_max) : Operand(is_product ? 1 : 0);
     base = call<ScatterValue>({x, index, neutral}, {dim});
   }
-  if (is_product) return call<ScatterMultiply>({base, index, c[2]}, {dim});
-  if (is_max) return call<ScatterAmax>({base, index, c[2]}, {dim});
-  if (is_min) return call<ScatterAmin>({base, index, c[2]}, {dim});
-  const Tensor total = call<ScatterAdd>({base, index, c[2]}, {dim});
-  if (!is_mean || index.numel() == 0) return total;
+  if (is_product) return call<ScatterMultiply>({base, index, source}, {dim});
+  if (is_max) return call<ScatterAmax>({base, index, source}, {dim});
+  if (is_min) return call<ScatterAmin>({base, index, source}, {dim});
+  const Tensor total = call<ScatterAdd>({base, index, source}, {dim});
+  if (reduce == "sum" || index.numel() == 0) return total;
   const Tensor one = full(index.sizes(), 1, type);
   Tensor count = call<ScatterAdd>({full(x.sizes(), c.flag("include_self") ? 1 : 0, type), index, one}, {dim});
   count = clamp_min(count, 1);
   return is_floating(type) ? total / count : call<FloorDivide>({total, count});
+}
+
+bool is_any_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+}  // namespace
+
+Tensor scatter_reduce(const Call& c) {
+  const std::string_view reduce = c.text("reduce");
+  if (!is_any_of(reduce, {"sum", "prod", "mean", "amax", "amin"})) {
+    c.fail("reduce must be 'sum', 'prod', 'mean', 'amax' or 'amin', got '", reduce, "'");
+  }
+  return reduced(c, c.tensor(0), c.tensor(1), c[2]);
+}
+
+Tensor index_reduce(const Call& c) {
+  const std::string_view reduce = c.text("reduce");
+  if (!is_any_of(reduce, {"prod", "mean", "amax", "amin"})) {
+    c.fail("reduce must be 'prod', 'mean', 'amax' or 'amin', got '", reduce, "'");
+  }
+  const Tensor x = c.tensor(0), index = c.tensor(1), source = c.tensor(2);
+  const auto dim = static_cast<std::size_t>(normalize_dim(c.integer("dim"), x.ndim(), c.name()));
+  if (index.ndim() > 1)
+    c.fail_as(ErrorKind::kIndex, "index must be 1-d, got shape ", to_string(index.sizes()));
+  if (index.dtype() != Dtype::kInt64 && index.dtype() != Dtype::kInt32) {
+    c.fail("index must be int64 or int32, got ", name(index.dtype()), "; convert it with .long()");
+  }
+  if (x.dtype() != source.dtype()) {
+    c.fail("input is ", name(x.dtype()), " and source ", name(source.dtype()), ": they must have one dtype");
+  }
+  Dims expected = x.sizes(), line(x.sizes().size(), 1);
+  if (!expected.empty()) expected[dim] = line[dim] = index.numel();
+  if (!(source.sizes() == expected)) {
+    c.fail("source has shape ", to_string(source.sizes()), ", but ", index.numel(), " slices of input ",
+           to_string(x.sizes()), " along dim ", dim, " have shape ", to_string(expected));
+  }
+  return reduced(c, x, expand(reshape(index, line), expected), source);
 }
 
 }  // namespace unspool::ops

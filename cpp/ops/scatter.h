@@ -14,6 +14,7 @@ constexpr Record scattering(std::string_view name, std::string_view python, std:
   Record record{.name = name, .python = python, .formula = formula, .doc = doc};
   record.args = {tensor(), integer("dim"), tensor("index"), source};
   record.has_in_place = true;
+  record.out_of_range = ErrorKind::kRuntime;
   record.infer = infer_scatter_into;
   record.vjp = {input_rule, kNoGradient(), source_rule};
   return record;
@@ -55,14 +56,17 @@ constexpr Record hidden(Record record) {
   return record;
 }
 
-Tensor product_input_cotangent(Vjp& v);
-Tensor product_source_cotangent(Vjp& v);
+void product_cotangents(Vjp& v, std::span<Tensor> grads);
 
 struct ScatterMultiply {
-  static constexpr Record record = hidden(scattering(
-      "scatter_multiply", "scatter_multiply", "input * Π src at [.., index[.., i, ..], ..] along dim",
-      "A copy of the input with places multiplied by elements of src.", operand("src"),
-      {in(1) | in(2), product_input_cotangent}, {in(0) | in(1) | in(2), product_source_cotangent}));
+  static constexpr Record record = [] {
+    Record r = hidden(scattering(
+        "scatter_multiply", "scatter_multiply", "input * Π src at [.., index[.., i, ..], ..] along dim",
+        "A copy of the input with places multiplied by elements of src.", operand("src"), {}, {}));
+    r.vjp = {};
+    r.joint_vjp = {in(0) | in(1) | in(2), product_cotangents};
+    return r;
+  }();
 };
 
 // Equal extrema share the cotangent evenly.
@@ -119,7 +123,23 @@ struct ScatterReduce {
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = scatter_reduce(c); }};
 };
 
+Tensor index_reduce(const Call& c);
+
+struct IndexReduce {
+  static constexpr Record record{
+      .name = "index_reduce",
+      .kind = Kind::kComposite,
+      .formula = "input and source's slices at [.., index, ..] along dim, reduced",
+      .doc =
+          "Reduces the slices of source that a 1-d index sends to one slice, and what the input has there "
+          "unless include_self is False. reduce is 'prod', 'mean', 'amax' or 'amin'.",
+      .args = {tensor(), integer("dim"), tensor("index"), tensor("source"), text("reduce"),
+               keyword(flag("include_self", true))},
+      .has_in_place = true,
+      .compose = [](const Call& c, std::span<Tensor> out) { out[0] = index_reduce(c); }};
+};
+
 using ScatterOps = OpList<ScatterCombined, ScatterValueCombined, ScatterOp, ScatterValue, ScatterAdd,
-                          ScatterMultiply, ScatterAmax, ScatterAmin, ScatterReduce>;
+                          ScatterMultiply, ScatterAmax, ScatterAmin, ScatterReduce, IndexReduce>;
 
 }  // namespace unspool::ops

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unspool import _aliases, _core, _creating, _mathematics, _rearranging, _statistics
 from unspool._aliases import *  # noqa: F403
+from unspool._bessel import i0
 from unspool._config import show_config
 from unspool._core import (
     CaptureError,
@@ -280,6 +281,7 @@ __all__ = [
     "get_rng_state",
     "half",
     "hub",
+    "i0",
     "iinfo",
     "inf",
     "inference_mode",

@@ -10,14 +10,29 @@ from unspool._core import Tensor, ops
 
 
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, **options: Any
+    start: Tensor | float,
+    end: Tensor | float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    **options: Any,
 ) -> Tensor:
-    """Give base ^ start to base ^ end in ``steps`` numbers whose exponents are evenly spaced."""
+    """Give base ^ start to base ^ end in ``steps`` numbers whose exponents are evenly spaced.
+
+    Integer dtypes cut the first and the last exponent to integers.
+    """
     requires_grad = bool(options.pop("requires_grad", False))
-    exponents = _core.linspace(float(start), float(end), steps, dtype=_core.float64, **options)
-    return (
-        ops.pow(float(base), exponents).to(dtype or _core.get_default_dtype()).requires_grad_(requires_grad)
-    )
+    kind = dtype or (_core.get_default_dtype() if out is None else out.dtype)
+    if out is not None and kind != out.dtype:
+        raise RuntimeError(f"logspace: dtype is {kind} but out is {out.dtype}")
+    ends = (start, end) if kind.is_floating_point else (math.trunc(float(start)), math.trunc(float(end)))
+    exponents = _core.linspace(*ends, steps, dtype=_core.float64, **options)
+    result = ops.pow(float(base), exponents).to(kind)
+    if out is not None:
+        return _core.full(result.shape, 0, out=out).copy_(result)
+    return result.requires_grad_(requires_grad)
 
 
 def range_(

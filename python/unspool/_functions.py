@@ -126,23 +126,61 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     return product.reshape([a.shape[d] for d in free_a] + [b.shape[d] for d in free_b])
 
 
+def _draw(
+    sizes: Sequence[int], mean: Tensor | float, std: Tensor | float, dtype: Any, generator: Generator | None
+) -> Tensor:
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        return _core.empty(tuple(sizes), dtype=dtype).normal_(float(mean), float(std), generator=generator)
+    for name, each in (("mean", mean), ("std", std)):
+        if isinstance(each, Tensor) and not each.is_floating_point():
+            raise NotImplementedError(
+                f"normal: {name} must be floating, got {each.dtype}; convert it with .float()"
+            )
+    if isinstance(std, Tensor) and bool(ops.any(ops.lt(std, 0))):
+        raise RuntimeError("normal: std must not be negative, but some of its elements are")
+    if not isinstance(std, Tensor):
+        return ops.add(_core.empty(sizes, dtype=dtype).normal_(0.0, float(std), generator=generator), mean)
+    draws = _core.empty(tuple(sizes), dtype=dtype).normal_(generator=generator)
+    return ops.add(ops.mul(draws, std), mean).to(dtype)
+
+
 def normal(
     mean: Tensor | float,
     std: Tensor | float = 1.0,
     size: Sequence[int] | None = None,
     *,
     generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Draw normal numbers with a mean and a standard deviation per element, or of one size for numbers."""
-    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
-        if size is None:
-            raise TypeError("normal(): numbers for mean and std need a size")
-        return _core.empty(size).normal_(float(mean), float(std), generator=generator)
-    if size is not None:
-        raise TypeError("normal(): size is given by the tensors mean and std")
-    if isinstance(mean, Tensor) and not isinstance(std, Tensor):
-        return ops.add(_core.empty_like(mean).normal_(0.0, float(std), generator=generator), mean)
-    assert isinstance(std, Tensor)
-    shape = broadcast_shapes(mean.shape, std.shape) if isinstance(mean, Tensor) else std.shape
-    draws = _core.empty(shape, dtype=std.dtype).normal_(generator=generator)
-    return ops.add(ops.mul(draws, std), mean)
+    """Draw normal numbers with a mean and a standard deviation per element, or of one size for numbers.
+
+    Args:
+        mean: a number, or a tensor with one for each element.
+        std: the same; both broadcast.
+        size: of the result, for two numbers; what follows ``out`` goes with it.
+        generator: what to draw from, instead of the default generator.
+        out: where to write.
+        dtype: of the result.
+        device: of the result.
+        requires_grad: whether gradients of the result are wanted.
+    """
+    tensors = [each for each in (mean, std) if isinstance(each, Tensor)]
+    if tensors and (size is not None or dtype is not None or device is not None or requires_grad):
+        raise TypeError(
+            "normal(): size, dtype, device and requires_grad are given by the tensors mean and std"
+        )
+    if not tensors and size is None:
+        raise TypeError("normal(): numbers for mean and std need a size")
+    shape = broadcast_shapes(*(each.shape for each in tensors)) if tensors else size
+    assert shape is not None
+    kind = tensors[0].dtype if tensors else dtype or (_core.get_default_dtype() if out is None else out.dtype)
+    if device is not None:
+        _core.device(device)
+    mean, std = (each.detach() if isinstance(each, Tensor) else each for each in (mean, std))
+    result = _draw(shape, mean, std, kind, generator)
+    if out is None:
+        return result.requires_grad_(requires_grad)
+    return _core.full(result.shape, 0, out=out).copy_(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -259,9 +260,12 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
 
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """Give beta * input + alpha * outer(vec1, vec2)."""
+    """Give beta * input + alpha * outer(vec1, vec2); of bool: whether either holds."""
     vec1, vec2 = _vector("vec1", vec1, "addr"), _vector("vec2", vec2, "addr")
-    return _scaled_sum(input, ops.mul(vec1.unsqueeze(1), vec2), beta, alpha)
+    product = ops.mul(vec1.unsqueeze(1), vec2)
+    result = _scaled_sum(input, product, beta, alpha)
+    is_bool = product.dtype == _core.bool and input.dtype == _core.bool
+    return result.to(_core.bool) if is_bool else result
 
 
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -269,7 +273,13 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
     for name, batch in (("batch1", batch1), ("batch2", batch2)):
         if _tensor(name, batch, "addbmm").ndim != 3:
             raise RuntimeError(f"addbmm: {name} must have 3 dimensions, got shape {tuple(batch.shape)}")
-    return _scaled_sum(input, ops.bmm(batch1, batch2).sum(0), beta, alpha)
+    count, rows, inner = batch1.shape
+    if batch2.shape[:2] != (count, inner):
+        raise RuntimeError(
+            f"addbmm: {tuple(batch1.shape)} and {tuple(batch2.shape)} are no batches of products"
+        )
+    left = batch1.transpose(0, 1).reshape(rows, count * inner)
+    return ops.addmm(input, left, batch2.reshape(count * inner, batch2.shape[2]), beta=beta, alpha=alpha)
 
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
@@ -301,7 +311,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     if not fits:
         raise RuntimeError(f"sum_to_size: shape {tuple(self.shape)} is no broadcast of {tuple(shape)}")
     dims = [d for d in range(self.ndim) if d < extra or shape[d - extra] != self.shape[d]]
-    return self.sum(dims, keepdim=True).reshape(shape) if dims else self
+    return self.sum(dims, keepdim=True).reshape(shape) if dims or not shape else self
 
 
 # Statistics -----------------------------------------------------------------------------------------------
@@ -340,33 +350,61 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return AminmaxResult(ops.amin(input, dim, keepdim), ops.amax(input, dim, keepdim))
 
 
+def _observation_weights(name: str, given: Tensor, count: int, is_floating: bool) -> Tensor:
+    """Counts or weights of observations, checked."""
+    if given.ndim > 1 or given.numel() != count:
+        raise RuntimeError(f"cov: {name} must be a vector of {count} weights, got shape {tuple(given.shape)}")
+    if given.is_floating_point() != is_floating or given.dtype == _core.bool:
+        raise RuntimeError(
+            f"cov: {name} must have {'a floating' if is_floating else 'an integer'} dtype, got {given.dtype}"
+        )
+    if bool(ops.any(ops.lt(given, 0))):
+        raise RuntimeError(f"cov: {name} must not be negative")
+    return given
+
+
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """Covariance matrix of variables in rows, observations in columns, which may have counts and weights."""
+    """Covariance matrix of variables in rows, observations in columns, which may have counts and weights.
+
+    Args:
+        input: (variables, observations), or observations of one variable.
+        correction: subtracted from the number of observations; 1 is Bessel's.
+        fweights: how often each observation counts, integers.
+        aweights: how much each observation weighs, floating numbers.
+    """
     if _tensor("input", input, "cov").ndim > 2:
         raise RuntimeError(f"cov: expects at most 2 dimensions, got shape {tuple(input.shape)}")
-    rows = _floating(input).reshape(1, -1) if input.ndim < 2 else _floating(input)
+    if input.dtype == _core.bool:
+        raise RuntimeError("cov: bool is not supported; convert the input with .float()")
+    rows = input.reshape(1, -1) if input.ndim < 2 else input
     count = rows.shape[1]
     weights: Tensor | None = None
-    for name, given in (("fweights", fweights), ("aweights", aweights)):
-        if given is None:
-            continue
-        if given.ndim > 1 or given.numel() != count:
-            raise RuntimeError(
-                f"cov: {name} must be a vector of {count} weights, got shape {tuple(given.shape)}"
-            )
-        weights = given if weights is None else weights * given
+    if fweights is not None:
+        weights = _observation_weights("fweights", fweights, count, False)
+    if aweights is not None:
+        checked = _observation_weights("aweights", aweights, count, True)
+        weights = checked if weights is None else weights * checked
     if weights is None:
+        rows = _floating(rows)
         centred = rows - rows.mean(1, keepdim=True)
-        result = ops.mm(centred, centred.t()) / max(0, count - correction)
+        freedom: Tensor | float = count - correction
+        product = ops.mm(centred, centred.t())
     else:
-        weights = weights.to(rows.dtype)
         total = weights.sum()
+        if count and float(total) == 0:
+            raise RuntimeError("cov: the weights sum to zero")
         centred = rows - ((rows * weights).sum(1, keepdim=True) / total)
+        # Without weights of importance every count is one observation.
         lost = correction if aweights is None else correction * (weights * aweights).sum() / total
-        result = ops.mm(centred * weights, centred.t()) / ops.clamp(total - lost, min=0)
-    return result.squeeze()
+        freedom = total - lost
+        scaled = centred * weights
+        product = ops.mm(scaled, centred.to(scaled.dtype).t())
+    if float(freedom) <= 0:
+        warnings.warn("cov: correction takes away all degrees of freedom", stacklevel=2)
+    freedom = ops.clamp(freedom, min=0) if isinstance(freedom, Tensor) else max(0, freedom)
+    return (product / freedom).squeeze()
 
 
 def corrcoef(input: Tensor) -> Tensor:

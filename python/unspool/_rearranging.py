@@ -60,29 +60,34 @@ def atleast_3d(*tensors: Any) -> Any:
     return _raised(*tensors, ndim=3, who="atleast_3d")
 
 
+def _some(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors as a list; there must be one at least."""
+    parts = list(tensors)
+    if not parts:
+        raise RuntimeError(f"{name}: needs at least one tensor")
+    return parts
+
+
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the second dimension; vectors along their only one."""
-    parts = list(atleast_1d(list(tensors)))
-    if not parts:
-        raise RuntimeError("hstack: needs at least one tensor")
+    parts = list(atleast_1d(_some("hstack", tensors)))
     return ops.cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the first dimension; vectors are rows."""
-    return ops.cat(list(atleast_2d(list(tensors))), 0)
+    return ops.cat(list(atleast_2d(_some("vstack", tensors))), 0)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the third dimension; see atleast_3d."""
-    return ops.cat(list(atleast_3d(list(tensors))), 2)
+    return ops.cat(list(atleast_3d(_some("dstack", tensors))), 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the second dimension; numbers and vectors are columns."""
-    return ops.cat(
-        [x.reshape(x.numel(), 1) if x.ndim < 2 else x for x in _all((tensors,), "column_stack")], 1
-    )
+    parts = _some("column_stack", _all((tensors,), "column_stack"))
+    return ops.cat([x.reshape(x.numel(), 1) if x.ndim < 2 else x for x in parts], 1)
 
 
 def block_diag(*tensors: Tensor) -> Tensor:

@@ -111,8 +111,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return hidden.scatter_onto(places, each, [size], 0)
 
 
-def _bounds(input: Tensor, low: float, high: float, who: str) -> tuple[float, float]:
-    """The ends of a histogram: those given, or the data's extrema where both are equal."""
+def _bounds(input: Tensor, low: float, high: float, who: str, margin: float = 1) -> tuple[float, float]:
+    """The ends of a histogram: those given, or the data's extrema where both are equal, with a margin."""
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"{who}: the range [{low}, {high}] is not finite")
     if low > high:
@@ -121,7 +121,7 @@ def _bounds(input: Tensor, low: float, high: float, who: str) -> tuple[float, fl
         low, high = float(input.min()), float(input.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise RuntimeError(f"{who}: the range [{low}, {high}] of the input is not finite")
-    return (low - 1, high + 1) if low == high else (low, high)
+    return (low - margin, high + margin) if low == high else (low, high)
 
 
 def _counted(x: Tensor, edges: Tensor, weight: Tensor | None) -> Tensor:
@@ -181,7 +181,7 @@ def histogram(
         if bins <= 0:
             raise RuntimeError(f"histogram: bins must be positive, got {bins}")
         ends = (0.0, 0.0) if range is None else (float(range[0]), float(range[1]))
-        low, high = _bounds(input, *ends, "histogram")
+        low, high = _bounds(input, *ends, "histogram", margin=0.5)
         if range is None and not input.numel():
             low, high = 0.0, 1.0
         edges = _core.linspace(low, high, bins + 1, dtype=input.dtype)

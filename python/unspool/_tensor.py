@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unspool import _aliases, _core, _mathematics, _protocol, _rearranging, _statistics
+from unspool import _aliases, _bessel, _core, _mathematics, _protocol, _rearranging, _statistics
 from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
 from unspool._functions import equal, nonzero
@@ -358,11 +358,12 @@ def attach_methods() -> None:
         setattr(Tensor, name, method)
     for name, method in _protocol.METHODS.items():
         setattr(Tensor, name, method)
-    for module in (_mathematics, _rearranging, _statistics):
+    for module in (_bessel, _mathematics, _rearranging, _statistics):
         for name in module.METHODS:
             setattr(Tensor, name, getattr(module, name))
-    for name in _mathematics.IN_PLACE:
-        setattr(Tensor, f"{name}_", _changing(getattr(_mathematics, name)))
+    for module in (_bessel, _mathematics):
+        for name in module.IN_PLACE:
+            setattr(Tensor, f"{name}_", _changing(getattr(module, name)))
     for name in ("cumsum", "cumprod", "logcumsumexp"):
         setattr(Tensor, f"{name}_", _changing(getattr(ops, name)))
     for alias, name in _aliases.METHODS.items():

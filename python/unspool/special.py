@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unspool._bessel import i0, i0e, i1, i1e
 from unspool._core import Tensor, dtype, functional, ops
 from unspool._core.ops import (
     digamma,
@@ -57,6 +58,10 @@ __all__ = [
     "expit",
     "expm1",
     "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
     "log_ndtr",
     "log_softmax",

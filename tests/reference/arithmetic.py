@@ -162,7 +162,11 @@ def arithmetic_rows() -> tuple[Row, ...]:
         ),
         unary("abs", np.abs, dtypes=NUMBERS, result="same", away=(0.0,), rtol=EXACT),
         unary("sign", np.sign, dtypes=NUMBERS, result="same", away=(0.0,), special=False, rtol=EXACT),
-        unary("square", np.square, dtypes=NUMBERS, result="same"),
+        unary(
+            "square",
+            lambda x: np.square(x.astype(np.int64) if x.dtype == bool else x),
+            result=lambda sample: "int64" if sample.args[0].dtype == bool else str(sample.args[0].dtype),
+        ),
         unary("reciprocal", lambda x: 1.0 / x, away=(0.0,), margin=0.3),
         unary(
             "frac",
@@ -313,6 +317,13 @@ def selection_rows() -> tuple[Row, ...]:
         yield call(draw.mask(3, 4), draw(3, 4), 1)
         yield call(draw.mask(3, 4), 0, draw(3, 4))
 
+    def fill_samples(draw: Draw) -> Iterator[Sample]:
+        """Numbers, and tensors of the input's dtype and of another."""
+        for shape in ((3, 4), (), (0, 2)):
+            yield call(draw(*shape), 1)
+            yield call(draw(*shape), draw())
+        yield call(draw(3, 4), draw(dtype="int64"))
+
     def masked_fill_samples(draw: Draw) -> Iterator[Sample]:
         """Masks that broadcast to the input; value as number and 0-d tensor."""
         yield call(draw(3, 4), draw.mask(3, 4), 1)
@@ -399,6 +410,20 @@ def selection_rows() -> tuple[Row, ...]:
             bad=(
                 bad(RuntimeError, ones(2, dtype="bool"), ones(3), ones(2), words=("(2)", "(3)")),
                 bad(RuntimeError, ones(2), ones(2), ones(2), words=("bool",)),
+            ),
+        ),
+        Row(
+            name="fill",
+            reference=lambda x, value: np.full_like(x, value),
+            samples=fill_samples,
+            dtypes=ALL,
+            forms=("torch",),
+            elementwise=True,
+            native=True,
+            rtol=EXACT,
+            bad=(
+                bad(RuntimeError, ones(2, 3), ones(3), words=("(3,)",)),
+                bad(TypeError, ones(2), "one"),
             ),
         ),
         Row(

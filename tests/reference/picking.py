@@ -142,6 +142,8 @@ def _fill_samples(draw: Draw) -> Iterator[Sample]:
     yield call(draw(5), 0, np.array([0, 2]), 1)
     yield call(draw(3, 4), 1, np.array([2, -1]), 0)
     yield call(draw(3, 4), 0, np.array([1]), draw())
+    yield call(draw(3, 4), 1, np.array([2, 0, 2]), draw())
+    yield call(draw(), 0, np.array([0]), draw())
 
 
 def _put_flat_samples(draw: Draw) -> Iterator[Sample]:

@@ -148,7 +148,11 @@ def vector_norm(x: Array, ord: float = 2, dim: Dim = None, keepdim: bool = False
 
 
 def norm(x: Array, p: Any = "fro", dim: Dim = None, keepdim: bool = False) -> Array:
-    """The vector norm of the flattened dims; "fro" is p = 2."""
+    """The vector norm of the flattened dims; "fro" is p = 2, "nuc" the sum of a matrix's singular values."""
+    if p == "nuc":
+        first, second = (0, 1) if dim is None else np.atleast_1d(dim)
+        total = np.linalg.svd(np.moveaxis(x, (first, second), (-2, -1)), compute_uv=False).sum(-1)
+        return np.asarray(np.expand_dims(total, (first, second)) if keepdim else total)
     return vector_norm(x, 2 if p in ("fro", None) else p, dim, keepdim)
 
 
@@ -361,6 +365,11 @@ def _logic_and_norms() -> tuple[Row, ...]:
             for order in (float("inf"), float("-inf")):
                 yield Sample((draw.distinct(3, 5) + np.asarray(9, draw.dtype),), {key: order, "dim": 1})
             yield Sample((draw.mask(3, 5).astype(draw.dtype),), {key: 0, "dim": 1}, smooth=False)
+            yield Sample((draw(3, 5, away=(0.0,)),), {key: 0, "dim": 1})
+            if key == "p":
+                yield Sample((draw(3, 5),), {key: "fro", "dim": 1})
+                yield Sample((draw(3, 5),), {key: "nuc"})
+                yield Sample((draw(2, 3, 4),), {key: "nuc", "dim": (2, 0), "keepdim": True})
 
         return samples
 
@@ -407,7 +416,12 @@ def _logic_and_norms() -> tuple[Row, ...]:
             name="norm",
             reference=norm,
             samples=norm_samples("p", powers),
-            bad=(bad(IndexError, ones(2, 3), 2, 2, words=("2",)),),
+            bad=(
+                bad(IndexError, ones(2, 3), 2, 2, words=("2",)),
+                bad(ValueError, ones(2, 3), "max", words=("'nuc'",)),
+                bad(RuntimeError, ones(2, 3, 4), "nuc", words=("dim",)),
+                bad(IndexError, ones(2, 3), "nuc", (0, 2)),
+            ),
         ),
         Row(
             name="count_nonzero",

@@ -54,6 +54,17 @@ def scatter_reduce(
     return result
 
 
+def index_reduce(
+    x: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True
+) -> Array:
+    """Slices that an index sends to one slice, reduced."""
+    line = [1] * source.ndim
+    if source.ndim:
+        line[dim] = index.size
+    whole = np.broadcast_to(index.reshape(line), source.shape)
+    return scatter_reduce(x, dim, whole, source, reduce, include_self=include_self)
+
+
 def scatter(x: Array, dim: int, index: Array, src: Any, reduce: str | None = None) -> Array:
     """The last write stays; or added or multiplied."""
     combine = {None: lambda _, new: new, "add": np.add, "multiply": np.multiply}[reduce]
@@ -114,12 +125,31 @@ def _scatter_rows() -> tuple[Row, ...]:
                         )
                     yield Sample((first, dim, index, source, reduce), {"include_self": include_self})
 
+    def slices(draw: Draw) -> Iterator[Sample]:
+        for reduce in ("prod", "mean", "amax", "amin"):
+            for include_self in (True, False):
+                if reduce == "prod" and not draw.floating:
+                    continue
+                for shape, dim, places, source in (
+                    ((5,), 0, [3, 0, 3], (3,)),
+                    ((3, 4), 1, [2, 0, 2, 2, 1], (3, 5)),
+                    ((2, 3, 4), -2, [1], (2, 1, 4)),
+                    ((3, 4), 0, [], (0, 4)),
+                    ((), 0, [0], ()),
+                ):
+                    both = draw.distinct(int(np.prod(shape) + np.prod(source)))
+                    parts = np.split(both, [int(np.prod(shape))])
+                    index = np.asarray(places, dtype=np.int64)
+                    args = (parts[0].reshape(shape), dim, index, parts[1].reshape(source), reduce)
+                    yield Sample(args, {"include_self": include_self})
+
     index = np.zeros((2, 2), dtype=np.int64)
+    line = np.zeros(2, dtype=np.int64)
     wrong = (
         bad(RuntimeError, ones(2, 3), 0, ones(2, 2), ones(2, 2), words=("int64",)),
         bad(IndexError, ones(2, 3), 2, index, ones(2, 2)),
         bad(RuntimeError, ones(1, 2), 1, index, ones(2, 2)),
-        bad((IndexError, RuntimeError), ones(2, 3), 0, index + 9, ones(2, 2), words=("9",)),
+        bad(RuntimeError, ones(2, 3), 0, index + 9, ones(2, 2), words=("9",)),
         bad(RuntimeError, ones(2, 3), 0, index, ones(2, 2, dtype="float64")),
     )
     common: dict[str, Any] = {"dtypes": NUMBERS, "in_place": True, "ties": False, "native": True}
@@ -147,6 +177,22 @@ def _scatter_rows() -> tuple[Row, ...]:
             scale="largest",
             why="several roundings in the input's dtype",
             bad=(bad(RuntimeError, ones(2, 3), 0, index, ones(2, 2), "max"),),
+        ),
+        Row(
+            name="index_reduce",
+            reference=index_reduce,
+            samples=slices,
+            **{**common, "rtol": {"float32": 3e-6, "float64": 1e-13}},
+            scale="largest",
+            why="several roundings in the input's dtype",
+            bad=(
+                bad(RuntimeError, ones(2, 3), 0, line, ones(2, 3), "sum", words=("'prod'",)),
+                bad(RuntimeError, ones(2, 3), 0, ones(2), ones(2, 3), "mean", words=("int64",)),
+                bad(IndexError, ones(2, 3), 0, index, ones(2, 3), "mean", words=("1-d",)),
+                bad(RuntimeError, ones(2, 3), 0, line, ones(1, 3), "mean", words=("(1, 3)", "(2, 3)")),
+                bad(RuntimeError, ones(2, 3), 0, line, ones(2, 3, dtype="float64"), "mean"),
+                bad(RuntimeError, ones(2, 3), 0, line + 2, ones(2, 3), "mean", words=("2",)),
+            ),
         ),
     )
 

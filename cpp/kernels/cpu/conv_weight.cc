@@ -1,7 +1,9 @@
 // The gradient of a convolution's weights: every tap of every filter is the dot product of the filter's
 // gradient with the input as that tap sees it. The batch is cut into blocks by its shape; each block sums its
 // images into weights of its own, and the blocks are added up in their order.
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <type_traits>
 
@@ -24,10 +26,14 @@ constexpr std::int64_t kBlocks = 4;
 template <class T>
 class WeightRun {
  public:
-  explicit WeightRun(const ConvShape& shape)
+  // Sums by filter need no adding up of lanes, so they win where both ways fill them.
+  static bool prefers_filters(const ConvShape& shape) {
+    return lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0;
+  }
+
+  WeightRun(const ConvShape& shape, bool by_filters)
       : shape_(shape),
-        // Sums by filter need no adding up of lanes, so they win where both ways fill them.
-        by_filters_(lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0),
+        by_filters_(by_filters),
         plan_(shape, false, by_filters_ ? 1 : kW, kImageBytes / 2),
         grad_in_place_(!by_filters_ && shape.axis[2].out % kW == 0) {
     const std::int64_t units = shape.batch * plan_.bands(), bytes = sums() * kSize;
@@ -41,6 +47,9 @@ class WeightRun {
     const std::int64_t fit = std::clamp<std::int64_t>(kImageBytes / (image * kSize), 1, in_block);
     together_ = ceil_div(in_block, ceil_div(in_block, fit));
   }
+
+  // Whether lanes that do not count meet other elements of the input than their tap's, with gradient 0.
+  bool reads_beside() const { return !by_filters_ && !grad_in_place_; }
 
   std::size_t scratch(int threads) const {
     return bytes_of<Phase>(1) + 2 * (bytes_of<Spot>(spots()) + bytes_of<Pair>(spots())) +
@@ -276,6 +285,24 @@ ConvShape shape_of(const KernelCall& call) {
 
 bool is_empty(const KernelCall& call) { return call.in[0].numel() == 0 || call.in[1].numel() == 0; }
 
+template <class T>
+bool all_finite(const T* values, std::int64_t n) {
+  return std::all_of(values, values + n, [](T value) { return std::isfinite(value); });
+}
+
+// Where lanes beside a tap's own met inf or NaN, 0 times that has spoilt sums: then once more, by filters,
+// which reads nothing else.
+template <class T>
+void run_exactly(const Context& context, const KernelCall& call) {
+  const ConvShape shape = shape_of(call);
+  const T *grad = call.in[0].as<const T>(), *in = call.in[1].as<const T>();
+  T* const out = call.out[0].as<T>();
+  WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
+  usual.run(context, grad, in, out);
+  if (usual.reads_beside() && !all_finite(out, call.out[0].numel()))
+    WeightRun<T>(shape, true).run(context, grad, in, out);
+}
+
 void run_weight(const Context& context, const KernelCall& call) {
   const View& out = call.out[0];
   if (out.numel() == 0) return;
@@ -283,17 +310,23 @@ void run_weight(const Context& context, const KernelCall& call) {
     if (is_empty(call))
       std::fill_n(out.as<T>(), out.numel(), T(0));
     else
-      WeightRun<T>(shape_of(call))
-          .run(context, call.in[0].as<const T>(), call.in[1].as<const T>(), out.as<T>());
+      run_exactly<T>(context, call);
   };
   out.dtype == Dtype::kFloat32 ? run(float{}) : run(double{});
+}
+
+template <class T>
+std::size_t scratch_of(const ConvShape& shape, int threads) {
+  const WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
+  const std::size_t again = usual.reads_beside() ? WeightRun<T>(shape, true).scratch(threads) : 0;
+  return std::max(usual.scratch(threads), again);
 }
 
 std::size_t weight_scratch(const KernelCall& call, int threads) {
   if (call.out[0].numel() == 0 || is_empty(call)) return 0;
   const ConvShape shape = shape_of(call);
-  return call.out[0].dtype == Dtype::kFloat32 ? WeightRun<float>(shape).scratch(threads)
-                                              : WeightRun<double>(shape).scratch(threads);
+  return call.out[0].dtype == Dtype::kFloat32 ? scratch_of<float>(shape, threads)
+                                              : scratch_of<double>(shape, threads);
 }
 
 constexpr std::array<Kernel, 1> kKernels = {{{"convolution_weight", run_weight, weight_scratch}}};

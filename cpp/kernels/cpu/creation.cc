@@ -95,8 +95,12 @@ void run_uniform(const Context&, const KernelCall& call) {
 
 void run_normal(const Context& context, const KernelCall& call) {
   visit_floating(call.out[0], [&](auto* out) {
-    fill_normal(context, state_of(call.attrs[4]), out, call.out[0].numel(), call.attrs[1].number(),
-                call.attrs[2].number());
+    MersenneState& state = state_of(call.attrs[5]);
+    const double mean = call.attrs[1].number(), std = call.attrs[2].number();
+    if (call.attrs[4].flag())
+      fill_normal_pairwise(state, out, call.out[0].numel(), mean, std);
+    else
+      fill_normal(context, state, out, call.out[0].numel(), mean, std, is_narrow(call.attrs[3].dtype()));
   });
 }
 

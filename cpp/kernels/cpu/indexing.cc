@@ -117,26 +117,13 @@ void run_scatter_onto(const Context& context, const KernelCall& call) {
   });
 }
 
-// Calls visit(index pointer, stride) with the indices as int64 or int32.
-template <class F>
-void visit_index(const View& index, F&& visit) {
-  const std::int64_t stride = index.ndim == 0 ? 0 : index.strides[0];
-  if (index.dtype == Dtype::kInt64)
-    visit(index.as<const std::int64_t>(), stride);
-  else
-    visit(index.as<const std::int32_t>(), stride);
-}
-
-bool valid_1d(const KernelCall& call, const View& index, std::int64_t limit) {
-  return index.dtype == Dtype::kInt64 ? indices_are_valid<std::int64_t>(call, index, limit, "index")
-                                      : indices_are_valid<std::int32_t>(call, index, limit, "index");
-}
+std::int64_t stride_of(const View& index) { return index.ndim == 0 ? 0 : index.strides[0]; }
 
 void run_index_select(const Context& context, const KernelCall& call) {
   const View &input = call.in[0], &index = call.in[1], &out = call.out[0];
   const int dim = place_of(call.attrs[0].integer(), std::max(input.ndim, 1));
   const std::int64_t picks = index.numel();
-  if (!valid_1d(call, index, size_at(input, dim)) || out.numel() == 0) return;
+  if (!indices_are_valid<std::int64_t>(call, index, size_at(input, dim), "index") || out.numel() == 0) return;
   const std::int64_t item = static_cast<std::int64_t>(size_of(out.dtype));
   // A walk over the dimensions after `dim` (one picked slice) inside one over those before it.
   Joint slice(out.sizes + std::min(dim + 1, out.ndim), std::max(out.ndim - dim - 1, 0));
@@ -158,32 +145,31 @@ void run_index_select(const Context& context, const KernelCall& call) {
   const std::int64_t to_step = size_at(out, dim) > 1 ? out.strides[dim] : 0;
   const std::int64_t from_step = input.ndim > 0 ? input.strides[dim] : 0;
   const std::int64_t slice_size = slice.numel(), row = slice.row();
-  visit_index(index, [&](const auto* at, std::int64_t stride) {
-    over_ranges(
-        context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
-          Cursor place(outer, begin / picks);
-          std::int64_t k = begin % picks;
-          for (; begin < end; ++begin) {
-            std::byte* to = bytes_of(out) + (place.offset[0] + k * to_step) * item;
-            const std::byte* from = bytes_of(input) + (place.offset[1] + at[k * stride] * from_step) * item;
-            if (row == slice_size) {
-              copy_row(static_cast<std::size_t>(item), to, slice.row_stride(0), from, slice.row_stride(1),
-                       row);
-            } else {
-              Cursor cursor(slice, 0);
-              for (std::int64_t done = 0; done < slice_size; done += row) {
-                copy_row(static_cast<std::size_t>(item), to + cursor.offset[0] * item, slice.row_stride(0),
-                         from + cursor.offset[1] * item, slice.row_stride(1), row);
-                cursor.advance(row);
-              }
-            }
-            if (++k == picks) {
-              k = 0;
-              place.advance(1);
+  const auto* at = index.as<const std::int64_t>();
+  const std::int64_t stride = stride_of(index);
+  over_ranges(
+      context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
+        Cursor place(outer, begin / picks);
+        std::int64_t k = begin % picks;
+        for (; begin < end; ++begin) {
+          std::byte* to = bytes_of(out) + (place.offset[0] + k * to_step) * item;
+          const std::byte* from = bytes_of(input) + (place.offset[1] + at[k * stride] * from_step) * item;
+          if (row == slice_size) {
+            copy_row(static_cast<std::size_t>(item), to, slice.row_stride(0), from, slice.row_stride(1), row);
+          } else {
+            Cursor cursor(slice, 0);
+            for (std::int64_t done = 0; done < slice_size; done += row) {
+              copy_row(static_cast<std::size_t>(item), to + cursor.offset[0] * item, slice.row_stride(0),
+                       from + cursor.offset[1] * item, slice.row_stride(1), row);
+              cursor.advance(row);
             }
           }
-        });
-  });
+          if (++k == picks) {
+            k = 0;
+            place.advance(1);
+          }
+        }
+      });
 }
 
 // source is row-major. Threads share the columns inside of `dim` and the dimensions before it, never the
@@ -194,28 +180,28 @@ void run_index_select_backward(const Context& context, const KernelCall& call) {
   clear(context, out);
   const std::int64_t picks = index.numel();
   const Along a(out, call.attrs[1].integer());
-  if (!valid_1d(call, index, a.n) || source.numel() == 0) return;
+  if (!indices_are_valid<std::int64_t>(call, index, a.n, "index") || source.numel() == 0) return;
   const std::int64_t panels = divide_up(a.inner, kPanel);
   visit_dtype(out.dtype, [&]<class T>(T) {
-    visit_index(index, [&](const auto* at, std::int64_t stride) {
-      const std::int64_t grain = grain_of(picks * std::min(a.inner, kPanel));
-      over_ranges(context, a.outer * panels, grain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t unit = begin; unit < end; ++unit) {
-          const std::int64_t outer = unit / panels, column = unit % panels * kPanel;
-          const std::int64_t width = std::min(kPanel, a.inner - column);
-          const T* from = source.as<const T>() + outer * picks * a.inner + column;
-          T* to = out.as<T>() + outer * a.n * a.inner + column;
-          for (std::int64_t k = 0; k < picks; ++k, from += a.inner) {
-            T* row = to + at[k * stride] * a.inner;
-            for (std::int64_t c = 0; c < width; ++c) {
-              if constexpr (std::is_floating_point_v<T>)
-                row[c] += from[c];
-              else
-                row[c] = (Lane<T>(row[c]) + Lane<T>(from[c])).value;
-            }
+    const auto* at = index.as<const std::int64_t>();
+    const std::int64_t stride = stride_of(index);
+    const std::int64_t grain = grain_of(picks * std::min(a.inner, kPanel));
+    over_ranges(context, a.outer * panels, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t unit = begin; unit < end; ++unit) {
+        const std::int64_t outer = unit / panels, column = unit % panels * kPanel;
+        const std::int64_t width = std::min(kPanel, a.inner - column);
+        const T* from = source.as<const T>() + outer * picks * a.inner + column;
+        T* to = out.as<T>() + outer * a.n * a.inner + column;
+        for (std::int64_t k = 0; k < picks; ++k, from += a.inner) {
+          T* row = to + at[k * stride] * a.inner;
+          for (std::int64_t c = 0; c < width; ++c) {
+            if constexpr (std::is_floating_point_v<T>)
+              row[c] += from[c];
+            else
+              row[c] = (Lane<T>(row[c]) + Lane<T>(from[c])).value;
           }
         }
-      });
+      }
     });
   });
 }

@@ -190,7 +190,7 @@ void fill_normal_pairwise(MersenneState& state, T* out, std::int64_t n, double m
 
 template <class T>
 void fill_normal(const Context& context, MersenneState& state, T* out, std::int64_t n, double mean,
-                 double std) {
+                 double std, bool narrow) {
   if (n < kNormalBlock) return fill_normal_pairwise(state, out, n, mean, std);
   const T center = static_cast<T>(mean), scale = static_cast<T>(std);
   // Stripes keep the uniforms in the cache until they are transformed; chunks of a stripe run in parallel.
@@ -205,9 +205,8 @@ void fill_normal(const Context& context, MersenneState& state, T* out, std::int6
     });
   }
   if (whole == n) return;
-  // The stream has a uniform for each element before the last block is drawn anew.
   T skipped[kNormalBlock];
-  fill_uniform(state, skipped, n - whole, 0.0, 1.0);
+  if (!narrow) fill_uniform(state, skipped, n - whole, 0.0, 1.0);
   T* last = out + n - kNormalBlock;
   fill_uniform(state, last, kNormalBlock, 0.0, 1.0);
   normals_from_uniforms(last, kNormalBlock, center, scale);
@@ -370,7 +369,7 @@ void multinomial_without_replacement(MersenneState& state, std::int64_t* out, st
 
 #define UNSPOOL_FLOATING_FILLS(T)                                                                          \
   template void fill_uniform(MersenneState&, T*, std::int64_t, double, double);                            \
-  template void fill_normal(const Context&, MersenneState&, T*, std::int64_t, double, double);             \
+  template void fill_normal(const Context&, MersenneState&, T*, std::int64_t, double, double, bool);       \
   template void fill_normal_pairwise(MersenneState&, T*, std::int64_t, double, double);                    \
   template void fill_exponential(MersenneState&, T*, std::int64_t, double);                                \
   template void fill_cauchy(MersenneState&, T*, std::int64_t, double, double);                             \

@@ -21,10 +21,12 @@ void fill_uniform(MersenneState& state, T* out, std::int64_t n, double from, dou
 
 // T = float, double. Below 16 elements the same as fill_normal_pairwise. From 16 on, Box-Muller over blocks
 // of 16 uniforms of type T (8 radii, then 8 angles); when n is not a multiple of 16, the last 16 elements are
-// drawn anew. Standard normals in float lie within 3 ULP of PyTorch's (2^24 of them, 88 % equal).
+// drawn anew; unless these are to be rounded to a narrow dtype, the stream has a uniform for each of the
+// elements after the last block before that. Standard normals in float lie within 3 ULP of PyTorch's (2^24 of
+// them, 88 % equal).
 template <class T>
 void fill_normal(const Context& context, MersenneState& state, T* out, std::int64_t n, double mean,
-                 double std);
+                 double std, bool narrow = false);
 
 // T = float, double. One by one in double, two for two uniforms; the odd one waits in the state. PyTorch
 // draws in this way for fewer than 16 elements and for views whose memory has gaps or is permuted.

@@ -400,10 +400,10 @@ def hardswish_(input: Tensor) -> Tensor:
     """Piecewise quadratic swish (Howard et al. 2019)."""
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """The input held in an interval."""
+    """The input held in an interval, whose limits are cut to integers for integers."""
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """The input held in an interval."""
+    """The input held in an interval, whose limits are cut to integers for integers."""
 
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"

@@ -693,9 +693,10 @@ def normal_of(
     mean: float,
     std: float,
     dtype: _DtypeLike | None = None,
+    pairwise: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Independent normal numbers."""
+    """Independent normal numbers, drawn in pairs or in blocks."""
 
 def pad_with_itself(input: Tensor, pad: SupportsIndex | Sequence[SupportsIndex], mode: str) -> Tensor:
     """Continues a tensor beyond its edges by its own elements: mode is 'reflect', 'replicate' or 'circular'."""

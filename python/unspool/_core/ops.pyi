@@ -623,6 +623,9 @@ def feature_alpha_dropout(
 def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zeroes whole channels of (N, C, ...) with probability p and scales the others, when training."""
 
+def fill(input: Tensor, value: Tensor | float) -> Tensor:
+    """A tensor like input with one value (a number or a 0-d tensor) everywhere."""
+
 def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
     """Joins a range of dimensions into one."""
 
@@ -671,7 +674,7 @@ def frac_(input: Tensor) -> Tensor:
     """The fraction, with the input's sign."""
 
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
-    """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64."""
+    """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64 or int32."""
 
 def gcd(input: Tensor, other: Tensor | float) -> Tensor:
     """Greatest common divisor; gcd(0, 0) is 0."""
@@ -740,6 +743,28 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 
 def index_put_(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
     """Replaces, or with accumulate increases, the elements that index tensors and masks name, one for each of the first dimensions. Without accumulate the last of several values for one place stays."""
+
+def index_reduce(
+    input: Tensor,
+    dim: SupportsIndex,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Tensor:
+    """Reduces the slices of source that a 1-d index sends to one slice, and what the input has there unless include_self is False. reduce is 'prod', 'mean', 'amax' or 'amin'."""
+
+def index_reduce_(
+    input: Tensor,
+    dim: SupportsIndex,
+    index: Tensor,
+    source: Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
+) -> Tensor:
+    """Reduces the slices of source that a 1-d index sends to one slice, and what the input has there unless include_self is False. reduce is 'prod', 'mean', 'amax' or 'amin'."""
 
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
     """Copies the slices that a 1-d integer index names along a dimension."""
@@ -1113,7 +1138,7 @@ def norm(
     keepdim: bool = False,
     dtype: _DtypeLike | None = None,
 ) -> Tensor:
-    """The Frobenius norm, p='fro'. For 'nuc' use linalg.matrix_norm."""
+    """The norm named by p: 'fro' (Frobenius), or 'nuc' (the sum of a matrix's singular values)."""
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Outer product of two vectors."""
@@ -1369,10 +1394,10 @@ def sqrt_(input: Tensor) -> Tensor:
     """Square root."""
 
 def square(input: Tensor) -> Tensor:
-    """Square."""
+    """Square; of bool in int64."""
 
 def square_(input: Tensor) -> Tensor:
-    """Square."""
+    """Square; of bool in int64."""
 
 def squeeze(input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None) -> Tensor:
     """A view without the named dimensions of size 1 (all of them by default)."""

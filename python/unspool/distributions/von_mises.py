@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import unspool
+from unspool._bessel import i0e, i1e
 from unspool._core import Tensor
 from unspool.distributions import constraints
 from unspool.distributions.distribution import Distribution
@@ -15,38 +16,10 @@ from unspool.distributions.utils import broadcast_all, numpy_generator
 
 __all__ = ["VonMises"]
 
-# ln I0 and ln I1 in powers of (x / 3.75)^2, and of 3.75 / x above (Abramowitz and Stegun 1964, 9.8.1 to
-# 9.8.4).
-_SMALL = (1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.360768e-1, 0.45813e-2)
-_LARGE = (
-    0.39894228, 0.1328592e-1, 0.225319e-2, -0.157565e-2, 0.916281e-2, -0.2057706e-1, 0.2635537e-1,
-    -0.1647633e-1,
-    0.392377e-2,
-)  # fmt: skip
-_SMALL1 = (0.5, 0.87890594, 0.51498869, 0.15084934, 0.2658733e-1, 0.301532e-2, 0.32411e-3)
-_LARGE1 = (
-    0.39894228, -0.3988024e-1, -0.362018e-2, 0.163801e-2, -0.1031555e-1, 0.2282967e-1, -0.2895312e-1,
-    0.1787654e-1, -0.420059e-2,
-)  # fmt: skip
-
-
-def _polynomial(y: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    result = unspool.full_like(y, coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        result = c + y * result
-    return result
-
 
 def _log_bessel(x: Tensor, order: int = 0) -> Tensor:
-    """The logarithm of the modified Bessel function of order 0 or 1, to 2e-7."""
-    near, far = ((_SMALL, _LARGE), (_SMALL1, _LARGE1))[order]
-    below = x.clamp(max=3.75)
-    small = _polynomial((below / 3.75).square(), near).log()
-    if order == 1:
-        small = small + below.abs().log()
-    above = x.clamp(min=3.75)
-    large = above - 0.5 * above.log() + _polynomial(3.75 / above, far).log()
-    return unspool.where(x < 3.75, small, large)
+    """The logarithm of the modified Bessel function of order 0 or 1."""
+    return x + (i1e(x) if order else i0e(x)).log()
 
 
 class VonMises(Distribution):

@@ -88,14 +88,16 @@ def rrelu(
     Outside of training a is the middle of the range.
 
     Raises:
-        ValueError: ``lower`` exceeds ``upper``.
+        RuntimeError: ``lower`` exceeds ``upper``.
     """
     if lower > upper:
-        raise ValueError(f"rrelu: lower ({lower}) must not exceed upper ({upper})")
+        raise RuntimeError(f"rrelu: lower ({lower}) must not exceed upper ({upper})")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = unspool.empty_like(input).uniform_(lower, upper)
-    result = unspool.where(input > 0, input, slope * input)
+    # A number is drawn for each element that has a slope, and in float64, as PyTorch does.
+    is_low = input.detach() <= 0
+    slopes = unspool.empty(int(is_low.sum()), dtype=unspool.float64).uniform_(lower, upper).to(input.dtype)
+    result = input * unspool.ones_like(input).masked_scatter(is_low, slopes)
     return input.copy_(result) if inplace else result
 
 

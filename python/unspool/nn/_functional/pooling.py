@@ -21,6 +21,11 @@ Ints = int | Sequence[int]
 def _sized(name: str, input: Tensor, output_size: Any, ndim: int) -> Any:
     """``output_size`` with every None replaced by the input's own size."""
     require_tensors(name, input=input)
+    if isinstance(output_size, Sequence) and input.ndim <= len(output_size):
+        raise ValueError(
+            f"{name}: input must have at least {len(output_size) + 1} dimensions for output_size"
+            f" {tuple(output_size)}, got {tuple(input.shape)}"
+        )
     if output_size is None or isinstance(output_size, int) or None not in output_size:
         return output_size
     if len(output_size) != ndim or input.ndim < ndim:

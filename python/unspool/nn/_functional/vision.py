@@ -101,9 +101,30 @@ def interpolate(
         return _core.hidden.resample_nearest(input, sizes, mode == "nearest-exact", *padded)
     kernel = "cubic" if mode == "bicubic" else "linear"
     if input.dtype == unspool.uint8:
-        wide = _core.hidden.resample(input.float(), sizes, kernel, bool(align_corners), antialias, *padded)
-        return wide.round().clamp(0, 255).to(unspool.uint8)
+        for dim in range(input.ndim - 1, 1, -1):
+            input = _resized_bytes(
+                input, dim, sizes[dim - 2], steps[dim - 2], kernel, bool(align_corners), antialias
+            )
+        return input
     return _core.hidden.resample(input, sizes, kernel, bool(align_corners), antialias, *padded)
+
+
+def _resized_bytes(
+    image: Tensor, dim: int, size: int, step: float, kernel: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """One dimension of a uint8 image: weights in fixed point (16 bits with sign), and rounded at once."""
+    n = image.shape[dim]
+    if n == size:
+        return image
+    unit = unspool.eye(n, dtype=unspool.float64).unsqueeze(0)
+    weights = _core.hidden.resample(unit, [size], kernel, align_corners, antialias, 0.0, 0.0, step)[0]
+    largest, bits = float(weights.max()), 0
+    while bits < 22 and int(largest * 2 ** (bits + 1) + 0.5) < 2**15:
+        bits += 1
+    whole = unspool.trunc(weights * 2**bits + unspool.where(weights < 0, -0.5, 0.5)).long()
+    sums = unspool.matmul(image.transpose(dim, -1).long(), whole)
+    rounded = unspool.bitwise_right_shift(sums + 2 ** (bits - 1), bits).clamp(0, 255)
+    return rounded.to(unspool.uint8).transpose(dim, -1).contiguous()
 
 
 def upsample(
@@ -138,6 +159,14 @@ def upsample_bilinear(
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
+def _warn_of_corners(name: str) -> None:
+    warnings.warn(
+        f"{name}: align_corners was left out and counts as False (as in PyTorch since 1.3, where it was True"
+        " before); pass align_corners to say which is meant",
+        stacklevel=3,
+    )
+
+
 def grid_sample(
     input: Tensor,
     grid: Tensor,
@@ -169,7 +198,10 @@ def grid_sample(
             f"grid_sample: padding_mode must be 'zeros', 'border' or 'reflection', got {padding_mode!r}"
         )
     orders = [0] * max(input.ndim - 2, 1)
-    return _core.hidden.grid_sample_at(input, grid, mode, padding_mode, bool(align_corners), orders)
+    sampled = _core.hidden.grid_sample_at(input, grid, mode, padding_mode, bool(align_corners), orders)
+    if align_corners is None:
+        _warn_of_corners("grid_sample")
+    return sampled
 
 
 def _centers(n: int, align_corners: bool, like: Tensor) -> Tensor:
@@ -212,6 +244,8 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise RuntimeError(
             f"affine_grid: theta {tuple(theta.shape)} does not fit the batch of size {tuple(size)}"
         )
+    if align_corners is None:
+        _warn_of_corners("affine_grid")
     lines = [_centers(int(n), bool(align_corners), theta) for n in size[2:]]
     axes = list(unspool.meshgrid(*lines, indexing="ij"))[::-1]
     base = unspool.stack([*axes, unspool.ones_like(axes[0])], -1).reshape(1, -1, ndim + 1)
