@@ -27,8 +27,9 @@ def logspace(
     kind = dtype or (_core.get_default_dtype() if out is None else out.dtype)
     if out is not None and kind != out.dtype:
         raise RuntimeError(f"logspace: dtype is {kind} but out is {out.dtype}")
-    ends = (start, end) if kind.is_floating_point else (math.trunc(float(start)), math.trunc(float(end)))
-    exponents = _core.linspace(*ends, steps, dtype=_core.float64, **options)
+    if not kind.is_floating_point:
+        start, end = math.trunc(float(start)), math.trunc(float(end))
+    exponents = _core.linspace(start, end, steps, dtype=_core.float64, **options)
     result = ops.pow(float(base), exponents).to(kind)
     if out is not None:
         return _core.full(result.shape, 0, out=out).copy_(result)
