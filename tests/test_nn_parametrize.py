@@ -210,3 +210,59 @@ def test_recurrent_layers_read_a_normalized_weight() -> None:
     np.testing.assert_allclose(layer(x)[0].detach().numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6)
     layer(x)[0].sum().backward()
     assert layer.parametrizations.weight_hh_l0.original1.grad is not None
+
+
+@pytest.mark.parametrize("use_trivialization", [True, False])
+@pytest.mark.parametrize("orthogonal_map", [None, "matrix_exp", "cayley", "householder"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5), (1, 1), (2, 5, 3)])
+def test_orthogonal_weights_have_orthonormal_columns_or_rows(
+    shape: tuple[int, ...], orthogonal_map: str | None, use_trivialization: bool
+) -> None:
+    module = nn.Module()
+    module.weight = nn.Parameter(us.randn(*shape, dtype=us.float64))
+    parametrizations.orthogonal(module, "weight", orthogonal_map, use_trivialization=use_trivialization)
+    for _ in range(2):
+        weight: Any = module.weight
+        columns = weight if shape[-2] >= shape[-1] else weight.mT
+        product = columns.mT @ columns
+        assert us.allclose(
+            product, us.eye(min(shape[-2:]), dtype=us.float64).expand(product.shape), atol=1e-12
+        )
+        original: Any = module.parametrizations.weight.original
+        us.autograd.grad((weight * us.randn(*shape, dtype=us.float64)).sum(), original)
+        with us.no_grad():
+            original.add_(us.randn(*shape, dtype=us.float64).tril(-1), alpha=0.3)
+
+
+def test_orthogonal_keeps_orthonormal_weights_and_takes_assignments() -> None:
+    for shape in ((4, 4), (5, 3), (3, 5)):
+        layer = nn.Linear(shape[1], shape[0])
+        nn.init.orthogonal_(layer.weight)
+        before = layer.weight.detach().clone()
+        parametrizations.orthogonal(layer)
+        assert us.allclose(layer.weight, before, atol=1e-6)
+        assert "parametrizations.weight.0.base" in layer.state_dict()
+        other = nn.init.orthogonal_(us.empty(*shape))
+        layer.weight = other
+        assert us.allclose(layer.weight, other, atol=1e-6)
+
+
+def test_orthogonal_starts_from_q_with_a_positive_diagonal_of_r() -> None:
+    matrix = us.tensor([[0.0, 1.0], [-2.0, 0.0]])
+    layer = nn.Linear(2, 2)
+    layer.weight.data = matrix.clone()
+    parametrizations.orthogonal(layer)
+    assert us.allclose(layer.weight, us.tensor([[0.0, 1.0], [-1.0, 0.0]]), atol=1e-6)
+
+
+def test_orthogonal_refuses_what_it_cannot_do() -> None:
+    for make, words in (
+        (lambda: parametrizations.orthogonal(nn.LayerNorm(3)), "1 dimensions"),
+        (lambda: parametrizations.orthogonal(nn.Linear(3, 3), "w"), "'w'"),
+        (lambda: parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="qr"), "'qr'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make()
+    layer = parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="cayley", use_trivialization=False)
+    with pytest.raises(NotImplementedError, match="use_trivialization"):
+        layer.weight = us.eye(3)

@@ -444,3 +444,50 @@ def test_pad_sequence_pads_on_either_side() -> None:
     assert pad_sequence(sequences, True, 7.0).tolist() == [[1, 7, 7], [1, 1, 1]]
     assert pad_sequence(sequences, True, 7.0, "left").tolist() == [[7, 7, 1], [1, 1, 1]]
     assert pad_sequence(sequences).shape == (3, 2)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("name", "kind"), [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn_tanh", nn.RNN)])
+def test_recurrent_functions_take_flat_weights(name: str, kind: Any, bias: bool, bidirectional: bool) -> None:
+    module = kind(3, 4, 2, bias=bias, bidirectional=bidirectional)
+    rows = [getattr(module, each) for each in module._flat_weights_names]
+    h = us.randn(4 if bidirectional else 2, 2, 4)
+    hx = (h, h * 2) if name == "lstm" else h
+    x = us.randn(5, 2, 3)
+    tail = (rows, bias, 2, 0.0, False, bidirectional)
+    output, *finals = getattr(us, name)(x, hx, *tail, False)
+    wanted, states = module(x, hx)
+    assert us.equal(output, wanted)
+    for own, other in zip(finals, states if name == "lstm" else [states], strict=True):
+        assert us.equal(own, other)
+    swapped = getattr(us, name)(x.transpose(0, 1), hx, *tail, batch_first=True)[0]
+    assert us.equal(swapped.transpose(0, 1), wanted)
+    packed = pack_padded_sequence(x, [5, 3])
+    data, _ = getattr(us, name)(packed.data, packed.batch_sizes, hx, *tail)[:2]
+    assert us.equal(data, module(packed, hx)[0].data)
+
+
+def test_recurrent_functions_know_projections_and_count_their_weights() -> None:
+    module = nn.LSTM(3, 4, proj_size=2)
+    rows = [getattr(module, each) for each in module._flat_weights_names]
+    x, hx = us.randn(5, 2, 3), (us.randn(1, 2, 2), us.randn(1, 2, 4))
+    assert us.equal(us.lstm(x, hx, rows, True, 1, 0.0, False, False, False)[0], module(x, hx)[0])
+    with pytest.raises(RuntimeError, match="params"):
+        us.gru(x, hx[0], rows[:3], True, 1, 0.0, False, False, False)
+    with pytest.raises(TypeError, match="bidirectional"):
+        us.gru(x, hx[0], rows[:4], True, 1, 0.0, False)
+
+
+def test_single_steps_as_functions() -> None:
+    x, h = us.randn(2, 3), us.randn(2, 4)
+    for name, cell in (
+        ("gru_cell", nn.GRUCell(3, 4)),
+        ("rnn_tanh_cell", nn.RNNCell(3, 4)),
+        ("rnn_relu_cell", nn.RNNCell(3, 4, nonlinearity="relu")),
+    ):
+        rows = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+        assert us.equal(getattr(us, name)(x, h, *rows), cell(x, h))
+    cell = nn.LSTMCell(3, 4)
+    both = us.lstm_cell(x, (h, h), cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+    assert all(us.equal(a, b) for a, b in zip(both, cell(x, (h, h)), strict=True))

@@ -146,6 +146,9 @@ from unspool.serialization import load, save  # noqa: E402
 
 _attach_linear_algebra()
 
+from unspool.nn._functional import recurrent as _recurrent  # noqa: E402
+from unspool.nn._functional.recurrent import *  # noqa: E402, F403
+
 if TYPE_CHECKING:
     from unspool import (
         accelerator,
@@ -380,6 +383,7 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+__all__ += _recurrent.__all__
 __all__ += _kind_names
 __all__ += (
     _aliases.__all__ + _creating.__all__ + _mathematics.__all__ + _rearranging.__all__ + _statistics.__all__

@@ -16,6 +16,7 @@ from unspool.distributions.binomial import Binomial
 from unspool.distributions.categorical import Categorical
 from unspool.distributions.cauchy import Cauchy
 from unspool.distributions.chi2 import Chi2
+from unspool.distributions.constraint_registry import biject_to, transform_to
 from unspool.distributions.continuous_bernoulli import ContinuousBernoulli
 from unspool.distributions.dirichlet import Dirichlet
 from unspool.distributions.distribution import Distribution
@@ -31,6 +32,7 @@ from unspool.distributions.inverse_gamma import InverseGamma
 from unspool.distributions.kl import kl_divergence, register_kl
 from unspool.distributions.kumaraswamy import Kumaraswamy
 from unspool.distributions.laplace import Laplace
+from unspool.distributions.lkj_cholesky import LKJCholesky
 from unspool.distributions.log_normal import LogNormal
 from unspool.distributions.logistic_normal import LogisticNormal
 from unspool.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
@@ -51,6 +53,7 @@ from unspool.distributions.transforms import __all__ as _transforms
 from unspool.distributions.uniform import Uniform
 from unspool.distributions.von_mises import VonMises
 from unspool.distributions.weibull import Weibull
+from unspool.distributions.wishart import Wishart
 
 __all__ = [
     "Bernoulli",
@@ -72,6 +75,7 @@ __all__ = [
     "Independent",
     "InverseGamma",
     "Kumaraswamy",
+    "LKJCholesky",
     "Laplace",
     "LogNormal",
     "LogisticNormal",
@@ -92,9 +96,12 @@ __all__ = [
     "Uniform",
     "VonMises",
     "Weibull",
+    "Wishart",
+    "biject_to",
     "constraints",
     "kl_divergence",
     "register_kl",
+    "transform_to",
     "transforms",
 ]
 __all__ += _transforms

@@ -9,17 +9,16 @@ import warnings
 from typing import Any
 
 import unspool
-from unspool import _core
 from unspool._core import Tensor
 from unspool.nn import functional as F
 from unspool.nn import init
+from unspool.nn._functional.recurrent import run_layers
 from unspool.nn.modules.module import Module
 from unspool.nn.parameter import Parameter
 from unspool.nn.utils.rnn import PackedSequence
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 
-_hidden = _core.hidden
 _CELLS = {"LSTM": ("lstm", 4), "GRU": ("gru", 3), "RNN_TANH": ("tanh", 1), "RNN_RELU": ("relu", 1)}
 
 
@@ -215,39 +214,23 @@ class RNNBase(Module):
         self, input: Tensor, states: list[Tensor] | None, steps: int, batch: int, sizes: list[int] | None
     ) -> tuple[Tensor, list[Tensor]]:
         """All layers: input (L, N, I) or packed rows; states (layers * directions, N, ...)."""
-        mode = _CELLS[self.mode][0]
-        finals: tuple[list[Tensor], list[Tensor]] = ([], [])
-        directions = ("", "_reverse") if self.bidirectional else ("",)
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction, suffix in enumerate(directions):
-                place = layer * len(directions) + direction
-                hidden = states[0][place] if states else None
-                cell = states[1][place] if states and mode == "lstm" else None
-                w_ih, w_hh, b_ih, b_hh, w_hr = self._weights(f"_l{layer}{suffix}")
-                output, last, last_cell, _ = _hidden.recurrent(
-                    input,
-                    hidden,
-                    cell,
-                    w_ih,
-                    w_hh,
-                    b_ih,
-                    b_hh,
-                    w_hr,
-                    mode,
-                    direction == 1,
-                    steps,
-                    batch,
-                    sizes,
-                )
-                outputs.append(output)
-                finals[0].append(last)
-                finals[1].append(last_cell)
-            input = outputs[0] if len(outputs) == 1 else unspool.cat(outputs, -1)
-            if self.dropout and layer + 1 < self.num_layers:
-                input = F.dropout(input, self.dropout, self.training)
-        used = finals if mode == "lstm" else finals[:1]
-        return input, [f[0].unsqueeze(0) if len(f) == 1 else unspool.stack(f) for f in used]
+        suffixes = ("", "_reverse")
+
+        def drop(outputs: Tensor) -> Tensor:
+            return F.dropout(outputs, self.dropout, self.training)
+
+        return run_layers(
+            _CELLS[self.mode][0],
+            input,
+            states,
+            lambda layer, direction: self._weights(f"_l{layer}{suffixes[direction]}"),
+            self.num_layers,
+            2 if self.bidirectional else 1,
+            drop if self.dropout else None,
+            steps,
+            batch,
+            sizes,
+        )
 
     def _packed(
         self, input: PackedSequence, given: list[Tensor] | None

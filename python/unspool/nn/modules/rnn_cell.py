@@ -8,15 +8,13 @@ import math
 from typing import Any
 
 import unspool
-from unspool import _core
 from unspool._core import Tensor
 from unspool.nn import init
+from unspool.nn._functional.recurrent import step
 from unspool.nn.modules.module import Module
 from unspool.nn.parameter import Parameter
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
-
-_hidden = _core.hidden
 
 
 class RNNCellBase(Module):
@@ -104,18 +102,7 @@ class RNNCellBase(Module):
     ) -> tuple[Tensor, Tensor]:
         """The new hidden and cell state."""
         self._check(input, [state for state in (hidden, cell) if state is not None])
-        single = input.ndim == 1
-        if single:
-            input = input.unsqueeze(0)
-            hidden = None if hidden is None else hidden.unsqueeze(0)
-            cell = None if cell is None else cell.unsqueeze(0)
-        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None)
-        output, _, last_cell, _ = _hidden.recurrent(
-            input, hidden, cell, *weights, mode, False, 1, input.shape[0]
-        )
-        if not single:
-            return output, last_cell
-        return output.squeeze(0), last_cell.squeeze(0) if mode == "lstm" else last_cell
+        return step(mode, input, hidden, cell, (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh))
 
 
 class RNNCell(RNNCellBase):

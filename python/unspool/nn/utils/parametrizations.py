@@ -7,6 +7,7 @@ from unspool._core import Tensor
 from unspool.nn import functional as F
 from unspool.nn.modules.module import Module
 from unspool.nn.utils import parametrize
+from unspool.nn.utils._orthogonal import orthogonal
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
@@ -127,22 +128,3 @@ def spectral_norm(
         dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
     parametrize.register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
     return module
-
-
-def orthogonal(
-    module: Module,
-    name: str = "weight",
-    orthogonal_map: str | None = None,
-    *,
-    use_trivialization: bool = True,
-) -> Module:
-    """Named error: orthogonal parametrizations are not built.
-
-    Raises:
-        NotImplementedError: always.
-    """
-    del module, name, orthogonal_map, use_trivialization
-    raise NotImplementedError(
-        "torch.nn.utils.parametrizations.orthogonal is not built; start from nn.init.orthogonal_ and add the "
-        "penalty |WᵀW - 1|² to the loss"
-    )

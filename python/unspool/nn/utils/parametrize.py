@@ -141,10 +141,13 @@ def _inverted(modules: Sequence[Module], original: Tensor) -> Tensor | Sequence[
     """What ``original`` is computed from, by the right inverses that there are."""
     value: Any = original
     with unspool.no_grad():
-        for module in reversed(modules):
-            if hasattr(module, "right_inverse"):
-                value = module.right_inverse(value)
-            # Without one, the original itself is what the parametrization starts from.
+        try:
+            for module in reversed(modules):
+                if hasattr(module, "right_inverse"):
+                    value = module.right_inverse(value)
+                # Without one, the original itself is what the parametrization starts from.
+        except NotImplementedError:
+            value = original
     if not isinstance(value, Tensor | Sequence):
         raise ValueError(
             "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got "
