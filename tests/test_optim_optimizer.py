@@ -126,6 +126,8 @@ def test_named_parameters_keep_their_names() -> None:
     assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
     with pytest.raises(ValueError, match="names"):
         optimizer.add_param_group({"params": parameters()})
+    with pytest.raises(ValueError, match="names"):
+        us.optim.Adam([("weight", module.weight), module.bias])
 
 
 def test_repr_lists_the_groups() -> None:

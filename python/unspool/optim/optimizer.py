@@ -192,7 +192,10 @@ class Optimizer:
 
     def _checked_parameters(self, params: list[Any], group: dict[str, Any]) -> list[Tensor]:
         """The tensors of a group; names that came along are stored in the group."""
-        if params and all(isinstance(entry, tuple) for entry in params):
+        named = [isinstance(entry, tuple) for entry in params]
+        if any(named) and not all(named):
+            raise ValueError("all optimizer params should be with/without names; some names are missing")
+        if any(named):
             group["param_names"] = [name for name, _ in params]
             params = [parameter for _, parameter in params]
         for parameter in params:
