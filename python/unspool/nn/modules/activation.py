@@ -10,6 +10,7 @@ from typing import Any
 import unspool
 from unspool._core import Tensor
 from unspool.nn import functional as F
+from unspool.nn.modules.attention import MultiheadAttention as MultiheadAttention
 from unspool.nn.modules.module import Module
 from unspool.nn.parameter import Parameter
 

@@ -49,6 +49,8 @@ class _MaxPool(Module):
         ceil_mode: also take windows that reach beyond the padded right edge.
     """
 
+    _function: ClassVar[str]
+
     def __init__(
         self,
         kernel_size: Ints,
@@ -72,12 +74,8 @@ class _MaxPool(Module):
             f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
         )
 
-
-class MaxPool1d(_MaxPool):
-    """Maxima over windows that slide over the last dimension."""
-
     def forward(self, input: Tensor) -> Any:
-        return F.max_pool1d(
+        return getattr(F, self._function)(
             input,
             self.kernel_size,
             self.stride,
@@ -86,36 +84,24 @@ class MaxPool1d(_MaxPool):
             ceil_mode=self.ceil_mode,
             return_indices=self.return_indices,
         )
+
+
+class MaxPool1d(_MaxPool):
+    """Maxima over windows that slide over the last dimension."""
+
+    _function = "max_pool1d"
 
 
 class MaxPool2d(_MaxPool):
     """Maxima over windows that slide over the last two dimensions."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
+    _function = "max_pool2d"
 
 
 class MaxPool3d(_MaxPool):
     """Maxima over windows that slide over the last three dimensions."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
+    _function = "max_pool3d"
 
 
 def _each(value: Ints, ndim: int) -> tuple[int, ...]:
@@ -131,6 +117,7 @@ class _MaxUnpool(Module):
         padding: of the pooling.
     """
 
+    _function: ClassVar[str]
     _ndim: ClassVar[int]
 
     def __init__(self, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0) -> None:
@@ -142,32 +129,30 @@ class _MaxUnpool(Module):
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Any:
+        unpool = getattr(F, self._function)
+        return unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
 
 class MaxUnpool1d(_MaxUnpool):
     """Puts the maxima of ``MaxPool1d`` back to their positions, with zeros elsewhere."""
 
+    _function = "max_unpool1d"
     _ndim = 1
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
 class MaxUnpool2d(_MaxUnpool):
     """Puts the maxima of ``MaxPool2d`` back to their positions, with zeros elsewhere."""
 
+    _function = "max_unpool2d"
     _ndim = 2
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
 class MaxUnpool3d(_MaxUnpool):
     """Puts the maxima of ``MaxPool3d`` back to their positions, with zeros elsewhere."""
 
+    _function = "max_unpool3d"
     _ndim = 3
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
 class AvgPool1d(Module):
@@ -217,6 +202,8 @@ class _AvgPool(Module):
         divisor_override: divide sums by this instead of the size of the window.
     """
 
+    _function: ClassVar[str]
+
     def __init__(
         self,
         kernel_size: Ints,
@@ -237,12 +224,8 @@ class _AvgPool(Module):
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class AvgPool2d(_AvgPool):
-    """Means over windows that slide over the last two dimensions."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self._function)(
             input,
             self.kernel_size,
             self.stride,
@@ -251,21 +234,18 @@ class AvgPool2d(_AvgPool):
             self.count_include_pad,
             self.divisor_override,
         )
+
+
+class AvgPool2d(_AvgPool):
+    """Means over windows that slide over the last two dimensions."""
+
+    _function = "avg_pool2d"
 
 
 class AvgPool3d(_AvgPool):
     """Means over windows that slide over the last three dimensions."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+    _function = "avg_pool3d"
 
 
 class _AdaptivePool(Module):
@@ -275,12 +255,17 @@ class _AdaptivePool(Module):
         output_size: one number for all dimensions or one for each; None keeps a size.
     """
 
+    _function: ClassVar[str]
+
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
+
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self._function)(input, self.output_size)
 
 
 class _AdaptiveMaxPool(_AdaptivePool):
@@ -295,47 +280,44 @@ class _AdaptiveMaxPool(_AdaptivePool):
         super().__init__(output_size)
         self.return_indices = return_indices
 
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, self._function)(input, self.output_size, self.return_indices)
+
 
 class AdaptiveAvgPool1d(_AdaptivePool):
     """Means over windows that divide the last dimension into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool1d(input, self.output_size)
+    _function = "adaptive_avg_pool1d"
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Maxima over windows that divide the last dimension into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+    _function = "adaptive_max_pool1d"
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
     """Means over windows that divide the last two dimensions into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
+    _function = "adaptive_avg_pool2d"
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Maxima over windows that divide the last two dimensions into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+    _function = "adaptive_max_pool2d"
 
 
 class AdaptiveAvgPool3d(_AdaptivePool):
     """Means over windows that divide the last three dimensions into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool3d(input, self.output_size)
+    _function = "adaptive_avg_pool3d"
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Maxima over windows that divide the last three dimensions into ``output_size`` parts."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+    _function = "adaptive_max_pool3d"
 
 
 class _LPPool(Module):
@@ -347,6 +329,8 @@ class _LPPool(Module):
         stride: of the window; ``kernel_size`` when None.
         ceil_mode: also take windows that reach beyond the right edge.
     """
+
+    _function: ClassVar[str]
 
     def __init__(
         self, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
@@ -363,26 +347,27 @@ class _LPPool(Module):
             f"ceil_mode={self.ceil_mode}"
         )
 
+    def forward(self, input: Tensor) -> Any:
+        pool = getattr(F, self._function)
+        return pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
 
 class LPPool1d(_LPPool):
     """(Σ x^p)^(1/p) over windows that slide over the last dimension."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.lp_pool1d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+    _function = "lp_pool1d"
 
 
 class LPPool2d(_LPPool):
     """(Σ x^p)^(1/p) over windows that slide over the last two dimensions."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.lp_pool2d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+    _function = "lp_pool2d"
 
 
 class LPPool3d(_LPPool):
     """(Σ x^p)^(1/p) over windows that slide over the last three dimensions."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+    _function = "lp_pool3d"
 
 
 class _FractionalMaxPool(Module):
@@ -399,6 +384,7 @@ class _FractionalMaxPool(Module):
         ValueError: none or both of size and ratio, or a ratio outside of (0, 1).
     """
 
+    _function: ClassVar[str]
     _ndim: ClassVar[int]
 
     def __init__(
@@ -426,14 +412,8 @@ class _FractionalMaxPool(Module):
                 raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
             self.output_ratio = tuple(ratios)
 
-
-class FractionalMaxPool2d(_FractionalMaxPool):
-    """Maxima over windows at pseudo-random places of the last two dimensions."""
-
-    _ndim = 2
-
     def forward(self, input: Tensor) -> Any:
-        return F.fractional_max_pool2d(
+        return getattr(F, self._function)(
             input,
             self.kernel_size,
             self.output_size,
@@ -441,19 +421,17 @@ class FractionalMaxPool2d(_FractionalMaxPool):
             self.return_indices,
             _random_samples=self._random_samples,
         )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Maxima over windows at pseudo-random places of the last two dimensions."""
+
+    _function = "fractional_max_pool2d"
+    _ndim = 2
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
     """Maxima over windows at pseudo-random places of the last three dimensions."""
 
+    _function = "fractional_max_pool3d"
     _ndim = 3
-
-    def forward(self, input: Tensor) -> Any:
-        return F.fractional_max_pool3d(
-            input,
-            self.kernel_size,
-            self.output_size,
-            self.output_ratio,
-            self.return_indices,
-            _random_samples=self._random_samples,
-        )
