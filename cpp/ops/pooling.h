@@ -237,135 +237,87 @@ inline constexpr Args kFractionalArgs = {tensor(), dims("kernel_size"), dims("ou
 inline constexpr Args kPowerArgs = {tensor(), real("norm_type"), dims("kernel_size"), optional_dims("stride"),
                                     flag("ceil_mode", false)};
 
-struct MaxPool1d {
-  static constexpr Record record =
-      pooling("max_pool1d", kTop | kFunctional, kMax,
-              "Maxima over windows that slide over the last dimension.", kMaxArgs, pooled<max_pool, 1>);
+// One record for each number of spatial dimensions, which its name tells.
+template <int kSpatial>
+constexpr Text of_rank(Text in_1d, Text in_2d, Text in_3d) {
+  return kSpatial == 1 ? in_1d : kSpatial == 2 ? in_2d : in_3d;
+}
+// Of those that PyTorch also has outside of nn.functional in one dimension.
+template <int kSpatial>
+constexpr int kOnlyLineAtTop = kSpatial == 1 ? kTop | kFunctional : kFunctional;
+
+template <int kSpatial>
+struct MaxPoolNd {
+  static constexpr Record record = pooling(
+      of_rank<kSpatial>("max_pool1d", "max_pool2d", "max_pool3d"), kTop | kFunctional, kMax,
+      "Maxima over windows that slide over the spatial dimensions.", kMaxArgs, pooled<max_pool, kSpatial>);
 };
-struct MaxPool1dWithIndices {
-  static constexpr Record record = with_indices(
-      pooling("max_pool1d_with_indices", kTop | kFunctional, kMax,
-              "max_pool1d and the position of each maximum in its plane.", kMaxArgs, pooled<max_pool, 1>));
-};
-struct AvgPool1d {
-  static constexpr Record record =
-      pooling("avg_pool1d", kTop | kFunctional, kMean,
-              "Means over windows that slide over the last dimension.", kMean1dArgs, pooled<avg_pool, 1>);
-};
-struct AdaptiveAvgPool1d {
-  static constexpr Record record =
-      pooling("adaptive_avg_pool1d", kTop | kFunctional, kMean,
-              "Means over windows that divide the last dimension into output_size parts.", kPartArgs,
-              pooled<adaptive_avg_pool, 1>);
-};
-struct AdaptiveMaxPool1d {
+template <int kSpatial>
+struct MaxPoolWithIndices {
   static constexpr Record record = with_indices(pooling(
-      "adaptive_max_pool1d_with_indices", kFunctional, kMax,
-      "Maxima over windows that divide the last dimension into output_size parts, and their positions.",
-      kPartArgs, pooled<adaptive_max_pool, 1>));
+      of_rank<kSpatial>("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices"),
+      kOnlyLineAtTop<kSpatial>, kMax,
+      "Maxima over windows that slide over the spatial dimensions, and their positions in their planes.",
+      kMaxArgs, pooled<max_pool, kSpatial>));
 };
-struct LpPool1d {
+template <int kSpatial>
+struct AvgPoolNd {
   static constexpr Record record =
-      pooling("lp_pool1d", kFunctional, "(Σ input[window]^norm_type)^(1 / norm_type)",
-              "Power means over windows that slide over the last dimension, times the size of the window.",
-              kPowerArgs, pooled<lp_pool, 1>);
+      pooling(of_rank<kSpatial>("avg_pool1d", "avg_pool2d", "avg_pool3d"), kOnlyLineAtTop<kSpatial>, kMean,
+              "Means over windows that slide over the spatial dimensions.",
+              kSpatial == 1 ? kMean1dArgs : kMeanArgs, pooled<avg_pool, kSpatial>);
+};
+template <int kSpatial>
+struct AdaptiveAvgPoolNd {
+  static constexpr Record record =
+      pooling(of_rank<kSpatial>("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
+              kOnlyLineAtTop<kSpatial>, kMean,
+              "Means over windows that divide the spatial dimensions into output_size parts.", kPartArgs,
+              pooled<adaptive_avg_pool, kSpatial>);
+};
+template <int kSpatial>
+struct AdaptiveMaxPoolNd {
+  static constexpr Record record = with_indices(
+      pooling(of_rank<kSpatial>("adaptive_max_pool1d_with_indices", "adaptive_max_pool2d_with_indices",
+                                "adaptive_max_pool3d_with_indices"),
+              kFunctional, kMax,
+              "Maxima over windows that divide the spatial dimensions into output_size parts, and their "
+              "positions in their planes.",
+              kPartArgs, pooled<adaptive_max_pool, kSpatial>));
 };
 struct AdaptiveMaxPool1dTop {
-  static constexpr Record record = with_indices(pooling(
-      "adaptive_max_pool1d", kTop, kMax,
-      "Maxima over windows that divide the last dimension into output_size parts, and their positions.",
-      kPartArgs, pooled<adaptive_max_pool, 1>));
+  static constexpr Record record = [] {
+    Record r = AdaptiveMaxPoolNd<1>::record;
+    r.name = "adaptive_max_pool1d";
+    r.where = kTop;
+    return r;
+  }();
 };
-
-struct MaxPool2d {
-  static constexpr Record record =
-      pooling("max_pool2d", kTop | kFunctional, kMax,
-              "Maxima over windows that slide over the last 2 dimensions.", kMaxArgs, pooled<max_pool, 2>);
+template <int kSpatial>
+struct LpPoolNd {
+  static constexpr Record record = pooling(
+      of_rank<kSpatial>("lp_pool1d", "lp_pool2d", "lp_pool3d"), kFunctional,
+      "(Σ input[window]^norm_type)^(1 / norm_type)",
+      "Power means over windows that slide over the spatial dimensions, times the size of the window.",
+      kPowerArgs, pooled<lp_pool, kSpatial>);
 };
-struct MaxPool2dWithIndices {
+template <int kSpatial>
+struct FractionalMaxPoolNd {
   static constexpr Record record = with_indices(
-      pooling("max_pool2d_with_indices", kFunctional, kMax,
-              "max_pool2d and the position of each maximum in its plane.", kMaxArgs, pooled<max_pool, 2>));
-};
-struct AvgPool2d {
-  static constexpr Record record =
-      pooling("avg_pool2d", kFunctional, kMean, "Means over windows that slide over the last 2 dimensions.",
-              kMeanArgs, pooled<avg_pool, 2>);
-};
-struct AdaptiveAvgPool2d {
-  static constexpr Record record =
-      pooling("adaptive_avg_pool2d", kFunctional, kMean,
-              "Means over windows that divide the last 2 dimensions into output_size parts.", kPartArgs,
-              pooled<adaptive_avg_pool, 2>);
-};
-struct AdaptiveMaxPool2d {
-  static constexpr Record record = with_indices(pooling(
-      "adaptive_max_pool2d_with_indices", kFunctional, kMax,
-      "Maxima over windows that divide the last 2 dimensions into output_size parts, and their positions.",
-      kPartArgs, pooled<adaptive_max_pool, 2>));
-};
-struct LpPool2d {
-  static constexpr Record record =
-      pooling("lp_pool2d", kFunctional, "(Σ input[window]^norm_type)^(1 / norm_type)",
-              "Power means over windows that slide over the last 2 dimensions, times the size of the window.",
-              kPowerArgs, pooled<lp_pool, 2>);
-};
-struct FractionalMaxPool2d {
-  static constexpr Record record =
-      with_indices(pooling("fractional_max_pool2d", kFunctional, kMax,
-                           "Maxima over windows at pseudo-random places of the last 2 dimensions (Graham "
-                           "2014), which samples (N, C, 2) decide, and their positions.",
-                           kFractionalArgs, pooled<fractional_max_pool, 2>));
-};
-
-struct MaxPool3d {
-  static constexpr Record record =
-      pooling("max_pool3d", kTop | kFunctional, kMax,
-              "Maxima over windows that slide over the last 3 dimensions.", kMaxArgs, pooled<max_pool, 3>);
-};
-struct MaxPool3dWithIndices {
-  static constexpr Record record = with_indices(
-      pooling("max_pool3d_with_indices", kFunctional, kMax,
-              "max_pool3d and the position of each maximum in its plane.", kMaxArgs, pooled<max_pool, 3>));
-};
-struct AvgPool3d {
-  static constexpr Record record =
-      pooling("avg_pool3d", kFunctional, kMean, "Means over windows that slide over the last 3 dimensions.",
-              kMeanArgs, pooled<avg_pool, 3>);
-};
-struct AdaptiveAvgPool3d {
-  static constexpr Record record =
-      pooling("adaptive_avg_pool3d", kFunctional, kMean,
-              "Means over windows that divide the last 3 dimensions into output_size parts.", kPartArgs,
-              pooled<adaptive_avg_pool, 3>);
-};
-struct AdaptiveMaxPool3d {
-  static constexpr Record record = with_indices(pooling(
-      "adaptive_max_pool3d_with_indices", kFunctional, kMax,
-      "Maxima over windows that divide the last 3 dimensions into output_size parts, and their positions.",
-      kPartArgs, pooled<adaptive_max_pool, 3>));
-};
-struct LpPool3d {
-  static constexpr Record record =
-      pooling("lp_pool3d", kFunctional, "(Σ input[window]^norm_type)^(1 / norm_type)",
-              "Power means over windows that slide over the last 3 dimensions, times the size of the window.",
-              kPowerArgs, pooled<lp_pool, 3>);
-};
-struct FractionalMaxPool3d {
-  static constexpr Record record =
-      with_indices(pooling("fractional_max_pool3d", kFunctional, kMax,
-                           "Maxima over windows at pseudo-random places of the last 3 dimensions (Graham "
-                           "2014), which samples (N, C, 3) decide, and their positions.",
-                           kFractionalArgs, pooled<fractional_max_pool, 3>));
+      pooling(kSpatial == 2 ? "fractional_max_pool2d" : "fractional_max_pool3d", kFunctional, kMax,
+              "Maxima over windows at pseudo-random places of the spatial dimensions (Graham 2014), which "
+              "samples (N, C, dimensions) decide, and their positions in their planes.",
+              kFractionalArgs, pooled<fractional_max_pool, kSpatial>));
 };
 
 using PoolingCores =
     OpList<MaxPool, MaxPoolBackward, MaxPoolPick, MaxPoolIndices, AdaptiveMaxPool, FractionalMaxPool,
            MaxUnpool, AvgPool, AvgPoolBackward, AdaptiveAvgPool, AdaptiveAvgPoolBackward>;
 using PoolingOps =
-    OpList<MaxPool1d, MaxPool1dWithIndices, AvgPool1d, AdaptiveAvgPool1d, AdaptiveMaxPool1d, LpPool1d,
-           AdaptiveMaxPool1dTop, MaxPool2d, MaxPool2dWithIndices, AvgPool2d, AdaptiveAvgPool2d,
-           AdaptiveMaxPool2d, LpPool2d, FractionalMaxPool2d, MaxPool3d, MaxPool3dWithIndices, AvgPool3d,
-           AdaptiveAvgPool3d, AdaptiveMaxPool3d, LpPool3d, FractionalMaxPool3d>;
+    OpList<MaxPoolNd<1>, MaxPoolWithIndices<1>, AvgPoolNd<1>, AdaptiveAvgPoolNd<1>, AdaptiveMaxPoolNd<1>,
+           LpPoolNd<1>, AdaptiveMaxPool1dTop, MaxPoolNd<2>, MaxPoolWithIndices<2>, AvgPoolNd<2>,
+           AdaptiveAvgPoolNd<2>, AdaptiveMaxPoolNd<2>, LpPoolNd<2>, FractionalMaxPoolNd<2>, MaxPoolNd<3>,
+           MaxPoolWithIndices<3>, AvgPoolNd<3>, AdaptiveAvgPoolNd<3>, AdaptiveMaxPoolNd<3>, LpPoolNd<3>,
+           FractionalMaxPoolNd<3>>;
 
 }  // namespace unspool::ops
