@@ -629,6 +629,8 @@ class Tensor:
         self, bins: _int | Tensor, *, range: Any = None, weight: Tensor | None = None, density: _bool = False
     ) -> HistogramResult: ...
     def hsplit(self, indices_or_sections: _int | Sequence[_int]) -> tuple[Tensor, ...]: ...
+    def i0(self) -> Tensor: ...
+    def i0_(self, *args: Any, **kwargs: Any) -> Tensor: ...
     def indices(self) -> Tensor: ...
     def inner(self, other: Tensor) -> Tensor: ...
     def int(self, memory_format: Any = None) -> Tensor: ...
@@ -900,6 +902,12 @@ class Tensor:
     def index_fill_(self, dim: SupportsIndex, index: Tensor, value: Tensor | _float) -> Self: ...
     def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: _bool = False) -> Tensor: ...
     def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: _bool = False) -> Self: ...
+    def index_reduce(
+        self, dim: SupportsIndex, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True
+    ) -> Tensor: ...
+    def index_reduce_(
+        self, dim: SupportsIndex, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True
+    ) -> Self: ...
     def index_select(self, dim: SupportsIndex, index: Tensor) -> Tensor: ...
     def isclose(
         self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False
@@ -1276,6 +1284,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor: ...
 @overload
 def zeros(
     *size: SupportsIndex,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1284,6 +1293,7 @@ def zeros(
 def zeros(
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1298,6 +1308,7 @@ def zeros_like(
 @overload
 def ones(
     *size: SupportsIndex,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1306,6 +1317,7 @@ def ones(
 def ones(
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1320,6 +1332,7 @@ def ones_like(
 @overload
 def empty(
     *size: SupportsIndex,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1328,6 +1341,7 @@ def empty(
 def empty(
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1342,6 +1356,7 @@ def empty_like(
 @overload
 def rand(
     *size: SupportsIndex,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1351,6 +1366,7 @@ def rand(
 def rand(
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1367,6 +1383,7 @@ def rand_like(
 @overload
 def randn(
     *size: SupportsIndex,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1376,6 +1393,7 @@ def randn(
 def randn(
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1393,6 +1411,7 @@ def full(
     size: SupportsIndex | Sequence[SupportsIndex],
     fill_value: Tensor | _float,
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1409,6 +1428,7 @@ def full_like(
 def arange(
     end: Tensor | _float,
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1419,15 +1439,17 @@ def arange(
     end: Tensor | _float,
     step: Tensor | _float = 1,
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
 ) -> Tensor: ...
 def linspace(
-    start: _float,
-    end: _float,
+    start: Tensor | _float,
+    end: Tensor | _float,
     steps: SupportsIndex,
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1436,6 +1458,7 @@ def eye(
     n: SupportsIndex,
     m: SupportsIndex | None = None,
     *,
+    out: Tensor | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
     requires_grad: _bool = False,
@@ -1445,6 +1468,7 @@ def randint(
     high: SupportsIndex,
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1456,6 +1480,7 @@ def randint(
     high: SupportsIndex,
     size: Sequence[SupportsIndex],
     *,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,
@@ -1474,6 +1499,7 @@ def randint_like(
 def randperm(
     n: SupportsIndex,
     *,
+    out: Tensor | None = None,
     generator: Generator | None = None,
     dtype: _DtypeLike | None = None,
     device: _DeviceLike | None = None,

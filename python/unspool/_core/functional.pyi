@@ -18,63 +18,63 @@ from unspool._core import (
 
 @overload
 def adaptive_avg_pool1d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
-    """Means over windows that divide the last dimension into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool1d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
-    """Means over windows that divide the last dimension into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool2d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
-    """Means over windows that divide the last 2 dimensions into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool2d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
-    """Means over windows that divide the last 2 dimensions into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool3d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
-    """Means over windows that divide the last 3 dimensions into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool3d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
-    """Means over windows that divide the last 3 dimensions into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
 ) -> _AdaptiveMaxPool1dWithIndicesResult:
-    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool1d_with_indices(
     input: Tensor, *output_size: SupportsIndex
 ) -> _AdaptiveMaxPool1dWithIndicesResult:
-    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
 ) -> _AdaptiveMaxPool2dWithIndicesResult:
-    """Maxima over windows that divide the last 2 dimensions into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool2d_with_indices(
     input: Tensor, *output_size: SupportsIndex
 ) -> _AdaptiveMaxPool2dWithIndicesResult:
-    """Maxima over windows that divide the last 2 dimensions into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
 ) -> _AdaptiveMaxPool3dWithIndicesResult:
-    """Maxima over windows that divide the last 3 dimensions into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool3d_with_indices(
     input: Tensor, *output_size: SupportsIndex
 ) -> _AdaptiveMaxPool3dWithIndicesResult:
-    """Maxima over windows that divide the last 3 dimensions into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Sets elements to selu's negative saturation value with probability p and rescales so that mean and variance stay, when training (Klambauer et al. 2017)."""
@@ -87,7 +87,7 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """Means over windows that slide over the last dimension."""
+    """Means over windows that slide over the spatial dimensions."""
 
 def avg_pool2d(
     input: Tensor,
@@ -98,7 +98,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: SupportsIndex | None = None,
 ) -> Tensor:
-    """Means over windows that slide over the last 2 dimensions."""
+    """Means over windows that slide over the spatial dimensions."""
 
 def avg_pool3d(
     input: Tensor,
@@ -109,7 +109,7 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: SupportsIndex | None = None,
 ) -> Tensor:
-    """Means over windows that slide over the last 3 dimensions."""
+    """Means over windows that slide over the spatial dimensions."""
 
 def batch_norm(
     input: Tensor,
@@ -345,7 +345,7 @@ def fractional_max_pool2d(
     output_size: SupportsIndex | Sequence[SupportsIndex],
     random_samples: Tensor,
 ) -> _FractionalMaxPool2dResult:
-    """Maxima over windows at pseudo-random places of the last 2 dimensions (Graham 2014), which samples (N, C, 2) decide, and their positions."""
+    """Maxima over windows at pseudo-random places of the spatial dimensions (Graham 2014), which samples (N, C, dimensions) decide, and their positions in their planes."""
 
 def fractional_max_pool3d(
     input: Tensor,
@@ -353,7 +353,7 @@ def fractional_max_pool3d(
     output_size: SupportsIndex | Sequence[SupportsIndex],
     random_samples: Tensor,
 ) -> _FractionalMaxPool3dResult:
-    """Maxima over windows at pseudo-random places of the last 3 dimensions (Graham 2014), which samples (N, C, 3) decide, and their positions."""
+    """Maxima over windows at pseudo-random places of the spatial dimensions (Graham 2014), which samples (N, C, dimensions) decide, and their positions in their planes."""
 
 def gaussian_nll_loss(
     input: Tensor,
@@ -468,7 +468,7 @@ def lp_pool1d(
     stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Power means over windows that slide over the last dimension, times the size of the window."""
+    """Power means over windows that slide over the spatial dimensions, times the size of the window."""
 
 def lp_pool2d(
     input: Tensor,
@@ -477,7 +477,7 @@ def lp_pool2d(
     stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Power means over windows that slide over the last 2 dimensions, times the size of the window."""
+    """Power means over windows that slide over the spatial dimensions, times the size of the window."""
 
 def lp_pool3d(
     input: Tensor,
@@ -486,7 +486,7 @@ def lp_pool3d(
     stride: SupportsIndex | Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Power means over windows that slide over the last 3 dimensions, times the size of the window."""
+    """Power means over windows that slide over the spatial dimensions, times the size of the window."""
 
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean"
@@ -501,7 +501,7 @@ def max_pool1d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last dimension."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def max_pool1d_with_indices(
     input: Tensor,
@@ -511,7 +511,7 @@ def max_pool1d_with_indices(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> _MaxPool1dWithIndicesResult:
-    """max_pool1d and the position of each maximum in its plane."""
+    """Maxima over windows that slide over the spatial dimensions, and their positions in their planes."""
 
 def max_pool2d(
     input: Tensor,
@@ -521,7 +521,7 @@ def max_pool2d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last 2 dimensions."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def max_pool2d_with_indices(
     input: Tensor,
@@ -531,7 +531,7 @@ def max_pool2d_with_indices(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> _MaxPool2dWithIndicesResult:
-    """max_pool2d and the position of each maximum in its plane."""
+    """Maxima over windows that slide over the spatial dimensions, and their positions in their planes."""
 
 def max_pool3d(
     input: Tensor,
@@ -541,7 +541,7 @@ def max_pool3d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last 3 dimensions."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def max_pool3d_with_indices(
     input: Tensor,
@@ -551,7 +551,7 @@ def max_pool3d_with_indices(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> _MaxPool3dWithIndicesResult:
-    """max_pool3d and the position of each maximum in its plane."""
+    """Maxima over windows that slide over the spatial dimensions, and their positions in their planes."""
 
 def mish(input: Tensor) -> Tensor:
     """Self-regularised activation (Misra 2019)."""

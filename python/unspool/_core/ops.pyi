@@ -45,21 +45,21 @@ def acosh_(input: Tensor) -> Tensor:
 
 @overload
 def adaptive_avg_pool1d(input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
-    """Means over windows that divide the last dimension into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_avg_pool1d(input: Tensor, *output_size: SupportsIndex) -> Tensor:
-    """Means over windows that divide the last dimension into output_size parts."""
+    """Means over windows that divide the spatial dimensions into output_size parts."""
 
 @overload
 def adaptive_max_pool1d(
     input: Tensor, output_size: SupportsIndex | Sequence[SupportsIndex]
 ) -> _AdaptiveMaxPool1dResult:
-    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 @overload
 def adaptive_max_pool1d(input: Tensor, *output_size: SupportsIndex) -> _AdaptiveMaxPool1dResult:
-    """Maxima over windows that divide the last dimension into output_size parts, and their positions."""
+    """Maxima over windows that divide the spatial dimensions into output_size parts, and their positions in their planes."""
 
 def add(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Sum. On bool tensors: logical or."""
@@ -181,7 +181,7 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """Means over windows that slide over the last dimension."""
+    """Means over windows that slide over the spatial dimensions."""
 
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1.0, alpha: float = 1.0
@@ -957,7 +957,7 @@ def max_pool1d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last dimension."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def max_pool1d_with_indices(
     input: Tensor,
@@ -967,7 +967,7 @@ def max_pool1d_with_indices(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> _MaxPool1dWithIndicesResult:
-    """max_pool1d and the position of each maximum in its plane."""
+    """Maxima over windows that slide over the spatial dimensions, and their positions in their planes."""
 
 def max_pool2d(
     input: Tensor,
@@ -977,7 +977,7 @@ def max_pool2d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last 2 dimensions."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def max_pool3d(
     input: Tensor,
@@ -987,7 +987,7 @@ def max_pool3d(
     dilation: SupportsIndex | Sequence[SupportsIndex] = 1,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Maxima over windows that slide over the last 3 dimensions."""
+    """Maxima over windows that slide over the spatial dimensions."""
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two; NaN where either is NaN."""
