@@ -225,19 +225,19 @@ def test_wishart_matrices() -> None:
     logs = -d.log_prob(samples)
     assert float(((logs.mean(0) - d.entropy()).abs() / (logs.std(0) / 20000**0.5)).max()) < 6
     # In one dimension it is a gamma distribution.
-    one = dist.Wishart(tensor(5.0), tensor([[2.0]]))
-    gamma = dist.Gamma(tensor(2.5), tensor(0.25))
-    assert us.allclose(one.log_prob(tensor([[3.0]])), gamma.log_prob(tensor(3.0)))
-    assert us.isnan(dist.Wishart(tensor(3.5), tensor(covariance)).mode).all()
+    one = dist.Wishart(5.0, tensor([[2.0]]))
+    gamma = dist.Gamma(us.tensor(2.5, dtype=us.float64), us.tensor(0.25, dtype=us.float64))
+    assert us.allclose(one.log_prob(tensor([[3.0]])), gamma.log_prob(us.tensor(3.0, dtype=us.float64)))
+    assert us.isnan(dist.Wishart(3.5, tensor(covariance)).mode).all()
     with pytest.raises(ValueError, match="ndim - 1"):
-        dist.Wishart(tensor(2.0), tensor(covariance))
+        dist.Wishart(2.0, tensor(covariance))
     with pytest.raises(ValueError, match="Exactly one"):
-        dist.Wishart(tensor(4.0))
+        dist.Wishart(4.0)
 
 
 @pytest.mark.parametrize(("dim", "concentration"), [(2, 1.0), (3, 1.0), (5, 3.0)])
 def test_lkj_factors_of_correlation_matrices(dim: int, concentration: float) -> None:
-    d = dist.LKJCholesky(dim, tensor(concentration))
+    d = dist.LKJCholesky(dim, us.tensor(concentration, dtype=us.float64))
     us.manual_seed(0)
     factors = d.sample((20000,))
     assert bool(d.support.check(factors).all())
@@ -253,7 +253,7 @@ def test_the_density_of_two_by_two_lkj_factors_is_a_density() -> None:
     r = np.linspace(-1, 1, 20001)[1:-1]
     factors = np.zeros((r.size, 2, 2))
     factors[:, 0, 0], factors[:, 1, 0], factors[:, 1, 1] = 1, r, np.sqrt(1 - r**2)
-    density = dist.LKJCholesky(2, tensor(1.7)).log_prob(tensor(factors)).exp().numpy()
+    density = dist.LKJCholesky(2, us.tensor(1.7, dtype=us.float64)).log_prob(tensor(factors)).exp().numpy()
     assert abs(density.sum() * (r[1] - r[0]) - 1) < 1e-4
 
 
@@ -265,9 +265,9 @@ def test_transforms_of_constraints_reach_them(registry: Any) -> None:
         (c.real, (4,)),
         (c.positive, (4,)),
         (c.greater_than(2.0), (4,)),
-        (c.less_than(tensor(1.0)), (4,)),
+        (c.less_than(1.0), (4,)),
         (c.unit_interval, (4,)),
-        (c.interval(tensor(-1.0), tensor(3.0)), (4,)),
+        (c.interval(-1.0, 3.0), (4,)),
         (c.simplex, (4,)),
         (c.lower_cholesky, (3, 3)),
         (c.corr_cholesky, (3,)),
