@@ -40,14 +40,6 @@ class Jacobian:
         return int(self.agrees.size - np.count_nonzero(self.agrees))
 
 
-class GradcheckError(RuntimeError):
-    """A derivative is wrong. `failures` holds the Jacobians with wrong entries, both ways."""
-
-    def __init__(self, message: str, failures: Sequence[Jacobian] = ()) -> None:
-        super().__init__(message)
-        self.failures = tuple(failures)
-
-
 def operations_between(output: Tensor, input: Tensor) -> tuple[str, ...]:
     """Give the names of the operations on a shortest path of the tape from an output back to an input."""
     start = output.grad_fn

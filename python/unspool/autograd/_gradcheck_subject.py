@@ -11,17 +11,12 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor
-from unspool.autograd._gradcheck_report import GradcheckError
+from unspool.autograd._gradcheck_basics import GradcheckError, wants_gradient
 
 if TYPE_CHECKING:
     from unspool.autograd._numerical import Array, Probe
 
 Function: TypeAlias = Callable[..., Any]
-
-
-def wants_gradient(value: Any) -> bool:
-    """Tell whether an argument is to be checked."""
-    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _overlaps_itself(tensor: Tensor) -> bool:

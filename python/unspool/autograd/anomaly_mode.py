@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import pathlib
-import traceback
 from types import TracebackType
 
 from unspool import _core
 
-_PACKAGE = str(pathlib.Path(__file__).parents[1])
+_PACKAGE = __file__.rpartition("autograd")[0]
 
 
 def _where() -> str:
     """Show the stack of the running program, without the library's own frames."""
+    import traceback
+
     frames = traceback.extract_stack()
     own = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
     return "".join(traceback.format_list(own or frames))

@@ -1,7 +1,8 @@
 """Comparison of the tape's derivatives with numerical ones: `gradcheck` and `gradgradcheck`.
 
-How differences are taken is in `_numerical`, which are compared in `_gradcheck_compare`, and how failures
-are told in `_gradcheck_report`.
+What is checked is in `_gradcheck_checks`, how differences are taken in `_numerical`, which are compared in
+`_gradcheck_compare`, and how failures are told in `_gradcheck_report`. Few programs check gradients, so these
+are imported by the first check.
 """
 
 from __future__ import annotations
@@ -13,94 +14,9 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor
-from unspool.autograd._gradcheck_compare import Settings, compare_fully, compare_projections
-from unspool.autograd._gradcheck_report import GradcheckError, describe
-from unspool.autograd._gradcheck_subject import Function, Subject, wants_gradient
+from unspool.autograd._gradcheck_basics import GradcheckError, wants_gradient
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
-
-# Checks that need no differences --------------------------------------------------------------------------
-
-
-def _check_repeats(subject: Subject, settings: Settings, rng: np.random.Generator) -> None:
-    """The function and its backward must give the same result every time."""
-    first, second = subject.values(), subject.values()
-    with np.errstate(invalid="ignore"):
-        apart = float(np.max(np.abs(first - second), initial=0.0))
-    if apart > settings.nondet_tol:
-        raise GradcheckError(
-            f"gradcheck: two calls of the function on the same inputs differ by {apart:.3g} (nondet_tol="
-            f"{settings.nondet_tol:g}); if it draws random numbers, let it seed its own Generator"
-        )
-    for place, output in zip(subject.output_places, subject.outputs, strict=True):
-        cotangent = rng.standard_normal(output.numel())
-        pair = zip(subject.gradients(output, cotangent), subject.gradients(output, cotangent), strict=True)
-        for variable, (one, other) in enumerate(pair):
-            if one is None or other is None:
-                continue
-            apart = float(np.max(np.abs(one - other), initial=0.0))
-            if apart > settings.nondet_tol:
-                raise GradcheckError(
-                    f"gradcheck: backward is not deterministic: unwinding output {place} twice gives "
-                    f"gradients of input {subject.places[variable]} that differ by {apart:.3g} "
-                    f"(nondet_tol={settings.nondet_tol:g})"
-                )
-
-
-def _check_undefined(subject: Subject, rng: np.random.Generator) -> None:
-    """An output that received no cotangent must count like one that received zeros."""
-    recorded = [output for output in subject.outputs if output.requires_grad]
-    if len(recorded) < 2:
-        return
-    for chosen, output in enumerate(recorded):
-        values = rng.standard_normal(output.numel()).reshape(output.shape).astype(output.dtype.__name__)
-        seeds = [_core.zeros_like(other) for other in recorded]
-        seeds[chosen] = _core.from_numpy(np.asarray(values))
-        alone = subject.gradients(output, values)
-        together = _core._grad(recorded, subject.variables, seeds, True, False, True, False)
-        for variable, (a, b) in enumerate(zip(alone, together, strict=True)):
-            one = 0.0 if a is None else a
-            other = 0.0 if b is None else b.detach().numpy().astype(np.float64).reshape(-1)
-            if not np.allclose(one, other, rtol=1e-5 if subject.epsilon > 1e-12 else 1e-10, equal_nan=True):
-                raise GradcheckError(
-                    f"gradcheck: with undefined cotangents for all outputs but {chosen}, the gradient of "
-                    f"input {subject.places[variable]} differs from the one with zeros; "
-                    "treat None as zero in backward"
-                )
-
-
-def _check_dtypes(subject: Subject) -> None:
-    """Gradients must have the dtype of what they are gradients of."""
-    recorded = [output for output in subject.outputs if output.requires_grad]
-    if not recorded:
-        return
-    seeds = [_core.ones_like(output) for output in recorded]
-    found = _core._grad(recorded, subject.variables, seeds, True, False, True, False)
-    for place, variable, gradient in zip(subject.places, subject.variables, found, strict=True):
-        if gradient is not None and gradient.dtype != variable.dtype:
-            raise GradcheckError(
-                f"gradcheck: input {place} is {variable.dtype} but its gradient is {gradient.dtype}"
-            )
-
-
-# The checks -----------------------------------------------------------------------------------------------
-
-
-def _check(subject: Subject, settings: Settings, fast_mode: bool, undefined: bool, dtypes: bool) -> None:
-    rng = np.random.default_rng(0)
-    _check_repeats(subject, settings, rng)
-    if undefined:
-        _check_undefined(subject, rng)
-    if dtypes:
-        _check_dtypes(subject)
-    found = compare_projections(subject, settings, rng) if fast_mode else compare_fully(subject, settings)
-    failures = [jacobian for jacobian in found if jacobian.wrong]
-    if failures:
-        raise GradcheckError(describe(_name_of(subject.function), failures, len(found)), failures)
-
-
-def _name_of(function: Function) -> str:
-    return str(getattr(function, "__qualname__", None) or type(function).__name__)
 
 
 def _arguments(inputs: Any, who: str) -> tuple[Any, ...]:
@@ -188,10 +104,14 @@ def gradcheck(
         raise ValueError("gradcheck: at least one input must be a tensor that requires grad")
     if not check_backward_ad:
         return True
+    from unspool.autograd._gradcheck_checks import check
+    from unspool.autograd._gradcheck_compare import Settings
+    from unspool.autograd._gradcheck_subject import Subject
+
     settings = Settings(eps, atol, rtol, nondet_tol)
     try:
         subject = Subject(func, arguments)
-        _check(subject, settings, fast_mode, check_undefined_grad, check_grad_dtypes)
+        check(subject, settings, fast_mode, check_undefined_grad, check_grad_dtypes)
     except GradcheckError:
         if raise_exception:
             raise
@@ -199,7 +119,7 @@ def gradcheck(
     return True
 
 
-def _random_cotangents(func: Function, inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+def _random_cotangents(func: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     result = func(*inputs)
     outputs = result if isinstance(result, tuple | list) else (result,)
     rng = np.random.default_rng(1)
@@ -284,7 +204,9 @@ def gradgradcheck(
             return tuple(_core.zeros_like(variable) for variable in variables)
         return _core._grad(recorded, variables, seeds, True, True, True, True)
 
-    gradients.__qualname__ = f"the gradient of {_name_of(func)}"
+    from unspool.autograd._gradcheck_checks import name_of
+
+    gradients.__qualname__ = f"the gradient of {name_of(func)}"
     return gradcheck(
         gradients,
         (*arguments, *cotangents),
