@@ -19,17 +19,25 @@ namespace {
 constexpr std::int64_t kBand = 32;  // rows and columns of a tile
 constexpr std::int64_t kWide = 64;
 
+// Not inlined, because there is one for each pair of dtypes, and each has three callers.
 template <class To, class From>
-void move_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride, std::int64_t n) {
-  if constexpr (std::is_same_v<To, From>) {
-    copy_row(to, to_stride, from, from_stride, n);
-  } else if (to_stride == 1 && from_stride == 1) {
+[[gnu::noinline]] void convert_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride,
+                                   std::int64_t n) {
+  if (to_stride == 1 && from_stride == 1) {
     for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
   } else if (to_stride == 1 && from_stride == 0) {
     std::fill_n(to, n, convert<To>(*from));
   } else {
     for (std::int64_t i = 0; i < n; ++i) to[i * to_stride] = convert<To>(from[i * from_stride]);
   }
+}
+
+template <class To, class From>
+void move_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride, std::int64_t n) {
+  if constexpr (std::is_same_v<To, From>)
+    copy_row(to, to_stride, from, from_stride, n);
+  else
+    convert_row(to, to_stride, from, from_stride, n);
 }
 
 template <class To, class From>
