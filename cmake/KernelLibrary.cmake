@@ -96,7 +96,7 @@ function(unspool_kernel_objects out level)
   unspool_kernel_flags(${target} ${level})
   target_precompile_headers(
     ${target} PRIVATE <algorithm> <array> <cmath> <cstring> <kernels/cpu/elements.h> <kernels/cpu/families.h>
-    <kernels/cpu/lane.h> <kernels/cpu/layout.h> <kernels/cpu/ranges.h>)
+    <kernels/cpu/layout.h> <kernels/cpu/ranges.h>)
 endfunction()
 
 # unspool_kernel_library(<level>): the same objects as the shared object that the extension opens at run time.

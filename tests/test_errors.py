@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -257,3 +258,46 @@ def test_there_are_at_least_500_distinct_bad_calls() -> None:
     by_hand = [label for group, label in labels if not group.startswith("derived")]
     assert len(by_hand) >= 500
     assert len(labels) >= 1400
+
+
+def _mends() -> dict[str, tuple[Any, type[Exception], str]]:
+    """What a newcomer does wrong, the exception, and words that say how to mend it."""
+    model = us.nn.Sequential(us.nn.Linear(4, 3))
+    x, labels = us.rand(5, 4), us.zeros(5)
+    return {
+        "array": (lambda: model(np.zeros((5, 4), np.float32)), TypeError, "as_tensor"),
+        "list": (lambda: model([[1.0, 2.0, 3.0, 4.0]]), TypeError, "as_tensor"),
+        "float labels": (lambda: us.nn.functional.cross_entropy(model(x), labels), RuntimeError, "long()"),
+        "None as a size": (lambda: us.nn.Linear(None, 3), TypeError, "element 1 is None"),
+        "dtype as text": (lambda: x.to("float32"), RuntimeError, "unspool.float32"),
+        "no parameters": (lambda: us.optim.SGD(None, 0.1), TypeError, "model.parameters()"),
+        "rate as text": (
+            lambda: us.optim.Adam(model.parameters(), lr="0.1"),
+            TypeError,
+            "lr must be a number",
+        ),
+        "None clipped": (lambda: us.nn.utils.clip_grad_norm_(None, 1.0), TypeError, "model.parameters()"),
+        "None as a data set": (lambda: us.utils.data.DataLoader(None), TypeError, "dataset must have"),
+        "no such folder": (lambda: us.save(x, "/nowhere/x.pt"), FileNotFoundError, "/nowhere'"),
+    }
+
+
+@pytest.mark.parametrize("mistake", _mends())
+def test_messages_say_how_to_mend_the_call(mistake: str) -> None:
+    run, error, words = _mends()[mistake]
+    with pytest.raises(error) as caught:
+        run()
+    assert words in str(caught.value)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.pt").write_bytes(b"<html>")
+    with pytest.raises(RuntimeError, match="known marks") as caught:
+        us.load(tmp_path / "page.pt")
+    assert "page.pt" in caught.value.__notes__[0]
+
+
+def test_the_outermost_module_has_no_name_to_tell() -> None:
+    with pytest.raises(IndexError) as caught:
+        us.nn.Embedding(3, 4)(us.tensor([5]))
+    assert "in module" not in str(caught.value)

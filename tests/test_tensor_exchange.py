@@ -140,6 +140,11 @@ def test_pickle_keeps_everything(protocol: int) -> None:
         assert back.numel() == 0 or back.data_ptr() != tensor.data_ptr()
 
 
+def test_an_empty_array_may_lie_anywhere() -> None:
+    array = np.ndarray((0, 3), np.float32, buffer=bytearray(16), offset=1)
+    assert tuple(us.from_numpy(array).shape) == (0, 3)
+
+
 def test_pickle_of_a_small_view_is_small() -> None:
     view = us.zeros(1000, 1000)[0, :3].clone()
     stream = io.BytesIO()

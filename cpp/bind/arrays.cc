@@ -292,7 +292,7 @@ Tensor share_array(py::handle object) {
            "from_numpy: strides that are no multiple of the element size are not supported");
     strides.push_back(bytes / item);
   }
-  if (reinterpret_cast<std::uintptr_t>(array.data()) % size_of(*dtype)) {
+  if (array.size() > 0 && reinterpret_cast<std::uintptr_t>(array.data()) % size_of(*dtype)) {
     fail(ErrorKind::kValue, "from_numpy: the array is not aligned to its elements; copy it first");
   }
   Py_INCREF(object.ptr());

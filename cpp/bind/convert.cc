@@ -101,11 +101,22 @@ bool as_dims(PyObject* object, Dims& dims) {
   return true;
 }
 
+std::string why_no_dims(PyObject* object) {
+  const auto type_of = [](PyObject* value) { return value == Py_None ? "None" : Py_TYPE(value)->tp_name; };
+  if (PyTuple_Check(object) || PyList_Check(object)) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
+      PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+      if (!as_integer(item)) return "but element " + std::to_string(i) + " is " + type_of(item);
+    }
+  }
+  return std::string("not ") + type_of(object);
+}
+
 Dims need_dims(PyObject* object, const char* who, const char* argument) {
   Dims dims;
   if (!as_dims(object, dims)) {
-    fail(ErrorKind::kType, who, "(): argument '", argument, "' must be an int or a tuple of ints, not ",
-         Py_TYPE(object)->tp_name);
+    fail(ErrorKind::kType, who, "(): argument '", argument, "' must be an int or a tuple of ints, ",
+         why_no_dims(object));
   }
   return dims;
 }

@@ -30,6 +30,8 @@ std::optional<double> as_real(PyObject* object);
 // An int or a sequence of ints; false when the object is something else.
 bool as_dims(PyObject* object, Dims& dims);
 // The same, or a TypeError naming function and argument.
+// For a message that says what sizes must be: "not str", or "but element 1 is None".
+std::string why_no_dims(PyObject* object);
 Dims need_dims(PyObject* object, const char* who, const char* argument);
 
 // A text that outlives every attribute.

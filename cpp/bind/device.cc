@@ -17,7 +17,8 @@ Device parse(const std::string& text) {
   if (kind == "cuda")
     device.kind = Device::Kind::kCuda;
   else if (kind != "cpu") {
-    fail("device: '", text, "' is not a device; expected 'cpu', 'cuda' or 'cuda:N'");
+    fail("device: '", text,
+         "' is not a device; expected 'cpu', 'cuda' or 'cuda:N' (a dtype is no string: unspool.float32)");
   }
   if (colon != std::string::npos) {
     const std::string digits = text.substr(colon + 1);

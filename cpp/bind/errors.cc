@@ -56,7 +56,9 @@ void set_python_error(const char* name) noexcept {
     std::string message = error.what();
     if (name && !message.starts_with(name)) message = std::string(name) + ": " + message;
     const ops::Scope* scope = ops::thread_state().scope;
-    if (scope) message += "\n  (in module '" + scope->path() + "')";
+    // The outermost module has no name.
+    const std::string path = scope ? scope->path() : "";
+    if (!path.empty()) message += "\n  (in module '" + path + "')";
     PyErr_SetString(python_type(error.kind()), message.c_str());
   } catch (pybind11::error_already_set& error) {
     error.restore();

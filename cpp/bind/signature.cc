@@ -106,6 +106,11 @@ std::string type_of(PyObject* object) {
   return object == Py_None ? "None" : Py_TYPE(object)->tp_name;
 }
 
+// What as_tensor() can be told to read.
+bool holds_numbers(PyObject* object) {
+  return PyList_Check(object) || PyTuple_Check(object) || PyObject_HasAttrString(object, "__array__");
+}
+
 }  // namespace
 
 Signature make_signature(const ops::Op& op) {
@@ -202,8 +207,10 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
       arguments.attrs.push_back(std::move(attr));
     }
     if (!fits) {
-      why = "argument '" + std::string(arg.name) + "' must be " + kind_name(arg.kind) + ", not " +
-            type_of(value);
+      const bool is_dims = arg.kind == ArgKind::kDims || arg.kind == ArgKind::kOptionalDims;
+      why = "argument '" + std::string(arg.name) + "' must be " + kind_name(arg.kind) + ", " +
+            (is_dims ? why_no_dims(value) : "not " + type_of(value));
+      if (arg.kind == ArgKind::kTensor && holds_numbers(value)) why += " (unspool.as_tensor() makes one)";
       return false;
     }
   }

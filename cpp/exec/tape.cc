@@ -265,7 +265,8 @@ std::size_t OpNode::saved_bytes() const {
 }
 
 std::string in_module(const Node& node) {
-  return node.scope ? " in module '" + node.scope->path() + "'" : "";
+  const std::string path = node.scope ? node.scope->path() : "";
+  return path.empty() ? "" : " in module '" + path + "'";
 }
 
 // Unpacks what the tape saved, after checking that nobody has overwritten it.

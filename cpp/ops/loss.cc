@@ -140,7 +140,7 @@ Tensor class_weights(const Call& c, const Tensor& like) {
 Tensor soft_cross_entropy(const Call& c, const Tensor& log_p) {
   if (!same_sizes(c, 0, 1)) {
     c.fail("target of class probabilities ", to_string(c.sizes(1)), " must have the shape of input ",
-           to_string(c.sizes(0)));
+           to_string(c.sizes(0)), "; class indices must be int64: convert them with .long()");
   }
   const double smoothing = c.number("label_smoothing");
   const double classes = static_cast<double>(log_p.size(static_cast<int>(class_dim(log_p))));

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ def load(
     from unspool._io.source import Source, damaged
 
     locate = _locator(map_location)
-    with Source(f) as source:
+    with Source(f) as source, _naming(source.path):
         if mmap:
             source.map()
         kind = _format_of(source)
@@ -118,6 +119,17 @@ def load(
                 "load: tar files of PyTorch before 0.1.10; load and save with a later one"
             )
         raise damaged("it begins with none of the known marks")
+
+
+@contextlib.contextmanager
+def _naming(path: str | None) -> Iterator[None]:
+    """Add to an error which file it is about."""
+    try:
+        yield
+    except Exception as error:
+        if path is not None:
+            error.add_note(f"(in the file {path!r})")
+        raise
 
 
 def _format_of(source: Source) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def replacing(name: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with path.open("wb") as direct:
             yield direct
         return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder to write to", str(path.parent))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:

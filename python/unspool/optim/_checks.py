@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 from unspool._core import Tensor
 
 
+def _check_number(name: str, value: Any) -> None:
+    if not isinstance(value, (Real, Tensor)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+
+
 def check_not_negative(**values: Any) -> None:
-    """Raises ValueError for a value below 0 (or NaN); the names are those of the message."""
+    """Raises ValueError for a value below 0 (or NaN), TypeError for what is no number."""
     for name, value in values.items():
+        _check_number(name, value)
         if not value >= 0.0:
             raise ValueError(f"Invalid {name} value: {value}")
 
 
 def check_learning_rate(lr: Any) -> None:
-    """Raises ValueError for a negative rate, or a tensor with more than one element."""
+    """Raises ValueError for a negative rate or several elements, TypeError for what is no number."""
+    _check_number("lr", lr)
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, got shape {tuple(lr.shape)}")
     if not lr >= 0.0:

@@ -81,11 +81,16 @@ class Optimizer:
                 "Tensor: "
                 "write [tensor]"
             )
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}: write model.parameters()"
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups: list[Any] = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError("optimizer got an empty parameter list (was the iterator used before?)")
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:

@@ -16,7 +16,14 @@ Tensors = Tensor | Iterable[Tensor]
 
 
 def _listed(tensors: Tensors) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if isinstance(tensors, Tensor):
+        return [tensors]
+    if not isinstance(tensors, Iterable):
+        raise TypeError(
+            f"expected a Tensor or an iterable of Tensors, such as model.parameters(), not "
+            f"{type(tensors).__name__}"
+        )
+    return list(tensors)
 
 
 def _gradients(parameters: Tensors) -> list[Tensor]:

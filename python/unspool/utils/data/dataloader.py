@@ -213,6 +213,8 @@ class DataLoader(Generic[T_co]):
 def _check_sampling(
     dataset: Any, batch_size: int | None, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool
 ) -> None:
+    if dataset is None:
+        raise TypeError("DataLoader: dataset must have __getitem__ or __iter__, not be None")
     if isinstance(dataset, IterableDataset):
         given = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
         for name, value in given.items():
