@@ -417,7 +417,7 @@ Shared& shared() {
   if (cache->lists[size_class].count > cache_limit(size_class)) shared().take_half(*cache, size_class);
 }
 
-void* allocate_from_sanitizer(std::size_t bytes) {
+[[maybe_unused]] void* allocate_from_sanitizer(std::size_t bytes) {
   void* data = nullptr;
   if (bytes > kMaxBytes || posix_memalign(&data, kTensorAlignment, bytes) != 0 || data == nullptr)
     out_of_memory(bytes);
@@ -427,7 +427,7 @@ void* allocate_from_sanitizer(std::size_t bytes) {
   return data;
 }
 
-void deallocate_to_sanitizer(void* data, std::size_t bytes) noexcept {
+[[maybe_unused]] void deallocate_to_sanitizer(void* data, std::size_t bytes) noexcept {
   free(data);
   const std::lock_guard lock(shared().mutex);
   shared().count_deallocated(bytes);
