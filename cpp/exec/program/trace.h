@@ -122,7 +122,7 @@ class Trace final : public Eager {
   void touch(const Tensor& leaf, bool reads);
   void settle_externals(std::span<const Tensor> outputs);
 
-  std::uint64_t epoch_;
+  std::uint32_t epoch_;
   bool is_tolerant_;
   std::string failure_;
   std::vector<Tensor> inputs_;
