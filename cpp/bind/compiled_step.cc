@@ -334,7 +334,7 @@ int visit_shape(const Shape& shape, visitproc visit, void* arg) {
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   for (const std::shared_ptr<Entry>& entry : state_of(self).entries) {
-    if (const int stop = entry->guards.visit(visit, arg)) return stop;
+    if (const int stop = entry->guards.traverse(visit, arg)) return stop;
     if (const int stop = visit_shape(entry->result, visit, arg)) return stop;
   }
   return 0;

@@ -131,7 +131,7 @@ void StepGuards::hold(PyObject* number) {
   for (Cell& cell : cells_) cell.is_live = cell.is_live && cell.value.get() != number;
 }
 
-int StepGuards::visit(visitproc visit, void* arg) const {
+int StepGuards::traverse(visitproc visit, void* arg) const {
   for (const Item& item : items_) {
     Py_VISIT(item.dict.get());
     Py_VISIT(item.value.get());

@@ -45,7 +45,7 @@ class StepGuards {
   bool release(PyObject* number, Source& source);
   // Takes that back.
   void hold(PyObject* number);
-  int visit(visitproc visit, void* arg) const;
+  int traverse(visitproc visit, void* arg) const;
 
  private:
   struct Item {
