@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, Self, TypeVar, overload
 
+import numpy as np
+
 from unspool import _core
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,6 +86,8 @@ class set_grad_enabled(_Mode):
 
     def __new__(cls, mode: bool) -> Self:
         """Make a manager and set its mode."""
+        if not isinstance(mode, (bool, np.bool_)):
+            raise TypeError(f"set_grad_enabled: mode must be a bool, not {type(mode).__name__}")
         made: Self = _new(cls, mode, False)
         made.__enter__()
         return made
