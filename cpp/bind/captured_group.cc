@@ -4,18 +4,10 @@
 #include <optional>
 
 #include "bind/hyperparameters.h"
+#include "bind/scalar.h"
 #include "bind/tensor_object.h"
 
 namespace unspool::bind {
-namespace {
-
-double read(const Tensor& place) {
-  return visit_dtype(place.dtype(),
-                     [&]<class T>(T) { return static_cast<double>(*static_cast<const T*>(place.data())); });
-}
-
-}  // namespace
-
 CapturedGroup::CapturedGroup(PyObject* rule, PyObject* group, PyObject* state, const optim::Rule& now)
     : rule_name_(Py_NewRef(rule)),
       group_(Py_NewRef(group)),
@@ -51,27 +43,22 @@ bool CapturedGroup::is_current(const Entry& entry) const {
   return true;
 }
 
-void CapturedGroup::write(const Tensor& place, double value) {
-  visit_dtype(place.dtype(), [&]<class T>(T) { *static_cast<T*>(place.data()) = static_cast<T>(value); });
-  place->storage->mark_written("step");
-}
-
 double CapturedGroup::advance(const Entry& entry) {
   if (!entry.counter) return 2;
-  const double before = read(entry.counter);
+  const double before = read_scalar(entry.counter);
   before_.emplace_back(entry.counter, before);
-  write(entry.counter, before + 1);
+  write_scalar(entry.counter, before + 1, "step");
   return before + 1;
 }
 
 optim::Phase CapturedGroup::phase_of(const optim::Rule& rule, const Entry& entry, double step) {
   double numbers[2] = {};
   for (std::size_t i = 0; i < entry.numbers.size(); ++i) {
-    numbers[i] = read(entry.numbers[i]);
+    numbers[i] = read_scalar(entry.numbers[i]);
     before_.emplace_back(entry.numbers[i], numbers[i]);
   }
   const optim::Phase phase = rule.phase(step, {numbers, entry.numbers.size()});
-  for (std::size_t i = 0; i < entry.numbers.size(); ++i) write(entry.numbers[i], numbers[i]);
+  for (std::size_t i = 0; i < entry.numbers.size(); ++i) write_scalar(entry.numbers[i], numbers[i], "step");
   return phase;
 }
 
@@ -102,7 +89,7 @@ bool CapturedGroup::begin(Attributes& attributes) {
 
 void CapturedGroup::undo() noexcept {
   // Backwards, so that a parameter that was listed twice gets its first value.
-  for (std::size_t i = before_.size(); i-- > 0;) write(before_[i].first, before_[i].second);
+  for (std::size_t i = before_.size(); i-- > 0;) write_scalar(before_[i].first, before_[i].second, "step");
   before_.clear();
 }
 

@@ -36,7 +36,6 @@ class CapturedGroup final : public exec::HostStep {
   bool is_current(const Entry& entry) const;
   double advance(const Entry& entry);
   optim::Phase phase_of(const optim::Rule& rule, const Entry& entry, double step);
-  void write(const Tensor& place, double value);
 
   Owned rule_name_, group_, state_;
   const ops::Op* op_;

@@ -10,6 +10,7 @@
 #include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/program_report.h"
+#include "bind/scalar.h"
 #include "bind/step_guards.h"
 #include "bind/step_signature.h"
 #include "bind/tensor_object.h"
@@ -37,7 +38,7 @@ struct LiveNumber {
 
   void write(PyObject* args) const {
     const double value = argument >= 0 ? PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(args, argument)) : source.read();
-    visit_dtype(place.dtype(), [&]<class T>(T) { *static_cast<T*>(place.data()) = static_cast<T>(value); });
+    write_scalar(place, value, "a compiled step");
   }
 };
 

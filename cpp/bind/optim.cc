@@ -10,6 +10,7 @@
 #include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/hyperparameters.h"
+#include "bind/scalar.h"
 #include "bind/tensor_object.h"
 #include "exec/node.h"
 #include "ops/api.h"
@@ -61,16 +62,6 @@ Tensor make_state(DimSpan sizes, double value, Dtype dtype) {
   return ops::full(sizes, value, dtype);
 }
 
-double read_counter(const Tensor& counter) {
-  return visit_dtype(counter.dtype(),
-                     [&]<class T>(T) { return static_cast<double>(*static_cast<const T*>(counter.data())); });
-}
-
-void write_counter(const Tensor& counter, double value) {
-  visit_dtype(counter.dtype(), [&]<class T>(T) { *static_cast<T*>(counter.data()) = static_cast<T>(value); });
-  counter->storage->mark_written("step");
-}
-
 }  // namespace
 
 GroupStep::GroupStep(PyObject* rule, PyObject* group, PyObject* state, std::size_t expected)
@@ -83,7 +74,7 @@ GroupStep::GroupStep(PyObject* rule, PyObject* group, PyObject* state, std::size
 }
 
 GroupStep::~GroupStep() {
-  for (const auto& [counter, before] : counters_) write_counter(tensor_of(counter.get()), before);
+  for (const auto& [counter, before] : counters_) write_scalar(tensor_of(counter.get()), before, "step");
 }
 
 // Counts at once, so that a parameter that is listed twice takes two steps.
@@ -102,9 +93,9 @@ double GroupStep::advance(PyObject* entry) {
          "optim.step: state 'step' must be a writable tensor of one element, float32 if possible, not ",
          name(counter.dtype()), " of shape ", to_string(counter.sizes()));
   }
-  const double before = read_counter(counter);
+  const double before = read_scalar(counter);
   counters_.emplace_back(Owned(Py_NewRef(object)), before);
-  write_counter(counter, before + 1);
+  write_scalar(counter, before + 1, "step");
   return before + 1;
 }
 
@@ -125,11 +116,11 @@ optim::Phase GroupStep::phase_of(PyObject* entry, double step) {
       fail(ErrorKind::kValue, "optim.step: state '", kept[i].name,
            "' must be a writable tensor of one element, not one of shape ", to_string(place.sizes()));
     }
-    numbers[i] = read_counter(place);
+    numbers[i] = read_scalar(place);
     counters_.emplace_back(Owned(Py_NewRef(value)), numbers[i]);
   }
   const optim::Phase phase = rule_->phase(step, numbers);
-  for (int i = 0; i < kept.size(); ++i) write_counter(places[i], numbers[i]);
+  for (int i = 0; i < kept.size(); ++i) write_scalar(places[i], numbers[i], "step");
   return phase;
 }
 
