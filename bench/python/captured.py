@@ -47,10 +47,15 @@ def compiled(lib: Any, job: networks.Job) -> dict[str, Any]:
     return {**space, "step": lib.compile(space["step"])}
 
 
+def number(loss: Any) -> float:
+    """A loss of any library."""
+    return float(loss.detach() if hasattr(loss, "detach") else loss)
+
+
 def require_same_learning(spaces: dict[str, dict[str, Any]], job: networks.Job) -> None:
     """Three steps must give all contenders the same losses, or they do different work."""
     losses = {
-        name: [float(space["step"](space["x"], space["y"])) for _ in range(3)]
+        name: [number(space["step"](space["x"], space["y"])) for _ in range(3)]
         for name, space in spaces.items()
     }
     expected = losses["torch eager"]
@@ -84,6 +89,8 @@ def inference(lib: Any, sizes: tuple[int, ...], activation: str, is_compiled: bo
 
 def fill(suite: harness.Suite) -> None:
     threads = suite.options.threads
+    if threads == 1:  # jax has no switch that keeps it from a second processor
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     one = "--xla_cpu_multi_thread_eigen=false " if threads == 1 else ""
     os.environ.setdefault("XLA_FLAGS", f"{one}intra_op_parallelism_threads={threads}")
     threadpoolctl.threadpool_limits(threads)
