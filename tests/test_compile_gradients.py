@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def test_a_compiled_module_trains_to_the_same_bits(make_model: Any) -> None:
         weights.append([tensor.tolist() for tensor in [*model.parameters(), *model.buffers()]])
     assert losses[0] == losses[1]
     assert weights[0] == weights[1]
+
+
+def test_a_copy_of_a_compiled_module_has_weights_of_its_own() -> None:
+    model = us.compile(small())
+    model(BATCHES[0][0])
+    twin = copy.deepcopy(model)
+    with us.no_grad():
+        next(iter(twin.parameters())).zero_()
+    for each in (model, twin):
+        for x, _ in BATCHES[:2]:
+            np.testing.assert_array_equal(each(x).detach().numpy(), each._orig_mod(x).detach().numpy())
+    assert twin.cache_info().misses == 1
 
 
 def test_forward_and_backward_are_replayed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from collections.abc import Callable, Collection
@@ -41,12 +42,17 @@ class CompiledFunction(_core.CompiledStep):
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
         self._fallback = fallback
+        self._settings = (fallback, cache_size, passes)
         self._has_warned = False
         self._set_limit(cache_size)
         self._set_passes(*(name in passes for name in PASSES))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        # Programs stay with the tensors that they were captured with.
+        return CompiledFunction(copy.deepcopy(self.__wrapped__, memo), *self._settings)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.__wrapped__, '__qualname__', self.__wrapped__)!s}>"
