@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import unspool
 from unspool._core import Size, Tensor
 from unspool.distributions import constraints
+from unspool.distributions._triangular_scale import TriangularScale
 from unspool.distributions.distribution import Distribution
-from unspool.distributions.utils import lazy_property
 
 __all__ = ["MultivariateNormal"]
 
@@ -29,7 +29,7 @@ def mahalanobis(lower: Tensor, difference: Tensor) -> Tensor:
     return solved.square().sum((-2, -1))
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(TriangularScale, Distribution):
     """Normal vectors with mean ``loc`` (..., n) and one of three matrices (..., n, n).
 
     Args:
@@ -102,22 +102,6 @@ class MultivariateNormal(Distribution):
         super(MultivariateNormal, new).__init__(batch_shape, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
-
-    def _expanded_matrix(self, matrix: Tensor) -> Tensor:
-        return matrix.expand(*self._batch_shape, *self._event_shape, *self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        return self._expanded_matrix(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        lower = self._unbroadcasted_scale_tril
-        return self._expanded_matrix(lower @ lower.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        return self._expanded_matrix(unspool.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property
     def mean(self) -> Any:

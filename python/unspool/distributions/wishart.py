@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 import unspool
 from unspool._core import Size, Tensor
 from unspool.distributions import constraints
+from unspool.distributions._triangular_scale import TriangularScale
 from unspool.distributions.chi2 import Chi2
 from unspool.distributions.distribution import Distribution
 from unspool.distributions.multivariate_normal import precision_to_scale_tril
-from unspool.distributions.utils import lazy_property
 
 __all__ = ["Wishart"]
 
 
-class Wishart(Distribution):
+class Wishart(TriangularScale, Distribution):
     """Scatter matrices of ``df`` normal vectors with mean 0 and one covariance, given in one of three ways.
 
     Args:
@@ -89,22 +89,6 @@ class Wishart(Distribution):
     @property
     def _n(self) -> int:
         return int(self._event_shape[-1])
-
-    def _broadcast(self, matrix: Tensor) -> Tensor:
-        return matrix.expand(*self._batch_shape, *self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        return self._broadcast(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        lower = self._unbroadcasted_scale_tril
-        return self._broadcast(lower @ lower.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        return self._broadcast(unspool.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property
     def mean(self) -> Any:
