@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import unspool as us
-from unspool.demo import DEMOS
 from unspool.demo import __main__ as command_line
+from unspool.demo import load, names, summary
 
 DIGITS_NEEDS = ("sklearn", "matplotlib", "tqdm")
 
@@ -72,7 +72,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in list(sys.modules):
-        if name.startswith("unspool.demo.") and name != "unspool.demo.__main__":
+        if name.startswith("unspool._examples."):
             monkeypatch.delitem(sys.modules, name)
         if name == missing or name.startswith(f"{missing}."):
             monkeypatch.setitem(sys.modules, name, None)
@@ -87,10 +87,29 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_demos_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_are_listed_with_what_they_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["--list"]) == 0
-    listed = capsys.readouterr().out
-    assert all(name in listed for name in DEMOS)
+    listed = capsys.readouterr().out.splitlines()
+    assert listed == [f"{name}: {summary(name)}" for name in names()]
+    assert all(len(summary(name)) > 20 for name in names())
+    assert "digits" in names()
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_example_has_its_test_and_its_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A test of an example is where its numbers are checked; digits has the ones above."""
+    assert name == "digits" or Path(__file__).with_name(f"test_example_{name}.py").exists()
+    for module in DIGITS_NEEDS:
+        pytest.importorskip(module)
+    with pytest.raises(SystemExit) as stop:
+        command_line.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: python -m unspool.demo {name}" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no example is called 'nonsense'; there are .*digits"):
+        load("nonsense")
 
 
 @pytest.mark.parametrize(

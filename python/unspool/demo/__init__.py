@@ -1,20 +1,47 @@
-"""Runnable examples: ``python -m unspool.demo``. Each demo is a module of its own, meant to be read."""
+"""The examples that come with unspool, found by name: ``python -m unspool.demo NAME`` runs one.
+
+Each is one file, meant to be read: ``examples/NAME.py`` in the sources.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, cast
+
+import unspool
+
+_FOLDER = Path(unspool.__file__).parent / "_examples"
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line sets for every demo; None leaves the choice to the demo."""
+class Example(Protocol):
+    """What every example offers."""
 
-    out: Path
-    seed: int
-    epochs: int | None
+    def main(self, argv: Sequence[str] | None = None) -> dict[str, float]:
+        """Run with these words of the command line (None: the process's own); give the numbers it prints."""
+        ...
 
 
-DEMOS = {
-    "digits": "a multi-layer perceptron learns to read handwritten digits",
-}
+def names() -> list[str]:
+    """Give the names of all examples, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("[!_]*.py"))
+
+
+def summary(name: str) -> str:
+    """Give the first line of what an example says of itself, without importing it."""
+    text = ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].rstrip(".")
+
+
+def load(name: str) -> Example:
+    """Import an example.
+
+    Raises:
+        ValueError: no example has this name.
+        ModuleNotFoundError: the example needs a package that is not installed.
+    """
+    if name not in names():
+        raise ValueError(f"no example is called {name!r}; there are {', '.join(names())}")
+    return cast("Example", importlib.import_module(f"unspool._examples.{name}"))

@@ -1,57 +1,45 @@
-"""The command line of the demos."""
+"""The command line of the examples."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from unspool.demo import DEMOS, Options
-
-
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
+from unspool.demo import load, names, summary
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m unspool.demo", description="Run a demo of unspool.")
-    parser.add_argument(
-        "name", nargs="?", default="digits", choices=DEMOS, help="which demo; default: digits"
+    parser = argparse.ArgumentParser(
+        prog="python -m unspool.demo", description="Run an example of unspool; without a name, digits."
     )
-    parser.add_argument("--list", action="store_true", help="list the demos and stop")
+    parser.add_argument("--list", action="store_true", help="list the examples and stop")
+    parser.add_argument("name", nargs="?", choices=names(), metavar="NAME", help="which example")
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("unspool-demo"),
-        metavar="DIR",
-        help="where to write files; default: unspool-demo",
+        "options", nargs=argparse.REMAINDER, help="what the example itself takes: NAME --help tells"
     )
-    parser.add_argument("--epochs", type=_at_least_one, help="passes over the training data")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers; default: 0")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo that the command line names; the exit status is 0, or 1 if something is not installed."""
-    chosen = _parser().parse_args(arguments)
+    """Run the example that is named; the exit status is 0, or 1 if something is not installed."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in ("--list", "--help", "-h")):
+        words.insert(0, "digits")
+    chosen = _parser().parse_args(words)
     if chosen.list:
-        for name, summary in DEMOS.items():
-            print(f"{name}: {summary}")
+        for name in names():
+            print(f"{name}: {summary(name)}")
         return 0
     try:
-        demo = importlib.import_module(f"unspool.demo.{chosen.name}")
+        example = load(chosen.name)
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] == "unspool":
             raise
-        print(f'The demo needs {error.name}: pip install "unspool[demo]"', file=sys.stderr)
+        print(f'The example needs {error.name}: pip install "unspool[demo]"', file=sys.stderr)
         return 1
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    demo.run(Options(out=chosen.out, seed=chosen.seed, epochs=chosen.epochs))
+    sys.argv[0] = f"python -m unspool.demo {chosen.name}"
+    example.main(chosen.options)
     return 0
 
 
