@@ -1,4 +1,4 @@
-// The loop engine: unwinds the part of the tape that leads from outputs to leaves, in reverse forward order.
+// The unwinding of the part of the tape that leads from outputs to leaves, in reverse forward order.
 #pragma once
 
 #include <span>

@@ -1,0 +1,235 @@
+// What every engine shares. Set-up turns the reachable graph into arrays indexed by integers, in reverse
+// forward order; it runs no kernels and no user code, so its scratch fields in the nodes are never seen
+// half-written. Then one node after the other is visited, in the order that the engine chooses.
+#include "exec/unwinder.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/error.h"
+#include "exec/anomaly.h"
+#include "ops/api.h"
+#include "ops/arithmetic.h"
+
+namespace unspool::exec {
+namespace {
+
+std::uint32_t next_epoch() {
+  static std::atomic<std::uint32_t> epoch{0};
+  return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+void unwind_node(Node& node, std::span<Tensor> arrived, std::span<const bool> wanted,
+                 std::span<Tensor> grads) {
+  if (!anomaly_mode().enabled) return node.unwind(arrived, wanted, grads);
+  with_origin(node, [&] {
+    node.unwind(arrived, wanted, grads);
+    if (anomaly_mode().checks_nan) check_gradients(node, grads);
+  });
+}
+
+// Brings a cotangent to its input's geometry: undoes broadcasting and dtype promotion.
+Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::OutputSpec& spec) {
+  if (!(cotangent.sizes() == spec.sizes)) {
+    Dims sizes = spec.sizes;
+    if (!broadcast_into(sizes, cotangent.sizes()) || !(sizes == cotangent.sizes())) {
+      fail("backward: ", from.name(), " returned a gradient of shape ", to_string(cotangent.sizes()),
+           " for input ", input, ", whose shape is ", to_string(spec.sizes));
+    }
+    cotangent = ops::sum_to(cotangent, spec.sizes);
+  }
+  return ops::to(cotangent, spec.dtype);
+}
+
+}  // namespace
+
+Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
+    : how_(how), epoch_(next_epoch()) {
+  collect(outputs);
+  link();
+  mark_needed();
+  seed(outputs, cotangents);
+}
+
+bool Unwinder::is_border(const Node* node) const {
+  if (!how_.stops_at_inputs) return false;
+  return std::any_of(how_.inputs.begin(), how_.inputs.end(),
+                     [&](const Tensor& input) { return edge_of(input.impl()).get() == node; });
+}
+
+void Unwinder::collect(std::span<const Tensor> outputs) {
+  std::vector<Node*> waiting;
+  const auto reach = [&](Node* node) {
+    if (!node || node->epoch == epoch_) return;
+    node->epoch = epoch_;
+    waiting.push_back(node);
+  };
+  for (const Tensor& output : outputs) reach(edge_of(output.impl()).get());
+  while (!waiting.empty()) {
+    Node* node = waiting.back();
+    waiting.pop_back();
+    nodes_.push_back(node);
+    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) reach(node->edge(e).get());
+  }
+  const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
+  if (!std::is_sorted(nodes_.begin(), nodes_.end(), later))
+    std::stable_sort(nodes_.begin(), nodes_.end(), later);
+}
+
+void Unwinder::link() {
+  first_edge_.reserve(nodes_.size() + 1);
+  first_slot_.reserve(nodes_.size() + 1);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->index = static_cast<std::uint32_t>(i);
+  pending_.assign(nodes_.size(), 0);
+  std::uint32_t slots = 0;
+  for (Node* node : nodes_) {
+    first_edge_.push_back(static_cast<std::uint32_t>(targets_.size()));
+    first_slot_.push_back(slots);
+    slots += node->output_count();
+    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) {
+      Node* target = node->edge(e).get();
+      targets_.push_back(target ? static_cast<std::int32_t>(target->index) : kNowhere);
+      if (target && target->is_leaf()) ++pending_[target->index];
+    }
+  }
+  first_edge_.push_back(static_cast<std::uint32_t>(targets_.size()));
+  first_slot_.push_back(slots);
+  slots_.resize(slots);
+}
+
+void Unwinder::mark_needed() {
+  if (how_.inputs.empty()) return;
+  needed_.assign(nodes_.size(), 0);
+  captured_.resize(how_.inputs.size());
+  for (std::size_t i = 0; i < how_.inputs.size(); ++i) {
+    const Edge edge = edge_of(how_.inputs[i].impl());
+    if (edge.get()->epoch != epoch_) continue;
+    captures_.push_back({edge.get()->index, edge.output, i});
+    needed_[edge.get()->index] = 1;
+  }
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    for (std::uint32_t e = first_edge_[i]; e < first_edge_[i + 1] && !needed_[i]; ++e) {
+      needed_[i] = targets_[e] != kNowhere && needed_[static_cast<std::size_t>(targets_[e])];
+    }
+  }
+}
+
+void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor& output = outputs[i];
+    Tensor cotangent = i < cotangents.size() ? cotangents[i] : Tensor();
+    if (!cotangent) {
+      if (output.numel() != 1) {
+        fail(
+            "backward: a gradient can be created implicitly only for a single number, not for an output of "
+            "shape ",
+            to_string(output.sizes()), "; pass gradient=, or reduce the output with sum() or mean()");
+      }
+      cotangent = ops::ones_like(output);
+    } else if (!(cotangent.sizes() == output.sizes())) {
+      fail("backward: gradient ", to_string(cotangent.sizes()), " does not have the shape of output ",
+           to_string(output.sizes()));
+    } else if (cotangent.dtype() != output.dtype()) {
+      fail("backward: gradient is ", name(cotangent.dtype()), " but output is ", name(output.dtype()));
+    }
+    const Edge edge = edge_of(output.impl());
+    deliver(edge.get()->index, edge.output, std::move(cotangent));
+  }
+}
+
+void Unwinder::visit(std::size_t i) {
+  Node& node = *nodes_[i];
+  if (!needed_.empty() && !needed_[i]) return;
+  if (node.is_leaf()) {
+    if (slots(i)[0]) finish_leaf(i);
+    return;
+  }
+  std::span<Tensor> arrived = slots(i);
+  const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
+  SmallVector<Tensor, 4> grads(targets_.empty() ? 0 : first_edge_[i + 1] - first_edge_[i]);
+  if (any) {
+    run_hooks(node, arrived);
+    capture(i, arrived);
+    SmallVector<bool, 8> wanted(grads.size());
+    bool wants_any = false;
+    for (std::size_t e = 0; e < wanted.size(); ++e) {
+      const std::int32_t target = targets_[first_edge_[i] + e];
+      wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
+      wants_any = wants_any || wanted[e];
+    }
+    if (wants_any) {
+      unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
+      if (!how_.retain_graph) node.release();
+    }
+    for (Tensor& cotangent : arrived) cotangent = Tensor();
+  }
+  pass_on(i, {grads.data(), grads.size()});
+}
+
+void Unwinder::pass_on(std::size_t i, std::span<Tensor> grads) {
+  for (std::size_t e = 0; e < grads.size(); ++e) {
+    const std::int32_t target = targets_[first_edge_[i] + e];
+    if (target == kNowhere) continue;
+    const auto t = static_cast<std::size_t>(target);
+    const Edge& edge = nodes_[i]->edge(static_cast<std::uint32_t>(e));
+    const bool wanted = needed_.empty() || needed_[t];
+    if (grads[e] && wanted) {
+      deliver(t, edge.output, fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output)));
+    }
+    if (nodes_[t]->is_leaf() && --pending_[t] == 0 && wanted && slots(t)[0]) finish_leaf(t);
+  }
+}
+
+void Unwinder::deliver(std::size_t target, std::uint32_t output, Tensor cotangent) {
+  Tensor& slot = slots(target)[output];
+  if (!slot) {
+    slot = std::move(cotangent);
+    return;
+  }
+  // A sum that only this slot holds may grow in place; a borrowed cotangent may not.
+  const bool is_ours = slot->ref_count() == 1 && slot->storage->is_sole() && slot.is_contiguous();
+  if (!is_ours || how_.create_graph) {
+    slot = ops::add(slot, cotangent);
+    return;
+  }
+  const ops::Operand operands[2] = {slot, cotangent};
+  const ops::Attr attrs[1] = {1.0};
+  ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot);
+}
+
+void Unwinder::finish_leaf(std::size_t i) {
+  std::span<Tensor> arrived = slots(i);
+  run_hooks(*nodes_[i], arrived);
+  capture(i, arrived);
+  if (how_.inputs.empty() || how_.accumulate) nodes_[i]->unwind(arrived, {}, {});
+  arrived[0] = Tensor();
+}
+
+void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
+  if (!node.hooks) return;
+  // A copy: a hook may remove itself.
+  const auto entries = node.hooks->entries;
+  for (const HookList::Entry& entry : entries) {
+    Tensor& cotangent = arrived[entry.output];
+    if (!cotangent) continue;
+    Tensor replaced = entry.hook(cotangent);
+    if (!replaced) continue;
+    if (!(replaced.sizes() == cotangent.sizes())) {
+      fail("backward: a hook on ", node.name(), " returned a gradient of shape ", to_string(replaced.sizes()),
+           " in place of ", to_string(cotangent.sizes()));
+    }
+    cotangent = std::move(replaced);
+  }
+}
+
+void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
+  for (const Capture& place : captures_) {
+    if (place.node != i || !arrived[place.output]) continue;
+    if (!how_.accumulate)
+      captured_[place.input] = arrived[place.output];
+    else if (!nodes_[i]->is_leaf())
+      slot_of(how_.inputs[place.input].impl()).grad = arrived[place.output];
+  }
+}
+
+}  // namespace unspool::exec

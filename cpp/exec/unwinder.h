@@ -1,0 +1,72 @@
+// The part of the tape that leads from outputs to leaves, unwound node by node. Engines choose the order and
+// the form of the walk (backward.cc); what happens at a node is the same for all of them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "exec/backward.h"
+#include "exec/node.h"
+
+namespace unspool::exec {
+
+// Nodes are numbered in reverse forward order, so that the consumers of a node have smaller numbers; leaves
+// come last. A node may be visited once all of its consumers were.
+class Unwinder {
+ public:
+  // Collects the nodes and seeds the cotangents of the outputs. Everything passed must outlive this object.
+  Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how);
+
+  std::size_t size() const { return nodes_.size(); }
+  const Node& node(std::size_t i) const { return *nodes_[i]; }
+  // The nodes that node i's cotangents go to; kNowhere for inputs without gradient.
+  static constexpr std::int32_t kNowhere = -1;
+  std::span<const std::int32_t> targets(std::size_t i) const {
+    return {targets_.data() + first_edge_[i], first_edge_[i + 1] - first_edge_[i]};
+  }
+
+  // Turns what has arrived at node i into the cotangents of its inputs and hands those on. A leaf is finished
+  // as soon as its last contribution has arrived; visiting it finishes one that got nothing but a seed.
+  void visit(std::size_t i);
+  // After all visits: one cotangent per tensor in `how.inputs`, undefined where no path leads to it.
+  std::vector<Tensor> take_captured() { return std::move(captured_); }
+
+ private:
+  // A place where a requested cotangent is picked up.
+  struct Capture {
+    std::size_t node;
+    std::uint32_t output;
+    std::size_t input;
+  };
+
+  void collect(std::span<const Tensor> outputs);
+  bool is_border(const Node* node) const;
+  // How many edges of the node are followed.
+  std::uint32_t edges_of(const Node* node) const { return is_border(node) ? 0 : node->input_count(); }
+  void link();
+  void mark_needed();
+  void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
+  void pass_on(std::size_t i, std::span<Tensor> grads);
+  void deliver(std::size_t target, std::uint32_t output, Tensor cotangent);
+  void finish_leaf(std::size_t leaf);
+  void run_hooks(Node& node, std::span<Tensor> arrived);
+  void capture(std::size_t i, std::span<const Tensor> arrived);
+  std::span<Tensor> slots(std::size_t i) {
+    return {slots_.data() + first_slot_[i], first_slot_[i + 1] - first_slot_[i]};
+  }
+
+  const Unwinding& how_;
+  std::uint32_t epoch_;
+  std::vector<Node*> nodes_;
+  std::vector<std::uint32_t>
+      first_edge_;  // node i's edges are targets_[first_edge_[i] .. first_edge_[i + 1])
+  std::vector<std::int32_t> targets_;
+  std::vector<std::uint32_t> first_slot_;
+  std::vector<Tensor> slots_;           // cotangents that have arrived, one per output of each node
+  std::vector<std::uint32_t> pending_;  // contributions a leaf still waits for
+  std::vector<std::uint8_t> needed_;
+  std::vector<Capture> captures_;
+  std::vector<Tensor> captured_;
+};
+
+}  // namespace unspool::exec
