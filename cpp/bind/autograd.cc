@@ -7,6 +7,7 @@
 
 #include "bind/caster.h"
 #include "bind/function_node.h"
+#include "bind/unwinding_step.h"
 #include "exec/anomaly.h"
 #include "exec/backward.h"
 #include "exec/node.h"
@@ -42,6 +43,8 @@ exec::TensorHook python_hook(py::function function) {
   };
 }
 
+}  // namespace
+
 std::vector<Tensor> tensors_of(py::handle object, const char* what) {
   std::vector<Tensor> result;
   const auto take = [&](py::handle item) {
@@ -62,16 +65,22 @@ std::vector<Tensor> tensors_of(py::handle object, const char* what) {
   return result;
 }
 
+void check_roots(const std::vector<Tensor>& roots, const std::vector<Tensor>& seeds) {
+  if (roots.empty()) fail(ErrorKind::kType, "backward: expected a Tensor or a sequence of Tensors, not None");
+  if (!seeds.empty() && seeds.size() != roots.size()) {
+    fail("backward: ", roots.size(), " tensors but ", seeds.size(), " gradients");
+  }
+}
+
+namespace {
+
 void backward(py::handle outputs, py::handle gradients, const std::optional<bool>& retain_graph,
               bool create_graph, py::handle inputs) {
   const std::vector<Tensor> roots = tensors_of(outputs, "backward: tensors");
   const std::vector<Tensor> seeds = tensors_of(gradients, "backward: gradient");
   const std::vector<Tensor> wanted = tensors_of(inputs, "backward: inputs");
-  if (roots.empty()) fail(ErrorKind::kType, "backward: expected a Tensor or a sequence of Tensors, not None");
+  check_roots(roots, seeds);
   if (!inputs.is_none() && wanted.empty()) fail("backward: inputs must not be empty");
-  if (!seeds.empty() && seeds.size() != roots.size()) {
-    fail("backward: ", roots.size(), " tensors but ", seeds.size(), " gradients");
-  }
   exec::unwind(roots, seeds,
                {.retain_graph = retain_graph.value_or(create_graph),
                 .create_graph = create_graph,
@@ -204,6 +213,7 @@ void bind_autograd(py::module_& core) {
   bind_node(core);
   bind_tensor_methods();
   bind_function_node(core);
+  bind_unwinding_step(core);
   core.def("_backward", &backward);
   core.def("_grad", &gradients);
   core.def("_set_anomaly_mode", &set_anomaly_mode);

@@ -3,6 +3,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <vector>
+
 #include "base/ref.h"
 #include "tensor/tensor.h"
 
@@ -12,6 +14,11 @@ void bind_autograd(pybind11::module_& core);
 
 // The Python view of a tape node; None for an empty reference. A new reference.
 PyObject* node_object(const Ref<GraphNode>& node);
+
+// A tensor, a sequence of tensors and Nones, or nothing (None); `what` names it in errors.
+std::vector<Tensor> tensors_of(pybind11::handle object, const char* what);
+// Raises when there is nothing to unwind from, or not one cotangent for each tensor.
+void check_roots(const std::vector<Tensor>& roots, const std::vector<Tensor>& seeds);
 
 // The node behind its Python object; throws TypeError for anything else.
 Ref<GraphNode> node_of_object(PyObject* object);

@@ -46,7 +46,7 @@ bool CapturedGroup::is_current(const Entry& entry) const {
 double CapturedGroup::advance(const Entry& entry) {
   if (!entry.counter) return 2;
   const double before = read_scalar(entry.counter);
-  before_.emplace_back(entry.counter, before);
+  changes_.push_back({entry.bucket, entry.counter, before});
   write_scalar(entry.counter, before + 1, "step");
   return before + 1;
 }
@@ -55,7 +55,7 @@ optim::Phase CapturedGroup::phase_of(const optim::Rule& rule, const Entry& entry
   double numbers[2] = {};
   for (std::size_t i = 0; i < entry.numbers.size(); ++i) {
     numbers[i] = read_scalar(entry.numbers[i]);
-    before_.emplace_back(entry.numbers[i], numbers[i]);
+    changes_.push_back({entry.bucket, entry.numbers[i], numbers[i]});
   }
   const optim::Phase phase = rule.phase(step, {numbers, entry.numbers.size()});
   for (std::size_t i = 0; i < entry.numbers.size(); ++i) write_scalar(entry.numbers[i], numbers[i], "step");
@@ -63,7 +63,7 @@ optim::Phase CapturedGroup::phase_of(const optim::Rule& rule, const Entry& entry
 }
 
 bool CapturedGroup::begin(Attributes& attributes) {
-  before_.clear();
+  changes_.clear();
   const auto rule = read_rule(rule_name_.get(), group_.get());
   if (&rule->op() != op_ || rule->states().size() != states_) return false;
   for (const Entry& entry : entries_) {
@@ -74,7 +74,7 @@ bool CapturedGroup::begin(Attributes& attributes) {
     const optim::Phase phase = entry.dict ? phase_of(*rule, entry, advance(entry)) : rule->phase(1, {});
     std::optional<optim::Phase>& common = phases[entry.bucket];
     if (common && !(*common == phase)) {
-      undo();
+      undo(0);
       return false;
     }
     common = phase;
@@ -87,10 +87,12 @@ bool CapturedGroup::begin(Attributes& attributes) {
   return true;
 }
 
-void CapturedGroup::undo() noexcept {
+void CapturedGroup::undo(std::size_t first) noexcept {
   // Backwards, so that a parameter that was listed twice gets its first value.
-  for (std::size_t i = before_.size(); i-- > 0;) write_scalar(before_[i].first, before_[i].second, "step");
-  before_.clear();
+  for (std::size_t i = changes_.size(); i-- > 0;) {
+    if (changes_[i].update >= first) write_scalar(changes_[i].place, changes_[i].before, "step");
+  }
+  changes_.clear();
 }
 
 }  // namespace unspool::bind

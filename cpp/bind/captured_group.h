@@ -21,7 +21,7 @@ class CapturedGroup final : public exec::HostStep {
   void add(PyObject* parameter, PyObject* entry, std::size_t bucket);
 
   bool begin(Attributes& attributes) override;
-  void undo() noexcept override;
+  void undo(std::size_t first) noexcept override;
 
  private:
   struct Entry {
@@ -42,7 +42,13 @@ class CapturedGroup final : public exec::HostStep {
   int states_;
   std::vector<Entry> entries_;
   std::size_t buckets_ = 0;
-  std::vector<std::pair<Tensor, double>> before_;  // what `begin` changed
+  // What `begin` changed, and for which update.
+  struct Change {
+    std::size_t update;
+    Tensor place;
+    double before;
+  };
+  std::vector<Change> changes_;
 };
 
 }  // namespace unspool::bind

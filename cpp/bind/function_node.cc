@@ -17,15 +17,16 @@ namespace unspool::bind {
 namespace {
 
 // `backward` is called as backward(node, *cotangents) and returns a sequence with one entry per tensor input;
-// `release` frees what the context saved.
+// `release` frees what the context saved, `held` lists its tensors.
 class FunctionNode final : public exec::Node {
  public:
-  FunctionNode(std::string name, py::object backward, py::object release, const std::vector<Tensor>& inputs,
-               const std::vector<Tensor>& outputs, bool materializes)
+  FunctionNode(std::string name, py::object backward, py::object release, py::object held,
+               const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs, bool materializes)
       : materializes_(materializes),
         name_(std::move(name)),
         backward_(backward.release().ptr()),
-        release_(release.release().ptr()) {
+        release_(release.release().ptr()),
+        held_(held.release().ptr()) {
     for (const Tensor& input : inputs) edges_.push_back(input ? exec::edge_of(input.impl()) : exec::Edge{});
     for (const Tensor& output : outputs) specs_.push_back({output.sizes(), output.dtype()});
     sequence = exec::take_sequence();
@@ -72,6 +73,13 @@ class FunctionNode final : public exec::Node {
     Owned result(checked(PyObject_CallNoArgs(release_)));
     released = true;
   }
+  void visit_saved(const exec::StorageVisitor& visit) const override {
+    if (released) return;
+    const WithGil gil;
+    const py::object tensors = py::reinterpret_steal<py::object>(checked(PyObject_CallNoArgs(held_)));
+    for (py::handle tensor : tensors) visit(*tensor_of(tensor.ptr())->storage);
+  }
+  bool runs_user_code() const override { return true; }
 
  private:
   ~FunctionNode() = default;
@@ -80,6 +88,7 @@ class FunctionNode final : public exec::Node {
       const WithGil gil;
       Py_DECREF(backward_);
       Py_DECREF(release_);
+      Py_DECREF(held_);
     }
     delete this;
   }
@@ -88,12 +97,13 @@ class FunctionNode final : public exec::Node {
   std::string name_;
   PyObject* backward_;
   PyObject* release_;
+  PyObject* held_;
   SmallVector<exec::Edge, 2> edges_;
   std::vector<ops::OutputSpec> specs_;
 };
 
 // Makes `outputs` results of a new node. Outputs that are inputs, or views, are returned as fresh aliases.
-py::tuple record_function(const std::string& name, py::object backward, py::object release,
+py::tuple record_function(const std::string& name, py::object backward, py::object release, py::object held,
                           const py::tuple& inputs, const py::tuple& outputs, const py::tuple& differentiable,
                           bool materializes) {
   std::vector<Tensor> ins, outs;
@@ -104,8 +114,8 @@ py::tuple record_function(const std::string& name, py::object backward, py::obje
     for (const Tensor& input : ins) is_input = is_input || (input && input.is_same(output));
     if (is_input || output->node || output->requires_grad) output = output.alias();
   }
-  const Ref<GraphNode> node(
-      new FunctionNode(name, std::move(backward), std::move(release), ins, outs, materializes));
+  const Ref<GraphNode> node(new FunctionNode(name, std::move(backward), std::move(release), std::move(held),
+                                             ins, outs, materializes));
   py::tuple result(outs.size());
   for (std::size_t i = 0; i < outs.size(); ++i) {
     if (differentiable[i].cast<bool>() && is_floating(outs[i].dtype())) {

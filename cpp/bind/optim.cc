@@ -130,7 +130,7 @@ void GroupStep::add(PyObject* parameter, Tensor gradient) {
   const bool keeps_nothing = states_.size() == 0 && !rule_->counts_steps();
   if (keeps_nothing) {
     const std::size_t bucket = update_.add(tensor, std::move(gradient), {}, rule_->phase(1, {}));
-    if (captured_) captured_->add(parameter, nullptr, bucket);
+    if (captured_) captured_->add(parameter, nullptr, updates_ + bucket);
     return;
   }
 
@@ -150,13 +150,17 @@ void GroupStep::add(PyObject* parameter, Tensor gradient) {
   }
   const optim::Phase phase = phase_of(entry.get(), step);
   const std::size_t bucket = update_.add(tensor, std::move(gradient), std::move(kept), phase);
-  if (captured_) captured_->add(parameter, entry.get(), bucket);
+  if (captured_) captured_->add(parameter, entry.get(), updates_ + bucket);
 }
 
 void GroupStep::run() {
   if (exec::Trace* trace = exec::Trace::current()) {
     trace->begin_updates(captured_);
-    update_.run([&](std::size_t bucket) { trace->next_updates(bucket); });
+    const std::size_t before = updates_;
+    update_.run([&](std::size_t bucket) {
+      trace->next_updates(before + bucket);
+      updates_ = before + bucket + 1;
+    });
     trace->end_updates();
   } else {
     update_.run();
@@ -164,10 +168,7 @@ void GroupStep::run() {
   counters_.clear();
 }
 
-namespace {
-
-// "parameter 3 ('fc.weight') of its group: " in front of what went wrong with it.
-[[noreturn]] void refuse_parameter(const Error& error, PyObject* group, Py_ssize_t index) {
+void refuse_parameter(const Error& error, PyObject* group, Py_ssize_t index) {
   std::string which = "parameter " + std::to_string(index);
   PyObject* names = PyDict_GetItemWithError(group, key_of("param_names"));
   if (names && PyList_Check(names) && index < PyList_GET_SIZE(names)) {
@@ -178,6 +179,8 @@ namespace {
   PyErr_Clear();
   fail(error.kind(), error.what(), " (", which, " of its group)");
 }
+
+namespace {
 
 void step_group(PyObject* rule, PyObject* group, PyObject* state) {
   if (!PyDict_Check(group))

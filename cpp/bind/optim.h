@@ -16,8 +16,9 @@ namespace unspool::bind {
 
 class CapturedGroup;
 
-// One step over parameters of one group: `add` each, then `run`. When an exception ends it, the step counters
-// are put back. Holds the interpreter's lock throughout.
+// One step over parameters of one group: `add` each, then `run`; any number of times for the same step. When
+// an exception ends it, the step counters of parameters that were added after the last `run` are put back.
+// Holds the interpreter's lock throughout.
 class GroupStep {
  public:
   // `rule` is a str; `group` and `state` are the optimizer's dicts, which must outlive this object. Throws
@@ -37,12 +38,16 @@ class GroupStep {
 
   std::unique_ptr<optim::Rule> rule_;
   std::shared_ptr<CapturedGroup> captured_;  // while a trace records this step
+  std::size_t updates_ = 0;                  // that have been run
   PyObject* state_;
   optim::States states_;
   SmallVector<PyObject*, 3> state_names_;  // borrowed from the process
   optim::Update update_;
   std::vector<std::pair<Owned, double>> counters_;  // with the values before this step
 };
+
+// The error, with "parameter 3 ('fc.weight') of its group" added to what went wrong.
+[[noreturn]] void refuse_parameter(const Error& error, PyObject* group, Py_ssize_t index);
 
 // Adds the submodule `optim` with the function `step`.
 void bind_optim(pybind11::module_& core);

@@ -60,6 +60,19 @@ int set_requires_grad(Self self, PyObject* value, void*) {
   });
 }
 PyObject* get_grad(Self self, void*) {
+  return read(self, [](const Tensor& t) {
+    const exec::AutogradSlot* slot = exec::slot_if_any(t.impl());
+    if (slot && slot->is_spent) {
+      fail(
+          "grad: this gradient was used by backward(step=...) to update the parameter at once, and freed. To "
+          "look "
+          "at gradients, register a hook (register_post_accumulate_grad_hook), or call backward() and the "
+          "optimizer's step() one after the other");
+    }
+    return wrap(slot ? slot->grad : Tensor());
+  });
+}
+PyObject* get_present_grad(Self self, void*) {
   return read(self, [](const Tensor& t) { return wrap(exec::gradient_of(t)); });
 }
 int set_grad(Self self, PyObject* value, void*) {
@@ -147,6 +160,8 @@ PyGetSetDef properties[] = {
     {"requires_grad", get_requires_grad, set_requires_grad, "Whether gradients flow to this tensor.",
      nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
+    {"_grad", get_present_grad, set_grad, "The same; None also where backward(step=...) has used it up.",
+     nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
     {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The tape node that made this tensor, or None.", nullptr},

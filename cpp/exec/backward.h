@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exec/node.h"
+#include "exec/receiver.h"
 
 namespace unspool::exec {
 
@@ -17,6 +18,10 @@ struct Unwinding {
   bool accumulate = false;
   // With inputs: what they were computed from is not even looked at.
   bool stops_at_inputs = false;
+  // Where not null: told of each leaf whose gradient is complete.
+  Receiver* receiver = nullptr;
+  // The same tape will be unwound again at once: what retain_grad() asked for is left to that.
+  bool is_rehearsal = false;
 };
 
 // Unwinds from `outputs` with the given cotangents (undefined means 1, allowed for single elements). Returns

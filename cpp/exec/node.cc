@@ -80,6 +80,7 @@ void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::
     // Memory that nobody else sees may become the gradient; anything shared is copied.
     const bool is_ours =
         incoming->ref_count() == 1 && incoming->storage->is_sole() && incoming.is_contiguous();
+    slot.is_spent = false;
     slot.grad = recording ? incoming : is_ours ? std::move(incoming) : ops::clone(incoming);
   } else if (recording) {
     slot.grad = ops::add(slot.grad, incoming);
@@ -118,7 +119,15 @@ void set_gradient(const Tensor& tensor, Tensor grad) {
     }
     if (grad.is_same(tensor)) fail("grad: a tensor cannot be its own gradient");
   }
-  slot_of(tensor.impl()).grad = std::move(grad);
+  AutogradSlot& slot = slot_of(tensor.impl());
+  slot.grad = std::move(grad);
+  slot.is_spent = false;
+}
+
+void spend_gradient(const Tensor& tensor) {
+  AutogradSlot& slot = slot_of(tensor.impl());
+  slot.grad = Tensor();
+  slot.is_spent = true;
 }
 
 LeafNode& accumulator_of(TensorImpl& leaf) {
@@ -166,6 +175,7 @@ void keep_from(const Tensor& tensor, AutogradSlot& slot) {
     slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
     return Tensor();
   });
+  static_cast<Node&>(*slot.retainer).hooks->entries.back().keeps = true;
 }
 
 }  // namespace

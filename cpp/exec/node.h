@@ -33,10 +33,13 @@ struct HookList {
     std::uint64_t id;
     std::uint32_t output;
     TensorHook hook;
+    bool keeps = false;  // what arrives, for retain_grad()
   };
   std::vector<Entry> entries;
   std::string origin;  // in anomaly mode: where the node's operation was called
 };
+
+using StorageVisitor = std::function<void(const Storage&)>;
 
 class Node : public GraphNode {
  public:
@@ -61,6 +64,10 @@ class Node : public GraphNode {
                       std::span<Tensor> grads) = 0;
   // Drops what was saved; the node can then not be unwound again.
   virtual void release() = 0;
+  // Calls the visitor for the memory of each value that was saved.
+  virtual void visit_saved(const StorageVisitor& visit) const = 0;
+  // Whether unwinding runs code that may look at more than was saved.
+  virtual bool runs_user_code() const { return false; }
 
  protected:
   Node();
@@ -78,6 +85,7 @@ std::uint64_t take_sequence();
 class LeafNode;
 struct AutogradSlot : GradientSlot {
   Tensor grad;
+  bool is_spent = false;       // the gradient was used while the tape was unwound, and dropped
   Ref<GraphNode> accumulator;  // leaves only; made on first use
   Ref<GraphNode> retainer;     // the node whose hook keeps this tensor's gradient, when it is not a leaf
   std::uint64_t retain_hook = 0;
@@ -102,6 +110,8 @@ class LeafNode final : public Node {
   ops::OutputSpec output(std::uint32_t) const override;
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
   void release() override {}
+  void visit_saved(const StorageVisitor&) const override {}
+  bool runs_user_code() const override { return !post_hooks.empty(); }
 
  private:
   ~LeafNode() = default;
@@ -118,6 +128,8 @@ inline AutogradSlot* slot_if_any(const TensorImpl& impl) {
 // The tensor's gradient; undefined when there is none.
 Tensor gradient_of(const Tensor& tensor);
 void set_gradient(const Tensor& tensor, Tensor grad);
+// Drops the gradient, which somebody has used up.
+void spend_gradient(const Tensor& tensor);
 
 // Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no
 // gradient.

@@ -123,6 +123,7 @@ class OpNode final : public Node {
   }
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
   void release() override;
+  void visit_saved(const StorageVisitor& visit) const override;
 
   const ops::Op& op() const { return op_; }
   std::size_t bytes() const { return bytes_; }
@@ -255,12 +256,16 @@ void OpNode::destroy_now() noexcept {
   ::operator delete(static_cast<void*>(this));
 }
 
-std::size_t OpNode::saved_bytes() const {
-  std::size_t total = 0;
+void OpNode::visit_saved(const StorageVisitor& visit) const {
   const Saved* saved = at<Saved>(layout().saved);
   for (std::size_t i = 0; i < saved_count(); ++i) {
-    if (saved[i].storage()) total += saved[i].storage()->bytes();
+    if (saved[i].storage()) visit(*saved[i].storage());
   }
+}
+
+std::size_t OpNode::saved_bytes() const {
+  std::size_t total = 0;
+  visit_saved([&](const Storage& storage) { total += storage.bytes(); });
   return total;
 }
 

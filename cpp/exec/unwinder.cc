@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "exec/anomaly.h"
+#include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/arithmetic.h"
 
@@ -41,6 +42,29 @@ Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::
   return ops::to(cotangent, spec.dtype);
 }
 
+// While a hook or a user's Function runs: reading memory that was changed raises.
+class ForeignCode {
+ public:
+  explicit ForeignCode(const MemoryWatch& watch) : emitter_(watch), trace_(Trace::current()) {
+    ops::ThreadState& state = ops::thread_state();
+    if (trace_)
+      trace_->watch_reads(&watch);
+    else if (!state.emitter)
+      state.emitter = &emitter_;
+  }
+  ~ForeignCode() {
+    ops::ThreadState& state = ops::thread_state();
+    if (trace_) trace_->watch_reads(nullptr);
+    if (state.emitter == &emitter_) state.emitter = nullptr;
+  }
+  ForeignCode(const ForeignCode&) = delete;
+  ForeignCode& operator=(const ForeignCode&) = delete;
+
+ private:
+  WatchedEmitter emitter_;
+  Trace* trace_;
+};
+
 }  // namespace
 
 Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
@@ -48,6 +72,7 @@ Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cota
   collect(outputs);
   link();
   mark_needed();
+  if (how_.receiver) watch_memory();
   seed(outputs, cotangents);
 }
 
@@ -132,9 +157,17 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
     } else if (cotangent.dtype() != output.dtype()) {
       fail("backward: gradient is ", name(cotangent.dtype()), " but output is ", name(output.dtype()));
     }
+    if (watch_) keep_apart({&cotangent, 1});
     const Edge edge = edge_of(output.impl());
     deliver(edge.get()->index, edge.output, std::move(cotangent));
   }
+}
+
+template <class F>
+void Unwinder::run_node(const Node& node, F&& f) {
+  if (!watch_ || !watch_->has_changes() || !(node.hooks || node.runs_user_code())) return f();
+  const ForeignCode foreign(*watch_);
+  f();
 }
 
 void Unwinder::visit(std::size_t i) {
@@ -148,21 +181,24 @@ void Unwinder::visit(std::size_t i) {
   const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
   SmallVector<Tensor, 4> grads(targets_.empty() ? 0 : first_edge_[i + 1] - first_edge_[i]);
   if (any) {
-    run_hooks(node, arrived);
-    capture(i, arrived);
-    SmallVector<bool, 8> wanted(grads.size());
-    bool wants_any = false;
-    for (std::size_t e = 0; e < wanted.size(); ++e) {
-      const std::int32_t target = targets_[first_edge_[i] + e];
-      wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
-      wants_any = wants_any || wanted[e];
-    }
-    if (wants_any) {
-      unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
-      if (!how_.retain_graph) node.release();
-    }
-    for (Tensor& cotangent : arrived) cotangent = Tensor();
+    run_node(node, [&] {
+      run_hooks(node, arrived);
+      capture(i, arrived);
+      SmallVector<bool, 8> wanted(grads.size());
+      bool wants_any = false;
+      for (std::size_t e = 0; e < wanted.size(); ++e) {
+        const std::int32_t target = targets_[first_edge_[i] + e];
+        wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
+        wants_any = wants_any || wanted[e];
+      }
+      if (wants_any) {
+        unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
+        if (!how_.retain_graph) node.release();
+      }
+      for (Tensor& cotangent : arrived) cotangent = Tensor();
+    });
   }
+  if (watch_) after_node(i, {grads.data(), grads.size()});
   pass_on(i, {grads.data(), grads.size()});
 }
 
@@ -199,10 +235,16 @@ void Unwinder::deliver(std::size_t target, std::uint32_t output, Tensor cotangen
 
 void Unwinder::finish_leaf(std::size_t i) {
   std::span<Tensor> arrived = slots(i);
-  run_hooks(*nodes_[i], arrived);
-  capture(i, arrived);
-  if (how_.inputs.empty() || how_.accumulate) nodes_[i]->unwind(arrived, {}, {});
+  const bool accumulates = how_.inputs.empty() || how_.accumulate;
+  auto& leaf = static_cast<LeafNode&>(*nodes_[i]);
+  if (how_.receiver && leaf.leaf() && accumulates) how_.receiver->arriving(*leaf.leaf());
+  run_node(leaf, [&] {
+    run_hooks(leaf, arrived);
+    capture(i, arrived);
+    if (accumulates) leaf.unwind(arrived, {}, {});
+  });
   arrived[0] = Tensor();
+  if (how_.receiver && leaf.leaf() && accumulates) complete(i);
 }
 
 void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
@@ -210,6 +252,7 @@ void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
   // A copy: a hook may remove itself.
   const auto entries = node.hooks->entries;
   for (const HookList::Entry& entry : entries) {
+    if (entry.keeps && how_.is_rehearsal) continue;
     Tensor& cotangent = arrived[entry.output];
     if (!cotangent) continue;
     Tensor replaced = entry.hook(cotangent);
@@ -220,6 +263,7 @@ void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
     }
     cotangent = std::move(replaced);
   }
+  if (watch_) keep_apart(arrived);
 }
 
 void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
@@ -230,6 +274,49 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
     else if (!nodes_[i]->is_leaf())
       slot_of(how_.inputs[place.input].impl()).grad = arrived[place.output];
   }
+}
+
+// Which memory the receiver is going to change, and which nodes read it.
+void Unwinder::watch_memory() {
+  std::vector<MemoryWatch::Changing> changing;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i]->is_leaf() || (!needed_.empty() && !needed_[i])) continue;
+    TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
+    if (leaf && how_.receiver->changes(*leaf))
+      changing.emplace_back(static_cast<std::uint32_t>(i), leaf->storage.get());
+  }
+  how_.receiver->begin();
+  if (changing.empty()) return;
+  watch_ = std::make_unique<MemoryWatch>(changing);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    watch_->add_node();
+    if (!needed_.empty() && !needed_[i]) continue;
+    nodes_[i]->visit_saved([this](const Storage& storage) { watch_->add_read(storage); });
+  }
+  watch_->add_node();
+}
+
+// A node has been unwound: leaves that waited for it are complete.
+void Unwinder::after_node(std::size_t i, std::span<Tensor> grads) {
+  keep_apart(grads);
+  watch_->passed(i, [this](std::uint32_t leaf) { complete(leaf); });
+}
+
+// Cotangents that lie in memory which will be changed get memory of their own.
+void Unwinder::keep_apart(std::span<Tensor> cotangents) const {
+  for (Tensor& cotangent : cotangents) {
+    if (cotangent && !cotangent->storage->is_sole() && watch_->covers(*cotangent->storage))
+      cotangent = ops::clone(cotangent);
+  }
+}
+
+void Unwinder::complete(std::size_t i) {
+  TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
+  if (!leaf) return;
+  const Ref<Storage> storage = leaf->storage;
+  if (watch_ && !watch_->is_free(static_cast<std::uint32_t>(i), *storage)) return;
+  how_.receiver->complete(*leaf);
+  if (watch_) watch_->mark_changed(*storage);
 }
 
 }  // namespace unspool::exec

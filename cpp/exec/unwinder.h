@@ -2,10 +2,12 @@
 // the form of the walk (backward.cc); what happens at a node is the same for all of them.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "exec/backward.h"
+#include "exec/memory_watch.h"
 #include "exec/node.h"
 
 namespace unspool::exec {
@@ -49,6 +51,13 @@ class Unwinder {
   void pass_on(std::size_t i, std::span<Tensor> grads);
   void deliver(std::size_t target, std::uint32_t output, Tensor cotangent);
   void finish_leaf(std::size_t leaf);
+  // For a receiver:
+  void watch_memory();
+  void complete(std::size_t leaf);
+  void keep_apart(std::span<Tensor> cotangents) const;
+  void after_node(std::size_t i, std::span<Tensor> grads);
+  template <class F>
+  void run_node(const Node& node, F&& f);
   void run_hooks(Node& node, std::span<Tensor> arrived);
   void capture(std::size_t i, std::span<const Tensor> arrived);
   std::span<Tensor> slots(std::size_t i) {
@@ -67,6 +76,7 @@ class Unwinder {
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;
+  std::unique_ptr<MemoryWatch> watch_;  // while a receiver changes memory
 };
 
 }  // namespace unspool::exec

@@ -80,6 +80,9 @@ class RegionNode final : public Node {
   void release() override {
     if (writer_) writer()->release();
   }
+  void visit_saved(const StorageVisitor& visit) const override {
+    if (writer_) writer()->visit_saved(visit);
+  }
 
  private:
   ~RegionNode() = default;

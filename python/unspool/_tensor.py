@@ -17,6 +17,8 @@ from unspool._layouts import strided
 from unspool._printing import format_tensor
 
 if TYPE_CHECKING:
+    from unspool.amp import GradScaler
+    from unspool.optim import Optimizer
     from unspool.sparse import SparseTensor
     from unspool.storage import UntypedStorage
 
@@ -104,8 +106,20 @@ def backward(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
-) -> None:
+    *,
+    step: Optimizer | Sequence[Optimizer] | None = None,
+    clip: str | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scaler: GradScaler | None = None,
+) -> Tensor | None:
     """Unwind the tape from this tensor and add to the ``.grad`` of the leaves it was computed from.
+
+    With ``step``, each parameter is updated, and its gradient freed, at the moment when the gradient is
+    complete and nothing that is still to be unwound reads the parameter. The weights are those of
+    ``backward()`` followed by ``optimizer.step()``, bit for bit. Gradients that earlier calls accumulated
+    count; reading ``.grad`` of an updated parameter raises until it is set or zeroed.
+    docs/update-while-unwinding.md says more.
 
     Args:
         self: the tensor to start from.
@@ -113,12 +127,34 @@ def backward(
         retain_graph: keep what the tape saved, so that it can be unwound again.
         create_graph: record the unwinding, for higher derivatives.
         inputs: only these tensors' gradients are accumulated.
+        step: an optimizer, or several, that update while the tape is unwound.
+        clip: with ``step``, how gradients are clipped by their common norm: ``"exact"`` as by
+            ``nn.utils.clip_grad_norm_`` over the parameters of ``step``, by unwinding twice;
+            ``"previous"`` by the norm of the step before, unwinding once (twice in the first step, which is
+            exact).
+        max_norm: with ``clip``, the norm wanted at most.
+        norm_type: with ``clip``, the exponent of the norm; may be infinite.
+        scaler: with ``step``, the scaler that scaled this loss: gradients are divided by its factor, and an
+            optimizer is left out when one of its gradients is not finite. Unwinds twice.
+
+    Returns:
+        With ``clip``, the norm before clipping, a 0-d tensor; None otherwise.
 
     Raises:
         RuntimeError: nothing requires grad, the graph was freed, a saved value was overwritten, or
-            shapes differ.
+            shapes differ; with ``step``: no parameter of an optimizer was used, or it has step pre-hooks.
+        ValueError: ``step`` with ``retain_graph`` or ``create_graph``; ``clip`` or ``max_norm`` without the
+            other.
+        NotImplementedError: an optimizer that cannot update one parameter by itself.
     """
-    _core._backward(self, gradient, retain_graph, create_graph, inputs)
+    if step is None and clip is None and max_norm is None and scaler is None:
+        _core._backward(self, gradient, retain_graph, create_graph, inputs)
+        return None
+    from unspool.optim._unwinding import unwind
+
+    return unwind(
+        (self, gradient, inputs), (retain_graph, create_graph), step, clip, max_norm, norm_type, scaler
+    )
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
@@ -192,8 +228,8 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     result = type(self)._make_subclass(type(self), self.detach().clone(), self.requires_grad)
     memo[id(self)] = result
     result.__dict__.update(copy.deepcopy(self.__dict__, memo))
-    if self.grad is not None:
-        result.grad = copy.deepcopy(self.grad, memo)
+    if self._grad is not None:
+        result.grad = copy.deepcopy(self._grad, memo)
     return result
 
 

@@ -64,6 +64,9 @@ class ProgramNode final : public Node {
     reads_.clear();
     released = true;
   }
+  void visit_saved(const StorageVisitor& visit) const override {
+    for (const Read& read : reads_) visit(*read.storage);
+  }
 
  private:
   ~ProgramNode() = default;

@@ -239,7 +239,7 @@ void Program::relocate(std::span<const Tensor> inputs) {
 bool Program::begin_host_steps() {
   std::size_t begun = 0;
   const auto take_back = [&] {
-    while (begun > 0) host_steps_[--begun]->undo();
+    while (begun > 0) host_steps_[--begun]->undo(0);
   };
   try {
     for (; begun < host_steps_.size(); ++begun) {
@@ -280,14 +280,15 @@ void Program::launch_all(double* seconds) {
   }
 }
 
-// Host steps whose updates were not reached are taken back.
+// Host steps are taken back for the updates that were not reached.
 void Program::fail_at(std::size_t instruction) {
   std::size_t changes = 0, updates = 0;
-  std::vector<bool> is_reached(host_steps_.size());
+  std::vector<std::size_t> reached(host_steps_.size());
   for (std::size_t i = 0; i < instruction; ++i) {
     const Instruction& done = recording_.instructions[i];
     if (done.update.host_step >= 0) {
-      is_reached[static_cast<std::size_t>(done.update.host_step)] = true;
+      reached[static_cast<std::size_t>(done.update.host_step)] =
+          static_cast<std::size_t>(done.update.number) + 1;
       updates += done.in.size() / static_cast<std::size_t>(done.op->record.arity);
     }
     visit_buffers(
@@ -296,9 +297,7 @@ void Program::fail_at(std::size_t instruction) {
           changes += done.update.host_step < 0 && recording_.buffers[id].kind == Buffer::Kind::kExternal;
         });
   }
-  for (std::size_t i = 0; i < host_steps_.size(); ++i) {
-    if (!is_reached[i]) host_steps_[i]->undo();
-  }
+  for (std::size_t i = 0; i < host_steps_.size(); ++i) host_steps_[i]->undo(reached[i]);
   try {
     raise_fault(*recording_.instructions[instruction].op, fault_);
   } catch (const Error& error) {

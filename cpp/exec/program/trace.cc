@@ -121,6 +121,7 @@ Place Trace::place_of(const Tensor& tensor, bool fresh) {
 void Trace::launched(const Launched& launch) {
   if (!failure_.empty()) return;
   const ops::Call& call = launch.call;
+  if (read_watch_) check_reads(*read_watch_, call);
   Instruction& instruction = recording_.instructions.emplace_back();
   instruction.op = &call.op;
   instruction.compute = launch.compute;
@@ -148,7 +149,7 @@ void Trace::launched(const Launched& launch) {
   }
   // Other updates, those of running averages, keep the attributes they were called with.
   if (!instruction.is_update() || updates_ < 0) return;
-  instruction.update = {static_cast<std::int32_t>(host_steps_.size()) - 1, updates_};
+  instruction.update = {host_step_, updates_};
 }
 
 bool Trace::has_made(const Tensor& tensor) const {
@@ -156,7 +157,11 @@ bool Trace::has_made(const Tensor& tensor) const {
   return tag && epoch_of(tag) == epoch_;
 }
 
-void Trace::begin_updates(std::shared_ptr<HostStep> step) { host_steps_.push_back(std::move(step)); }
+void Trace::begin_updates(std::shared_ptr<HostStep> step) {
+  const auto found = std::find(host_steps_.begin(), host_steps_.end(), step);
+  host_step_ = static_cast<std::int32_t>(found - host_steps_.begin());
+  if (found == host_steps_.end()) host_steps_.push_back(std::move(step));
+}
 
 void Trace::end_updates() { updates_ = -1; }
 

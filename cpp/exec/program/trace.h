@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/eager.h"
+#include "exec/memory_watch.h"
 #include "exec/node.h"
 #include "exec/program/recording.h"
 
@@ -22,8 +23,8 @@ class HostStep {
   // The attributes of the step's updates, in order. False when what was captured is no longer what there is:
   // nothing has then been changed.
   virtual bool begin(Attributes& attributes) = 0;
-  // Takes back what `begin` changed, because the updates were not made.
-  virtual void undo() noexcept = 0;
+  // Takes back what `begin` changed for the updates from number `first` on, because they were not made.
+  virtual void undo(std::size_t first) noexcept = 0;
 };
 
 // A tensor outside of the program that it reads or writes in place.
@@ -53,10 +54,13 @@ class Trace final : public Eager {
 
   void read_on_host(const Tensor& tensor, std::string_view who) override;
 
-  // From now on updates belong to this host step, and take the attributes of the given number in it.
+  // From now on updates belong to this host step, which may have had others before, and take the attributes
+  // of the given number in it.
   void begin_updates(std::shared_ptr<HostStep> step);
   void next_updates(std::size_t number) { updates_ = static_cast<std::int32_t>(number); }
   void end_updates();
+  // Where not null: reading memory that was changed raises.
+  void watch_reads(const MemoryWatch* watch) { read_watch_ = watch; }
   // The leaf's gradient is about to be replaced (by nothing, or from outside), or to be added to.
   void replacing_gradient(const Tensor& leaf) { touch(leaf, false); }
   void accumulating_gradient(const Tensor& leaf) {
@@ -136,7 +140,9 @@ class Trace final : public Eager {
   std::vector<BufferId> kept_;
   std::optional<Derivative> derivative_;
   bool is_unwound_ = false;
-  std::int32_t updates_ = -1;  // number in the current host step; -1 outside of one
+  std::int32_t host_step_ = -1;  // the current one
+  std::int32_t updates_ = -1;    // number in it; -1 outside of one
+  const MemoryWatch* read_watch_ = nullptr;
 };
 
 // Makes a trace the emitter of this thread.

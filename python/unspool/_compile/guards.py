@@ -100,7 +100,10 @@ class Guards:
                 self._entries(group, f"{label}.param_groups[{i}]", 0)
             self.lengths.append((optimizer.state, f"{label}.state"))
             self._entries(optimizer.state, f"{label}.state", 0)
-        # Otherwise what a group holds is read at each replay.
+        # Otherwise what a group holds is read at each replay, but for the norm that backward(step=) keeps
+        # there.
+        for group in optimizer.param_groups[:1]:
+            self.entries.append((group, "grad_norm", f"{label}.param_groups[0]['grad_norm']"))
         for name in ("param_groups", "state"):
             self.entries.append((optimizer.__dict__, name, f"{label}.{name}"))
         self.lengths.append((optimizer.param_groups, f"{label}.param_groups"))

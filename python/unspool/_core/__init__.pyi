@@ -18,6 +18,8 @@ from unspool._layouts import layout as _layout
 from unspool._layouts import memory_format as _memory_format
 from unspool._mathematics import AminmaxResult, FrexpResult
 from unspool._statistics import HistogramResult
+from unspool.amp import GradScaler
+from unspool.optim import Optimizer
 from unspool.sparse import SparseTensor
 from unspool.storage import UntypedStorage
 
@@ -375,6 +377,7 @@ class Tensor:
     def _base(self) -> Tensor | None: ...
     requires_grad: _bool
     grad: Tensor | None
+    _grad: Tensor | None
     data: Tensor
     @property
     def is_leaf(self) -> _bool: ...
@@ -594,7 +597,13 @@ class Tensor:
         retain_graph: _bool | None = None,
         create_graph: _bool = False,
         inputs: Tensor | Sequence[Tensor] | None = None,
-    ) -> None: ...
+        *,
+        step: Optimizer | Sequence[Optimizer] | None = None,
+        clip: str | None = None,
+        max_norm: _float | None = None,
+        norm_type: _float = 2.0,
+        scaler: GradScaler | None = None,
+    ) -> Tensor | None: ...
     def bfloat16(self, memory_format: Any = None) -> Tensor: ...
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor: ...
     def bool(self, memory_format: Any = None) -> Tensor: ...
@@ -1597,12 +1606,25 @@ def _record_function(
     name: str,
     backward: Callable[..., Any],
     release: Callable[[], None],
+    held: Callable[[], list[Tensor]],
     inputs: tuple[Any, ...],
     outputs: tuple[Tensor, ...],
     differentiable: tuple[_bool, ...],
     materializes: _bool,
     /,
 ) -> tuple[Tensor, ...]: ...
+def _rehearse(
+    tensors: Any, gradient: Any, inputs: Any, parameters: list[Tensor], visit: Callable[[int, Tensor], Any], /
+) -> None: ...
+
+class _UnwindingStep:
+    def __init__(
+        self, groups: list[tuple[Any, ...]], prepare: Callable[[int, Tensor], Any] | None, /
+    ) -> None: ...
+    def run(self, tensors: Any, gradient: Any, inputs: Any, /) -> None: ...
+    @property
+    def updated(self) -> _int: ...
+
 def _result_of(node: Node, number: _int, value: Tensor, /) -> Tensor: ...
 def _attach_history(value: Tensor, output: Tensor, /) -> None: ...
 def _mark_written(tensor: Tensor, /) -> None: ...

@@ -107,6 +107,23 @@ class GradScaler:
         self._stepped.add(id(optimizer))
         return optimizer.step(*args, **kwargs) if self._finite[id(optimizer)] else None
 
+    def _begin_unwinding(self, optimizers: list[Any]) -> float:
+        """What ``backward(step=optimizers, scaler=self)`` multiplies gradients by."""
+        for optimizer in optimizers:
+            if id(optimizer) in self._stepped or id(optimizer) in self._finite:
+                raise RuntimeError(
+                    "backward(step=, scaler=): step() or unscale_() was called for this optimizer since "
+                    "the last "
+                    "update()"
+                )
+        return 1.0 / self._scale
+
+    def _end_unwinding(self, optimizers: list[Any], finite: list[bool]) -> None:
+        """Remember which of the optimizers had finite gradients, and so stepped."""
+        for optimizer, is_finite in zip(optimizers, finite, strict=True):
+            self._finite[id(optimizer)] = is_finite
+            self._stepped.add(id(optimizer))
+
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Adapt the factor to the steps since the last call, or set it."""
         if not self._enabled:

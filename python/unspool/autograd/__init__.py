@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from unspool import _core
 from unspool._core import Tensor
@@ -12,6 +13,10 @@ from unspool.autograd.function import Function
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from unspool.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from unspool.autograd.variable import Variable
+
+if TYPE_CHECKING:
+    from unspool.amp import GradScaler
+    from unspool.optim import Optimizer
 
 __getattr__ = lazy(__name__, ["functional"])
 
@@ -38,9 +43,22 @@ def backward(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
-) -> None:
+    *,
+    step: Optimizer | Sequence[Optimizer] | None = None,
+    clip: str | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scaler: GradScaler | None = None,
+) -> Tensor | None:
     """Unwind the tape from several tensors at once, as ``Tensor.backward`` does from one."""
-    _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+    if step is None and clip is None and max_norm is None and scaler is None:
+        _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+        return None
+    from unspool.optim._unwinding import unwind
+
+    return unwind(
+        (tensors, grad_tensors, inputs), (retain_graph, create_graph), step, clip, max_norm, norm_type, scaler
+    )
 
 
 def grad(

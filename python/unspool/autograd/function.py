@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from unspool import _core
@@ -60,6 +60,10 @@ class FunctionCtx:
     def _release(self) -> None:
         self._saved = None
 
+    def _held(self) -> list[Tensor]:
+        """The tensors that ``backward`` can find in this object."""
+        return list(_tensors_in(self.__dict__))
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """The tensors given to ``save_for_backward``.
@@ -85,6 +89,17 @@ class FunctionCtx:
         return tuple(tensors)
 
     saved_variables = saved_tensors
+
+
+def _tensors_in(value: Any, depth: int = 4) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict) and depth:
+        for each in value.values():
+            yield from _tensors_in(each, depth - 1)
+    elif isinstance(value, (list, tuple)) and depth:
+        for each in value:
+            yield from _tensors_in(each, depth - 1)
 
 
 def _takes_ctx(function: type[Function]) -> bool:
@@ -142,7 +157,14 @@ class Function(FunctionCtx):
         differentiable = tuple(id(output) not in ctx._non_differentiable for output in tensors)
         backward = functools.partial(_call_backward, cls, ctx, len(args))
         recorded = _core._record_function(
-            f"{cls.__name__}Backward", backward, ctx._release, args, tensors, differentiable, ctx._materialize
+            f"{cls.__name__}Backward",
+            backward,
+            ctx._release,
+            ctx._held,
+            args,
+            tensors,
+            differentiable,
+            ctx._materialize,
         )
         dirty = {id(each) for each in ctx._dirty}
         results = list(outputs)

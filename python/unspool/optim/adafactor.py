@@ -80,15 +80,12 @@ class Adafactor(Optimizer):
 
     def step(self, closure: Closure | None = None) -> Any:
         """Updates all parameters that have a gradient; see ``Optimizer.step``."""
-        loss = self._evaluate(closure)
-        with unspool.no_grad():
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._update_tensor(parameter, parameter.grad, group)
-        return loss
+        return self._update_each(closure)
 
-    def _update_tensor(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def step_parameter(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        """Updates one parameter from its gradient; see ``Optimizer.step_parameter``."""
+        gradient = parameter.grad
+        assert gradient is not None
         state = self._state_of(parameter, gradient)
         if parameter.numel() == 0:
             return

@@ -88,7 +88,11 @@ class Adagrad(Optimizer):
 
     def step(self, closure: Closure | None = None) -> Any:
         """Updates all parameters that have a gradient; see ``Optimizer.step``."""
-        return self._update("adagrad", closure)
+        return self._update(closure)
+
+    def _rule_of(self, group: dict[str, Any]) -> str:
+        del group
+        return "adagrad"
 
     def share_memory(self) -> None:
         """Moves the sums of squares to memory shared between processes."""

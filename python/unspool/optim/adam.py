@@ -88,8 +88,7 @@ class Adam(Optimizer):
 
     def step(self, closure: Closure | None = None) -> Any:
         """Updates all parameters that have a gradient; see ``Optimizer.step``."""
-        return self._update(_rule, closure)
+        return self._update(closure)
 
-
-def _rule(group: dict[str, Any]) -> str:
-    return "adamw" if group["decoupled_weight_decay"] else "adam"
+    def _rule_of(self, group: dict[str, Any]) -> str:
+        return "adamw" if group["decoupled_weight_decay"] else "adam"

@@ -79,4 +79,8 @@ class ASGD(Optimizer):
 
     def step(self, closure: Closure | None = None) -> Any:
         """Updates all parameters that have a gradient; see ``Optimizer.step``."""
-        return self._update("asgd", closure)
+        return self._update(closure)
+
+    def _rule_of(self, group: dict[str, Any]) -> str:
+        del group
+        return "asgd"

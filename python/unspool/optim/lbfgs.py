@@ -71,6 +71,8 @@ class LBFGS(Optimizer):
         params: list[Tensor] = self.param_groups[0]["params"]
         return params
 
+    _not_alone = "it evaluates the loss several times in a step, and needs all gradients each time"
+
     def step(self, closure: Closure) -> Any:  # type: ignore[override]
         """Makes up to ``max_iter`` iterations.
 

@@ -117,11 +117,65 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define step()")
 
-    def _update(self, rule: Callable[[dict[str, Any]], str] | str, closure: Closure | None) -> Any:
-        """One step of an update rule of the core: all parameters of a group in one call."""
+    def step_parameter(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        """Updates one parameter from its gradient; gradients are not recorded meanwhile.
+
+        ``backward(step=optimizer)`` calls this for each parameter whose gradient is complete, in the order of
+        the unwinding. The optimizers of this package that are rules of the core do without; an optimizer
+        of your
+        own that updates each parameter by itself can define it, and call it from ``step`` for each.
+
+        Args:
+            parameter: one of ``group["params"]``; its gradient is ``parameter.grad``.
+            group: the parameter group.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define step_parameter()")
+
+    _not_alone = "it does not define step_parameter(), which updates one parameter"
+
+    def _rule_of(self, group: dict[str, Any]) -> str | None:
+        """The name of the core's rule that updates this group, where there is one."""
+        del group
+        return None
+
+    def _checked_step_parameter(self) -> Callable[..., Any] | None:
+        """``step_parameter``, or None where a rule of the core does the same.
+
+        Raises:
+            NotImplementedError: parameters cannot be updated one by one.
+        """
+        own, rule = _definer(self, "step_parameter"), _definer(self, "_rule_of")
+        source = own if own is not Optimizer else rule
+        step = _definer(self, "step")
+        if source is Optimizer:
+            why = self._not_alone
+        elif step is not source and issubclass(step, source):
+            why = f"{step.__name__} changes step() without saying, in step_parameter(), what that does to one"
+        else:
+            return None if own is Optimizer else self.step_parameter
+        raise NotImplementedError(
+            f"backward(step=): {type(self).__name__} cannot update parameters one by one: {why}; call "
+            f"backward() "
+            "and step() one after the other"
+        )
+
+    def _update(self, closure: Closure | None) -> Any:
+        """One step of update rules of the core: all parameters of a group in one call."""
         loss = self._evaluate(closure)
         for group in self.param_groups:
-            _core.optim.step(rule if isinstance(rule, str) else rule(group), group, self.state)
+            rule = self._rule_of(group)
+            assert rule is not None
+            _core.optim.step(rule, group, self.state)
+        return loss
+
+    def _update_each(self, closure: Closure | None) -> Any:
+        """One step, parameter by parameter."""
+        loss = self._evaluate(closure)
+        with unspool.no_grad():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    if parameter._grad is not None:
+                        self.step_parameter(parameter, group)
         return loss
 
     @staticmethod
@@ -140,8 +194,10 @@ class Optimizer:
                     parameter.grad = None
                 continue
             for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is not None:
+                gradient = parameter._grad
+                if gradient is None:
+                    parameter.grad = None  # also where it was used up
+                else:
                     if gradient.grad_fn is not None:
                         gradient.detach_()
                     else:
@@ -325,6 +381,29 @@ def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandl
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Calls ``hook(optimizer, args, kwargs)`` after each step of every optimizer."""
     return _keep(_global_post_hooks, hook)
+
+
+def _definer(optimizer: Optimizer, name: str) -> type:
+    return next(kind for kind in type(optimizer).__mro__ if name in kind.__dict__)
+
+
+def before_unwinding(optimizer: Optimizer) -> None:
+    """Raises where hooks want to see all gradients before the step: there is no such moment."""
+    if _global_pre_hooks or optimizer._optimizer_step_pre_hooks:
+        raise RuntimeError(
+            f"backward(step=): {type(optimizer).__name__} has a step pre-hook (register_step_pre_hook), "
+            f"which runs "
+            "when all gradients are there; while the tape is unwound they never are. Remove it, or call "
+            "backward() "
+            "and step() one after the other"
+        )
+
+
+def after_unwinding(optimizer: Optimizer) -> None:
+    """What follows a step."""
+    optimizer.__dict__["_opt_called"] = True
+    for hook in [*optimizer._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
+        hook(optimizer, (), {})
 
 
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:

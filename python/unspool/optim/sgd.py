@@ -79,4 +79,8 @@ class SGD(Optimizer):
 
     def step(self, closure: Closure | None = None) -> Any:
         """Updates all parameters that have a gradient; see ``Optimizer.step``."""
-        return self._update("sgd", closure)
+        return self._update(closure)
+
+    def _rule_of(self, group: dict[str, Any]) -> str:
+        del group
+        return "sgd"

@@ -31,9 +31,11 @@ class SparseAdam(Optimizer):
         check_betas(betas)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
+    _not_alone = "it takes sparse gradients, and gradients are dense"
+
     def step(self, closure: Closure | None = None) -> Any:
         """Raises RuntimeError when a parameter has a gradient, because gradients are dense."""
         loss = self._evaluate(closure)
-        if any(parameter.grad is not None for group in self.param_groups for parameter in group["params"]):
+        if any(parameter._grad is not None for group in self.param_groups for parameter in group["params"]):
             raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
         return loss

@@ -92,10 +92,8 @@ class Module(StatefulModule):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients of all parameters, or fills them with zeros where ``set_to_none`` is False."""
         for parameter in self.parameters():
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            if set_to_none:
+            gradient = parameter._grad
+            if gradient is None or set_to_none:
                 parameter.grad = None
             else:
                 if gradient.grad_fn is not None:
@@ -114,7 +112,7 @@ class Module(StatefulModule):
         with unspool.no_grad():
             for parameter in self._parameters.values():
                 if parameter is not None:
-                    gradient = parameter.grad
+                    gradient = parameter._grad
                     converted = fn(parameter.data)
                     if gradient is not None:
                         parameter.grad = None

@@ -53,7 +53,7 @@ def get_total_norm(
         return unspool.tensor(0.0)
     exponent = float(norm_type)
     with unspool.no_grad():
-        total: Tensor = unspool.stack([tensor.norm(exponent) for tensor in listed]).norm(exponent)
+        total = total_of_norms([tensor.norm(exponent) for tensor in listed], exponent)
     if error_if_nonfinite and not bool(unspool.isfinite(total)):
         raise RuntimeError(
             f"The total norm of order {exponent} for gradients from `parameters` is non-finite, so it cannot "
@@ -62,6 +62,22 @@ def get_total_norm(
             "`error_if_nonfinite=False`"
         )
     return total
+
+
+def total_of_norms(norms: list[Tensor], exponent: float) -> Tensor:
+    """The norm of all tensors taken as one vector, from the norm of each."""
+    if not norms:
+        return unspool.tensor(0.0)
+    total: Tensor = unspool.stack(norms).norm(exponent)
+    return total
+
+
+def clipping_factor(max_norm: float, total_norm: Tensor) -> Tensor:
+    """What gradients of this norm are multiplied by, at most 1."""
+    # In a compiled step the limit is read at each replay, where it can be.
+    limit = _core.live_number(max_norm, total_norm.dtype)
+    factor: Tensor = ((max_norm if limit is None else limit) / (total_norm + 1e-6)).clamp_max(1.0)
+    return factor
 
 
 def clip_grads_with_norm_(
@@ -77,9 +93,7 @@ def clip_grads_with_norm_(
     """
     del foreach
     with unspool.no_grad():
-        # In a compiled step the limit is read at each replay, where it can be.
-        limit = _core.live_number(max_norm, total_norm.dtype)
-        scale = ((max_norm if limit is None else limit) / (total_norm + 1e-6)).clamp_max(1.0)
+        scale = clipping_factor(max_norm, total_norm)
         for gradient in _gradients(parameters):
             gradient.mul_(scale)
 

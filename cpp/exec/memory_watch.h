@@ -1,0 +1,83 @@
+// Which memory will be written to while the tape is being unwound, how many nodes will still read it, and
+// what has been written already. Memory counts, not storages or tensors: views, `x.data` and arrays that
+// overlap are alike.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "exec/eager.h"
+#include "tensor/tensor.h"
+
+namespace unspool::exec {
+
+class MemoryWatch {
+ public:
+  // A leaf by its number, and its memory.
+  using Changing = std::pair<std::uint32_t, const Storage*>;
+  explicit MemoryWatch(const std::vector<Changing>& leaves);
+
+  bool covers(const Storage& storage) const { return !overlapping(storage).empty(); }
+  // A node, the next one in ascending order, and what it reads.
+  void add_node() { first_read_.push_back(static_cast<std::uint32_t>(reads_.size())); }
+  void add_read(const Storage& storage);
+
+  // The node has been unwound; calls f(leaf) for each leaf that waited for it alone.
+  template <class F>
+  void passed(std::size_t node, F&& f);
+  // Whether the leaf may be changed now; if not, `passed` will call for it.
+  bool is_free(std::uint32_t leaf, const Storage& storage);
+  void mark_changed(const Storage& storage);
+  // Raises when the memory has been changed since the unwinding began.
+  void check_read(const Storage& storage, std::string_view who) const;
+  bool has_changes() const { return has_changes_; }
+
+ private:
+  struct Range {
+    const std::byte* begin;
+    const std::byte* end;
+    std::uint32_t readers = 0;  // nodes that will still read it
+    bool is_changed = false;
+    std::vector<std::uint32_t> waiting;
+  };
+  std::span<const Range> overlapping(const Storage& storage) const;
+  std::span<Range> overlapping(const Storage& storage) {
+    const std::span<const Range> found = std::as_const(*this).overlapping(storage);
+    return {ranges_.data() + (found.data() - ranges_.data()), found.size()};
+  }
+
+  std::vector<Range> ranges_;              // apart from each other, in order of addresses
+  std::vector<std::uint32_t> first_read_;  // node i reads reads_[first_read_[i] .. first_read_[i + 1])
+  std::vector<std::uint32_t> reads_;       // ranges
+  bool has_changes_ = false;
+};
+
+// Raises when an operand lies in memory that has been changed.
+void check_reads(const MemoryWatch& watch, const ops::Call& call);
+
+// Executes what a user's hook or Function asks for, and raises when that reads memory that has been changed.
+class WatchedEmitter final : public Eager {
+ public:
+  explicit WatchedEmitter(const MemoryWatch& watch) : watch_(watch) {}
+  void read_on_host(const Tensor& tensor, std::string_view who) override;
+
+ protected:
+  void launched(const Launched& launch) override;
+
+ private:
+  const MemoryWatch& watch_;
+};
+
+template <class F>
+void MemoryWatch::passed(std::size_t node, F&& f) {
+  for (std::uint32_t r = first_read_[node]; r < first_read_[node + 1]; ++r) {
+    Range& range = ranges_[reads_[r]];
+    if (--range.readers > 0) continue;
+    for (const std::uint32_t leaf : std::exchange(range.waiting, {})) f(leaf);
+  }
+}
+
+}  // namespace unspool::exec
