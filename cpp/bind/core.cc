@@ -11,6 +11,7 @@
 #include "bind/create.h"
 #include "bind/device.h"
 #include "bind/errors.h"
+#include "bind/inspection.h"
 #include "bind/module_base.h"
 #include "bind/op_function.h"
 #include "bind/optim.h"
@@ -65,6 +66,7 @@ PYBIND11_MODULE(_core, core) {
   bind::bind_arrays(core);
   bind::bind_random(core);
   bind::bind_autograd(core);
+  bind::bind_inspection(core);
 
   bind::bind_optim(core);
   bind::bind_config(core);

@@ -9,6 +9,7 @@
 #include "exec/backward.h"
 #include "exec/kernel_map.h"
 #include "exec/narrow.h"
+#include "exec/observer.h"
 #include "exec/tape.h"
 #include "exec/views.h"
 #include "ops/api.h"
@@ -206,13 +207,13 @@ Tensor copied_value(const Tensor& target) {
   return value;
 }
 
-// The same, when a rule will read it.
+// The same, when a rule or an observer will read it.
 Tensor kept_value(const Call& call, const Tensor& target) {
   const ops::Reads reads = reads_of(call);
   bool is_read = false;
   for (std::size_t i = 0; i < call.in.size(); ++i) {
     const bool is_target = call.in[i].is_tensor() && &call.in[i].impl() == &target.impl();
-    is_read = is_read || (is_target && i < 16 && (reads & ops::in(static_cast<int>(i))));
+    is_read = is_read || (is_target && (observer() || (i < 16 && (reads & ops::in(static_cast<int>(i))))));
   }
   return is_read ? copied_value(target) : Tensor();
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "exec/anomaly.h"
+#include "exec/observer.h"
 #include "exec/program/trace.h"
 #include "exec/views.h"
 #include "ops/api.h"
@@ -46,9 +47,15 @@ void Node::dispose() noexcept {
   while (!yard.waiting.empty()) {
     Node* node = yard.waiting.back();
     yard.waiting.pop_back();
+    if (Observer* watching = observer()) watching->dying(*node);
     node->destroy_now();
   }
   yard.is_draining = false;
+}
+
+Observer*& observer() noexcept {
+  [[gnu::tls_model("initial-exec")]] static thread_local Observer* current = nullptr;
+  return current;
 }
 
 std::uint64_t take_sequence() { return next_sequence.fetch_add(1, std::memory_order_relaxed); }

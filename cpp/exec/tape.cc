@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "exec/observer.h"
 #include "exec/views.h"
 #include "ops/api.h"
 #include "ops/vjp.h"
@@ -134,6 +135,7 @@ class OpNode final : public Node {
     return at<Saved>(layout().saved)[std::popcount(reads_ & ((1u << bit) - 1))];
   }
   std::size_t saved_bytes() const;
+  OpReport inspect() const;
 
  private:
   OpNode(const ops::Op& op, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t attrs, Reads reads)
@@ -269,6 +271,24 @@ std::size_t OpNode::saved_bytes() const {
   return total;
 }
 
+OpReport OpNode::inspect() const {
+  OpReport result{&op_, attributes(), {}};
+  for (int bit = 0; bit < 32 && !released; ++bit) {
+    if (!reads(bit)) continue;
+    const Saved& value = saved(bit);
+    const int place = bit >= kOutputBit ? kOutputBit - 1 - bit : bit;
+    if (!value.is_plain()) {
+      result.saved.emplace_back(place, value.value());
+      continue;
+    }
+    const ops::OutputSpec spec = output(static_cast<std::uint32_t>(bit - kOutputBit));
+    result.saved.emplace_back(
+        place, Tensor(Ref<TensorImpl>(new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes),
+                                                     value.plain(), 0))));
+  }
+  return result;
+}
+
 std::string in_module(const Node& node) {
   const std::string path = node.scope ? node.scope->path() : "";
   return path.empty() ? "" : " in module '" + path + "'";
@@ -355,15 +375,13 @@ void OpNode::unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, 
   }
   TapeVjp vjp(*this, cotangents, wanted);
   const ops::Record& record = op_.record;
-  if (record.joint_vjp.cotangents) {
-    record.joint_vjp.cotangents(vjp, grads);
-    return;
-  }
-  for (std::uint32_t i = 0; i < inputs_; ++i) {
+  if (record.joint_vjp.cotangents) record.joint_vjp.cotangents(vjp, grads);
+  for (std::uint32_t i = 0; i < inputs_ && !record.joint_vjp.cotangents; ++i) {
     const ops::Rule* rule = wanted[i] ? rule_for(record, i) : nullptr;
     vjp.index = static_cast<int>(i);
     if (rule) grads[i] = rule->cotangent(vjp);
   }
+  if (Observer* watching = observer()) watching->unwound(*this, cotangents, grads);
 }
 
 }  // namespace
@@ -385,7 +403,12 @@ ops::Reads reads_of(const ops::Call& call) {
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
   bool any = false;
   const Reads reads = reads_of(call.op.record, call.in, any);
-  return any ? Ref<GraphNode>(OpNode::make(call, out, reads, overwritten)) : nullptr;
+  if (!any) return nullptr;
+  Ref<GraphNode> node(OpNode::make(call, out, reads, overwritten));
+  if (Observer* watching = observer()) {
+    watching->recorded(call, static_cast<const Node&>(*node), out[0], overwritten);
+  }
+  return node;
 }
 
 void record(const ops::Call& call, std::span<Tensor> out) {
@@ -403,6 +426,11 @@ NodeReport report(const Node& node) {
   NodeReport result{node.name(), node.scope ? node.scope->path() : "", 0};
   if (const auto* op = dynamic_cast<const OpNode*>(&node)) result.saved_bytes = op->saved_bytes();
   return result;
+}
+
+std::optional<OpReport> inspect(const Node& node) {
+  const auto* op = dynamic_cast<const OpNode*>(&node);
+  return op ? std::optional<OpReport>(op->inspect()) : std::nullopt;
 }
 
 std::size_t node_bytes(const Node& node) {

@@ -1,7 +1,10 @@
 // Records operations: one node per call, holding only what its derivative rules read.
 #pragma once
 
+#include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "exec/node.h"
 #include "ops/record.h"
@@ -30,6 +33,16 @@ struct NodeReport {
   std::size_t saved_bytes = 0;
 };
 NodeReport report(const Node& node);
+
+// A recorded operation, for inspection: what was called, and the values that it keeps; input i at place i,
+// output i at place -1 - i.
+struct OpReport {
+  const ops::Op* op = nullptr;
+  std::span<const ops::Attr> attrs;
+  std::vector<std::pair<int, ops::Operand>> saved;
+};
+// Empty for nodes of another kind.
+std::optional<OpReport> inspect(const Node& node);
 
 // Bytes of the node itself, without the values it saved.
 std::size_t node_bytes(const Node& node);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "exec/anomaly.h"
+#include "exec/observer.h"
 #include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/arithmetic.h"
@@ -255,7 +256,10 @@ void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
     if (entry.keeps && how_.is_rehearsal) continue;
     Tensor& cotangent = arrived[entry.output];
     if (!cotangent) continue;
+    Observer* watching = observer();
+    const Tensor before = watching ? ops::clone(cotangent.alias()) : Tensor();
     Tensor replaced = entry.hook(cotangent);
+    if (watching) watching->hooked(node, entry.output, before, replaced ? replaced : cotangent);
     if (!replaced) continue;
     if (!(replaced.sizes() == cotangent.sizes())) {
       fail("backward: a hook on ", node.name(), " returned a gradient of shape ", to_string(replaced.sizes()),

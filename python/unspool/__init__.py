@@ -173,6 +173,7 @@ if TYPE_CHECKING:
         version,
     )
     from unspool._compile import compile
+    from unspool._verify import GradientError, verify
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
     from unspool.storage import UntypedStorage
@@ -205,6 +206,8 @@ else:
             "compile": "unspool._compile",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
+            "GradientError": "unspool._verify",
+            "verify": "unspool._verify",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
         },
@@ -223,6 +226,7 @@ __all__ = [
     "CaptureError",
     "Generator",
     "GradScaler",
+    "GradientError",
     "Size",
     "Tensor",
     "UntypedStorage",
@@ -379,6 +383,7 @@ __all__ = [
     "uint8",
     "use_deterministic_algorithms",
     "utils",
+    "verify",
     "version",
     "zeros",
     "zeros_like",

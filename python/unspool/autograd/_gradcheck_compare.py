@@ -101,7 +101,7 @@ def _by_output(subject: Subject, variable: int, analytic: Analytic, rows: list[C
     ]
 
 
-def _check_projections(subject: Subject, settings: Settings, rng: np.random.Generator) -> list[Jacobian]:
+def check_projections(subject: Subject, settings: Settings, rng: np.random.Generator) -> list[Jacobian]:
     """Compare one random projection v.J.u of every Jacobian; that a fault drops out has probability zero."""
     weights = [rng.standard_normal(output.numel()) for output in subject.outputs]
     pairs = zip(subject.outputs, weights, strict=True)
@@ -221,7 +221,7 @@ def compare_fully(subject: Subject, settings: Settings) -> list[Jacobian]:
 def compare_projections(subject: Subject, settings: Settings, rng: np.random.Generator) -> list[Jacobian]:
     """Compare random projections; if they disagree, say which entries are wrong unless that takes long."""
     shadow = _shadow(subject) if _is_single(subject) else None
-    found = [j for _ in range(PROJECTIONS) for j in _check_projections(shadow or subject, settings, rng)]
+    found = [j for _ in range(PROJECTIONS) for j in check_projections(shadow or subject, settings, rng)]
     entries = sum(v.numel() for v in subject.variables) * sum(o.numel() for o in subject.outputs)
     if all(j.wrong == 0 for j in found) or entries > FULL_REPORT:
         return found

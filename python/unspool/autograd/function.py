@@ -10,6 +10,9 @@ from unspool import _core
 from unspool._core import Node, Tensor
 from unspool.autograd.grad_mode import no_grad
 
+# Sees every call before its forward and every backward after it, while verify() runs.
+watcher: Any = None
+
 
 class FunctionCtx:
     """What ``forward`` hands to ``backward``: saved tensors and any attributes that are set on it."""
@@ -115,6 +118,9 @@ class Function(FunctionCtx):
     any order work when ``backward`` is made of operations.
     """
 
+    # How verify() compares the gradient: "derivative", "identity" (a hook's gate), or "nothing".
+    verified_as = "derivative"
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from the inputs."""
@@ -135,6 +141,7 @@ class Function(FunctionCtx):
         """Run ``forward`` and record ``backward`` for its result."""
         ctx = type(cls.__name__, (FunctionCtx,), {})()
         ctx.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        seen = None if watcher is None else watcher.called(cls, args, kwargs)
         with no_grad():
             if _takes_ctx(cls):
                 result = cls.forward(ctx, *args, **kwargs)
@@ -147,15 +154,17 @@ class Function(FunctionCtx):
         recording = _core.is_grad_enabled() and any(ctx.needs_input_grad)
         ctx._save(outputs if recording else ())
         if recording:
-            outputs = cls._record(ctx, args, outputs)
+            outputs = cls._record(ctx, args, outputs, seen)
         return outputs if isinstance(result, tuple) else outputs[0]
 
     @classmethod
-    def _record(cls, ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _record(cls, ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], seen: Any) -> tuple[Any, ...]:
         places = [i for i, output in enumerate(outputs) if isinstance(output, Tensor)]
         tensors = tuple(outputs[i] for i in places)
         differentiable = tuple(id(output) not in ctx._non_differentiable for output in tensors)
         backward = functools.partial(_call_backward, cls, ctx, len(args))
+        if seen is not None:
+            backward = functools.partial(_unwind_seen, watcher, seen, backward)
         recorded = _core._record_function(
             f"{cls.__name__}Backward",
             backward,
@@ -195,6 +204,15 @@ def _call_backward(
     return grads
 
 
+def _unwind_seen(
+    watching: Any, seen: Any, backward: Callable[..., list[Any]], node: Node, *cotangents: Tensor | None
+) -> list[Any]:
+    """Run the backward of a call that verify() has seen, while it still looks on."""
+    if watcher is not watching:
+        return backward(node, *cotangents)
+    return watching.unwind(seen, backward, node, *cotangents)  # type: ignore[no-any-return]
+
+
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a ``backward`` that is not made of operations: differentiating it again raises."""
 
@@ -213,6 +231,8 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 class _DifferentiatedTwice(Function):
     """Passes a value on, and raises when a gradient arrives for it."""
+
+    verified_as = "nothing"
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, *args: Any) -> Tensor:

@@ -18,6 +18,8 @@ Gradients = tuple[Any, ...]
 class _Gate(Function):
     """Identity on tensors, whose backward hands the gradients to ``passed`` and takes its answer."""
 
+    verified_as = "identity"
+
     @staticmethod
     def forward(ctx: Any, passed: Callable[[Gradients], Gradients], *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.passed = passed

@@ -1,0 +1,43 @@
+// Somebody who looks on, on one thread, while operations are recorded and unwound: debugging tools compare
+// what they see with other ways to get it. An observer changes nothing, and costs a comparison when there is
+// none.
+#pragma once
+
+#include <span>
+
+#include "exec/node.h"
+#include "ops/record.h"
+
+namespace unspool::exec {
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A node was made for the call, which has run. `overwritten`: what its target held before, when that is one
+  // of its operands.
+  virtual void recorded(const ops::Call& call, const Node& node, const Tensor& target,
+                        const Tensor& overwritten) = 0;
+  // The node's rules have made the operands' cotangents; those that are not wanted are undefined.
+  virtual void unwound(const Node& node, std::span<const Tensor> cotangents,
+                       std::span<const Tensor> grads) = 0;
+  // Hooks have seen the complete cotangent `before` of an output, and left `after`.
+  virtual void hooked(const Node& node, std::uint32_t output, const Tensor& before, const Tensor& after) = 0;
+  virtual void dying(const Node& node) noexcept = 0;
+};
+
+// This thread's; null when nobody looks on.
+Observer*& observer() noexcept;
+
+// Nobody looks on in the scope.
+class Unobserved {
+ public:
+  Unobserved() : before_(std::exchange(observer(), nullptr)) {}
+  ~Unobserved() { observer() = before_; }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  Observer* before_;
+};
+
+}  // namespace unspool::exec

@@ -1,0 +1,65 @@
+"""Calls of the library's own operations, as cases to verify."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from unspool import _core
+from unspool._core import RecordedCall, Tensor
+from unspool._verify.case import Case
+
+
+@cache
+def records() -> dict[str, dict[str, Any]]:
+    """Everything the operation records declare, by name."""
+    return {record["name"]: record for record in _core.registry()}
+
+
+def argument_names(record: dict[str, Any], count: int) -> list[str]:
+    """Name the tensor arguments of a call; the elements of a list are numbered."""
+    names = [arg["name"] for arg in record["args"] if is_tensor_kind(arg["kind"])]
+    if len(names) == 1 and count != 1:
+        return [f"{names[0]}[{i}]" for i in range(count)]
+    return names + [str(i) for i in range(len(names), count)]
+
+
+def is_tensor_kind(kind: str) -> bool:
+    """Tell whether an argument is a tensor, or a number in the place of one."""
+    return "Tensor" in kind
+
+
+def case_of(call: RecordedCall, cotangents: list[Tensor | None], grads: list[Tensor | None]) -> Case | None:
+    """Make the case of a call that has just been unwound; None where there is nothing to compare.
+
+    Its results are those that a cotangent has arrived for: others (statistics, say) may have no derivative.
+    """
+    record = records()[call.name]
+    if any("Generator" in arg["kind"] for arg in record["args"]):
+        return None
+    operands = call.operands
+    if call.name == "as_strided" and not operands[0].is_contiguous():
+        return None
+    places = [
+        i
+        for i, gradient in enumerate(grads)
+        if gradient is not None and isinstance(operands[i], Tensor) and operands[i].is_floating_point()
+    ]
+    if not places:
+        return None
+
+    def function(arguments: list[Any], is_double: bool) -> list[Tensor]:
+        results = zip(call.run(arguments, is_double), cotangents, strict=True)
+        return [result for result, cotangent in results if cotangent is not None]
+
+    names = argument_names(record, len(operands))
+    return Case(record["python_name"], call.scope, names, operands, places, function, _fixed(call))
+
+
+def _fixed(call: RecordedCall) -> dict[int, Any]:
+    """List elements whose gradient is zero by definition: rows of embeddings that stand for nothing."""
+    if call.name.startswith("embedding"):
+        row = call.attributes.get("padding_idx")
+        if row is not None and row >= 0:
+            return {1 if call.operands[0].dtype is _core.int64 else 0: row}
+    return {}
