@@ -1,9 +1,9 @@
 """The two comparisons of a call that has been unwound.
 
-The rule, in double precision: the call is repeated on a shadow of its arguments, shaken off kinks and ties, and
-the gradient from a random cotangent is compared with differences along a random direction. And what was really
-computed: the call is repeated on copies of what it was given and unwound from the same cotangents; if the
-results differ (a value was overwritten unseen, a cache was stale), differences decide who is right.
+The rule, in double precision: the call is repeated on a shadow of its arguments, shaken off kinks and ties,
+and the gradient from a random cotangent is compared with differences along a random direction. And what was
+really computed: the call is repeated on copies of what it was given and unwound from the same cotangents; if
+the results differ (a value was overwritten unseen, a cache was stale), differences decide who is right.
 """
 
 from __future__ import annotations
