@@ -38,6 +38,7 @@
 #include "ops/sorting.h"
 #include "ops/strided.h"
 #include "ops/update.h"
+#include "ops/warp.h"
 
 namespace unspool::ops {
 namespace {
@@ -69,8 +70,8 @@ std::span<const Op* const> registry() {
               ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
               CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
               CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps,
-              ResampleOps, SamplingOps, ShuffleOps, StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps,
-              RepeatingOps, DrawingOps, BitsOps>();
+              ResampleOps, SamplingOps, WarpOps, ShuffleOps, StridedOps, PickingOps, ScanOps, SortingOps,
+              ScatterOps, RepeatingOps, DrawingOps, BitsOps>();
   return all;
 }
 

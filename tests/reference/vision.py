@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .nn import Case, normal
-from .rows import ALL, EXACT, Array, Draw, Row, Sample, bad, call, ones, table
+from .rows import ALL, EXACT, FLOATS, Array, Draw, Row, Sample, bad, call, ones, table
 
 
 def keys_cubic(x: Array, a: float) -> Array:
@@ -126,6 +126,47 @@ def grid_sample(
     return out
 
 
+def _beyond(x: Array, n: int, padding: str) -> Array:
+    if padding == "reflection":
+        x = _reflect(x, -0.5, n - 0.5)
+    return x if padding == "constant" else np.clip(x, 0, n - 1)
+
+
+def warp_image(
+    x: Array, matrix: Array, displacement: Array | None = None, size: tuple[int, int] | None = None,
+    mode: str = "bilinear", padding_mode: str = "constant", fill: float = 0.0,
+) -> Array:  # fmt: skip
+    """Σ over the four pixels around each position of weight times pixel; fill where there is none."""
+    n, _, *sizes = x.shape
+    h, w = size or sizes
+    pixels = np.stack([*np.meshgrid(np.arange(w), np.arange(h)), np.ones((h, w))])
+    places = np.einsum("nij,jyx->niyx", matrix.astype(np.float64), pixels)
+    if displacement is not None:
+        places = places + displacement
+    down, across = (_beyond(places[:, d], sizes[1 - d], padding_mode) for d in (1, 0))
+    batch = np.arange(n).reshape(-1, 1, 1)
+
+    def pixel(r: Array, c: Array) -> Array:
+        inside = (r >= 0) & (r < sizes[0]) & (c >= 0) & (c < sizes[1])
+        at = [np.clip(i, 0, m - 1).astype(np.int64) for i, m in zip((r, c), sizes, strict=True)]
+        return np.where(inside[:, None], np.moveaxis(x[batch, :, at[0], at[1]], -1, 1), fill)
+
+    if mode == "nearest":
+        return pixel(np.rint(down), np.rint(across)).astype(x.dtype)
+    top, left = np.floor(down), np.floor(across)
+    weights = (
+        {0: triangle(down - top), 1: triangle(top + 1 - down)},
+        {
+            0: triangle(across - left),
+            1: triangle(left + 1 - across),
+        },
+    )
+    out = sum(
+        (weights[0][i] * weights[1][j])[:, None] * pixel(top + i, left + j) for i in (0, 1) for j in (0, 1)
+    )
+    return np.rint(out) if x.dtype == np.uint8 else np.asarray(out)
+
+
 def affine_grid(theta: Array, size: tuple[int, ...], align_corners: bool = False) -> Array:
     """theta applied to the centers of the elements."""
     lines = [
@@ -218,6 +259,37 @@ def _between(draw: Draw, sizes: tuple[int, ...], points: tuple[int, ...], corner
     return np.asarray(np.stack(columns, -1), dtype=draw.dtype)
 
 
+def _warp_samples(draw: Draw) -> Iterator[Sample]:
+    for padding, size in itertools.product(("constant", "border", "reflection"), (None, (3, 7))):
+        for shape in ((2, 1, 5, 4), (2, 3, 9, 17)):
+            yield call(*_warp_arguments(draw, shape, size), size, "bilinear", padding, 1.5)
+    images, matrix, _ = _warp_arguments(draw, (3, 2, 6, 5), (4, 4))
+    yield call(images, matrix, size=(4, 4))
+    yield call(draw(0, 2, 3, 3), draw(0, 2, 3))
+
+
+def _nearest_warp_samples(draw: Draw) -> Iterator[Sample]:
+    for padding in ("constant", "border", "reflection"):
+        images, matrix, field = _warp_arguments(draw, (2, 3, 9, 7), (5, 11))
+        yield call(images, matrix, field, (5, 11), "nearest", padding, 1)
+
+
+def _warp_arguments(
+    draw: Draw, shape: tuple[int, ...], size: tuple[int, int] | None
+) -> tuple[Array, Array, Array]:
+    """Images, maps near the identity, displacements that keep positions off the pixels and their middles."""
+    h, w = size or (shape[2], shape[3])
+    dtype = "float64" if draw.dtype == "float64" else "float32"
+    matrix = np.zeros((shape[0], 2, 3))
+    matrix[:] = [[1.1, 0.2, -1.3], [-0.3, 0.9, 0.7]]
+    matrix += draw.rng.uniform(-0.1, 0.1, matrix.shape)
+    pixels = np.stack([*np.meshgrid(np.arange(w), np.arange(h)), np.ones((h, w))])
+    places = np.einsum("nij,jyx->niyx", matrix, pixels)
+    share = draw.rng.choice([0.2, 0.3, 0.7, 0.8], places.shape) + draw.rng.uniform(-0.05, 0.05, places.shape)
+    images = draw(*shape, low=0.0, high=9.0) if draw.dtype == "uint8" else draw(*shape)
+    return images, matrix.astype(dtype), (np.floor(places) + share - places).astype(dtype)
+
+
 def _theta_samples(draw: Draw) -> Iterator[Sample]:
     for corners in (False, True):
         yield call(draw(2, 2, 3), (2, 1, 3, 4), corners)
@@ -283,6 +355,37 @@ ROWS = table(
             bad(RuntimeError, ones(1, 1, 2, 2), ones(1, 2, 2, 2, dtype="float64"), words=("float64",)),
         ),
         **F,
+    ),
+    Row(
+        name="warp_image",
+        reference=warp_image,
+        samples=_warp_samples,
+        dtypes=("uint8", *FLOATS),
+        forms=("augment.functional",),
+        rtol={"float32": 2e-5, "float64": 1e-12},
+        scale="largest",
+        why="weights are differences of coordinates, which lose what they have in common",
+        bad=(
+            bad(ValueError, ones(1, 1, 2, 2), ones(1, 2, 3), mode="cubic", words=("cubic",)),
+            bad(ValueError, ones(1, 1, 2, 2), ones(1, 2, 3), padding_mode="wrap", words=("wrap",)),
+            bad(TypeError, ones(1, 1, 2, 2, dtype="int64"), ones(1, 2, 3), words=("int64", "nearest")),
+            bad(ValueError, ones(1, 2, 2), ones(1, 2, 3), words=("(1, 2, 2)",)),
+            bad(RuntimeError, ones(1, 1, 0, 2), ones(1, 2, 3), size=(2, 2), words=("(1, 1, 0, 2)",)),
+            bad(RuntimeError, ones(2, 1, 2, 2), ones(1, 2, 3), words=("matrix", "(1, 2, 3)")),
+            bad(RuntimeError, ones(1, 1, 2, 2), ones(1, 2, 3, dtype="float64"), words=("float64",)),
+            bad(RuntimeError, ones(1, 1, 2, 2), ones(1, 2, 3), ones(1, 2, 2, 3), words=("displacement",)),
+            bad(RuntimeError, ones(1, 1, 2, 2), ones(1, 2, 3), size=(0, 3), words=("(0, 3)",)),
+        ),
+    ),
+    Row(
+        name="warp_image.nearest",
+        reference=warp_image,
+        samples=_nearest_warp_samples,
+        dtypes=ALL,
+        forms=("augment.functional",),
+        rtol=EXACT,
+        gradient=False,
+        like="warp_image",
     ),
     Row(
         name="affine_grid",

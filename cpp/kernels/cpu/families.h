@@ -48,5 +48,6 @@ std::span<const Kernel> indexed_max_pool_kernels();
 std::span<const Kernel> avg_pool_kernels();
 std::span<const Kernel> resample_kernels();
 std::span<const Kernel> sampling_kernels();
+std::span<const Kernel> warp_kernels();
 
 }  // namespace unspool::kernels::cpu

@@ -55,6 +55,7 @@ struct AllKernels {
                                avg_pool_kernels(),
                                resample_kernels(),
                                sampling_kernels(),
+                               warp_kernels(),
                                embedding_kernels(),
                                row_norm_kernels(),
                                channel_norm_kernels(),

@@ -11,10 +11,10 @@ from unspool.nn.modules import __all__ as _modules
 from unspool.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 if TYPE_CHECKING:
-    from unspool.nn import parallel
+    from unspool.nn import blocks, parallel
     from unspool.nn.parallel import DataParallel
 else:
-    __getattr__ = lazy(__name__, ["parallel"], {"DataParallel": "unspool.nn.parallel"})
+    __getattr__ = lazy(__name__, ["blocks", "parallel"], {"DataParallel": "unspool.nn.parallel"})
 
 __all__ = [
     "Buffer",
@@ -23,6 +23,7 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "blocks",
     "functional",
     "init",
     "modules",
