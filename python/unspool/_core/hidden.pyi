@@ -978,3 +978,14 @@ def uniform_of(
     generator: Generator | None = None,
 ) -> Tensor:
     """Independent uniform numbers."""
+
+def warp_image(
+    input: Tensor,
+    matrix: Tensor,
+    displacement: Tensor | None,
+    size: SupportsIndex | Sequence[SupportsIndex],
+    mode: str,
+    padding_mode: str,
+    fill: float,
+) -> Tensor:
+    """Samples images (N, C, H, W) at the positions that affine maps (N, 2, 3) and displacements (N, 2, h, w) give."""

@@ -61,7 +61,7 @@ class Warp:
         is_half = images.is_floating_point() and images.dtype not in (float32, float64)
         given = images.float() if is_half else images
         matrix = self.matrix[:, :2].to(dtype)
-        warped = _core.hidden.warp_image(given, matrix, field, list(self.size), mode, padding_mode, fill)
+        warped = sample(given, matrix, field, self.size, mode, padding_mode, fill)
         return warped.to(images.dtype) if is_half else warped
 
     def points(self, points: Tensor) -> Tensor:
@@ -71,13 +71,45 @@ class Warp:
         found = points @ linear + offset
         if self.displacement is None:
             return found
-        # p = M q + D(q), so q = M^-1 (p - D(q)): iterated, which converges while the field does not fold.
+        # p = M q + D(q), so q = M^-1 (p - D(q)): half steps get there, where the field does not fold.
         for _ in range(_ROUNDS):
             previous = found
-            found = (points - _sampled(self.displacement, found)) @ linear + offset
+            target = (points - _sampled(self.displacement, found)) @ linear + offset
+            found = (found + target) / 2
             if found.numel() == 0 or (found - previous).abs().max().item() < _CLOSE:
                 break
         return found
+
+
+def fitting(caller: str, images: Tensor, fill: float) -> float:
+    """Give a fill value as one of the images' dtype; ValueError if it has none such."""
+    if images.is_floating_point():
+        return float(fill)
+    low, high = (
+        (0, 1)
+        if images.dtype == unspool.bool
+        else (
+            unspool.iinfo(images.dtype).min,
+            unspool.iinfo(images.dtype).max,
+        )
+    )
+    if not (low <= fill <= high and int(fill) == fill):
+        raise ValueError(f"{caller}: fill must be a whole number of {images.dtype}, got {fill}")
+    return int(fill)
+
+
+def sample(
+    images: Tensor,
+    matrix: Tensor,
+    displacement: Tensor | None,
+    size: Size,
+    mode: str,
+    padding_mode: str,
+    fill: float,
+) -> Tensor:
+    """Call the operation with a fill value that fits."""
+    value = fitting("warp_image", images, fill)
+    return _core.hidden.warp_image(images, matrix, displacement, list(size), mode, padding_mode, value)
 
 
 def _sampled(field: Tensor, places: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ All take images (N, C, H, W), uint8 or floating. Geometric ones are differentiab
 from __future__ import annotations
 
 import unspool
-from unspool import _core
 from unspool._core import Generator, Tensor
 from unspool.augment import _warp
 from unspool.augment._warp import Number, Size, Warp
@@ -49,32 +48,30 @@ def warp_image(
         mode: "bilinear" or "nearest".
         padding_mode: what lies beyond the edges: "constant" (the fill value), "border" (the edge goes on) or
             "reflection" (about the outer edges of the pixels).
-        fill: the value for "constant".
+        fill: the value for "constant"; for integers a whole number that they have.
 
     Returns:
         (N, C, h, w), of the input's dtype.
 
     Raises:
         RuntimeError: shapes or dtypes that do not go together.
-        ValueError: an unknown mode.
+        ValueError: an unknown mode; a fill value that the dtype does not have.
         TypeError: images of integers in mode "bilinear".
     """
-    _require(input)
+    _require("warp_image", input)
     height, width = size if size is not None else tuple(input.shape[2:])
-    return _core.hidden.warp_image(
-        input, matrix, displacement, [height, width], mode, padding_mode, float(fill)
-    )
+    return _warp.sample(input, matrix, displacement, (height, width), mode, padding_mode, fill)
 
 
-def _require(images: Tensor) -> None:
+def _require(caller: str, images: Tensor) -> None:
     if not isinstance(images, Tensor):
-        raise TypeError(f"augment: images must be a tensor, got {type(images).__name__}")
+        raise TypeError(f"{caller}: images must be a tensor, got {type(images).__name__}")
     if images.ndim != 4:
-        raise ValueError(f"augment: images must be (N, C, H, W), got {tuple(images.shape)}")
+        raise ValueError(f"{caller}: images must be (N, C, H, W), got {tuple(images.shape)}")
 
 
-def _frame(images: Tensor) -> tuple[int, Size]:
-    _require(images)
+def _frame(caller: str, images: Tensor) -> tuple[int, Size]:
+    _require(caller, images)
     return len(images), (images.shape[2], images.shape[3])
 
 
@@ -84,17 +81,17 @@ def _apply(warp: Warp, images: Tensor, padding_mode: str, fill: float) -> Tensor
 
 def shift(images: Tensor, x: Number, y: Number, padding_mode: str = "constant", fill: float = 0.0) -> Tensor:
     """Moves the content by x pixels to the right and y pixels down."""
-    return _apply(_warp.shift(*_frame(images), x, y), images, padding_mode, fill)
+    return _apply(_warp.shift(*_frame("shift", images), x, y), images, padding_mode, fill)
 
 
 def rotate(images: Tensor, degrees: Number, padding_mode: str = "constant", fill: float = 0.0) -> Tensor:
     """Turns the content counter-clockwise about the center."""
-    return _apply(_warp.rotate(*_frame(images), degrees), images, padding_mode, fill)
+    return _apply(_warp.rotate(*_frame("rotate", images), degrees), images, padding_mode, fill)
 
 
 def flip(images: Tensor, horizontal: bool | Tensor = True, vertical: bool | Tensor = False) -> Tensor:
     """Mirrors left and right, or top and bottom, exactly; both may be bool tensors (N,)."""
-    return _apply(_warp.flip(*_frame(images), horizontal, vertical), images, "border", 0.0)
+    return _apply(_warp.flip(*_frame("flip", images), horizontal, vertical), images, "border", 0.0)
 
 
 def crop(
@@ -106,20 +103,20 @@ def crop(
     fill: float = 0.0,
 ) -> Tensor:
     """Takes the part of (height, width) pixels whose first one is at row ``top`` and column ``left``."""
-    count, _ = _frame(images)
+    count, _ = _frame("crop", images)
     return _apply(_warp.crop(count, top, left, size), images, padding_mode, fill)
 
 
 def scale(images: Tensor, factor: Number, padding_mode: str = "constant", fill: float = 0.0) -> Tensor:
     """Enlarges the content by a factor about the center; the images keep their size."""
-    return _apply(_warp.scale(*_frame(images), factor), images, padding_mode, fill)
+    return _apply(_warp.scale(*_frame("scale", images), factor), images, padding_mode, fill)
 
 
 def shear(
     images: Tensor, x: Number, y: Number = 0.0, padding_mode: str = "constant", fill: float = 0.0
 ) -> Tensor:
     """Slants the content about the center: columns by x degrees to the right, rows by y degrees down."""
-    return _apply(_warp.shear(*_frame(images), x, y), images, padding_mode, fill)
+    return _apply(_warp.shear(*_frame("shear", images), x, y), images, padding_mode, fill)
 
 
 def elastic_distort(
@@ -140,7 +137,7 @@ def elastic_distort(
     Raises:
         ValueError: control of another shape.
     """
-    count, size = _frame(images)
+    count, size = _frame("elastic_distort", images)
     expected = (count, 2, *(_warp.spline_points(n, spacing) for n in size))
     if tuple(control.shape) != expected:
         raise ValueError(f"elastic_distort: control must be {expected}, got {tuple(control.shape)}")
@@ -149,7 +146,7 @@ def elastic_distort(
 
 def noise(images: Tensor, std: float, *, generator: Generator | None = None) -> Tensor:
     """Adds independent normal noise of a standard deviation; uint8 is rounded and kept in 0 to 255."""
-    _require(images)
+    _require("noise", images)
     if images.is_floating_point():
         drawn = unspool.randn(tuple(images.shape), generator=generator, dtype=images.dtype)
         return images + std * drawn
@@ -159,7 +156,7 @@ def noise(images: Tensor, std: float, *, generator: Generator | None = None) -> 
 
 def cutout(images: Tensor, top: Number, left: Number, size: Size, fill: float = 0.0) -> Tensor:
     """Covers the rectangle of (height, width) pixels whose first one is at (top, left) with a value."""
-    _, (height, width) = _frame(images)
+    _, (height, width) = _frame("cutout", images)
     rows, columns = unspool.arange(height), unspool.arange(width)
 
     def within(places: Tensor, first: Number, length: int) -> Tensor:
@@ -167,4 +164,5 @@ def cutout(images: Tensor, top: Number, left: Number, size: Size, fill: float = 
         return ((places >= start) & (places < start + length)).reshape(-1, len(places))
 
     is_covered = within(rows, top, size[0])[:, None, :, None] & within(columns, left, size[1])[:, None, None]
-    return images.masked_fill(is_covered, fill)
+    value = unspool.tensor(_warp.fitting("cutout", images, fill), dtype=images.dtype)
+    return unspool.where(is_covered, value, images)

@@ -154,7 +154,7 @@ class _Run:
             if self._stopped:
                 raise StopIteration
             while self._taken not in self._ready:
-                if self._stopped or (self._end is not None and self._taken >= self._end):
+                if self._is_over():
                     self._stopped = True
                     raise StopIteration
                 self._changed.wait(_LOOK)
@@ -169,6 +169,9 @@ class _Run:
             finally:
                 del error  # its traceback holds this frame
         return value
+
+    def _is_over(self) -> bool:
+        return self._stopped or (self._end is not None and self._taken >= self._end)
 
     def _work(self) -> None:
         while (number := self._draw()) is not None:
