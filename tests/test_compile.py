@@ -44,6 +44,31 @@ def test_every_optimizer_gives_the_same_bits(name: str) -> None:
     assert step.cache_info() == (STEPS - 1, 1, 8, 1)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"avg_fn": us.optim.swa_utils.get_ema_avg_fn(0.9)},
+        {"avg_fn": us.optim.swa_utils.get_swa_avg_fn()},
+        {"multi_avg_fn": us.optim.swa_utils.get_ema_multi_avg_fn(0.9)},
+    ],
+)
+def test_averages_of_weights_are_updated_inside_of_the_step(how: dict[str, Any]) -> None:
+    def make() -> Made:
+        model = small()
+        average = us.optim.swa_utils.AveragedModel(model, **how)
+        kept, step = training(model, us.optim.Adam(model.parameters()))
+
+        def averaging(x: Any, y: Any) -> Any:
+            loss = step(x, y)
+            average.update_parameters(model)
+            return loss
+
+        return [*kept, *average.parameters(), average.n_averaged], averaging
+
+    assert assert_same_bits(make, BATCHES).cache_info().misses == 1
+
+
 def lenet() -> Made:
     model = nn.Sequential(
         *(nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU()),

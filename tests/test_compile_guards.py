@@ -145,8 +145,13 @@ def python_optimizer(parameters: Any) -> Any:
     return Momentum(parameters)
 
 
-@pytest.mark.parametrize("make_optimizer", [python_optimizer, us.optim.Muon], ids=["own", "Muon"])
-def test_optimizers_written_in_python(make_optimizer: Any) -> None:
+@pytest.mark.parametrize(
+    ("make_optimizer", "recaptures"),
+    [(python_optimizer, 1), (us.optim.Muon, 0), (us.optim.Adafactor, 0)],
+    ids=["own", "Muon", "Adafactor"],
+)
+def test_optimizers_written_in_python(make_optimizer: Any, recaptures: int) -> None:
+    """Those of the library read their numbers at each replay; those of somebody else have them built in."""
     results = []
     for is_compiled in (False, True):
         us.manual_seed(0)
@@ -160,13 +165,12 @@ def test_optimizers_written_in_python(make_optimizer: Any) -> None:
             losses.append(step(*BATCHES[i % 4]).item())
         results.append((losses, [parameter.tolist() for parameter in model.parameters()]))
     assert results[0] == results[1]
-    assert step.cache_info().misses == 3  # making the state, with it, and with the other rate
+    assert step.cache_info().misses == 2 + recaptures  # making the state, with it, and with the other rate
 
 
-@pytest.mark.parametrize("name", ["Adafactor", "LBFGS"])
-def test_optimizers_that_look_at_values_are_refused(name: str) -> None:
+def test_optimizers_that_look_at_values_are_refused() -> None:
     model = small()
-    optimizer = getattr(us.optim, name)(model.parameters())
+    optimizer = us.optim.LBFGS(model.parameters())
 
     @us.compile
     def step(x: Any, y: Any) -> Any:

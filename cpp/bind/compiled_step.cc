@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "bind/convert.h"
 #include "bind/errors.h"
+#include "bind/hyperparameters.h"
 #include "bind/program_report.h"
 #include "bind/scalar.h"
 #include "bind/step_guards.h"
@@ -117,6 +118,15 @@ class Capturing {
   Entry* before_;
 };
 
+// A new place for `number`, which holds `value` now and is written before each replay.
+PyObject* follow_number(LiveNumber number, PyObject* value, Dtype dtype) {
+  const ops::WithDefaultEmitter beside_the_step;
+  number.object = value;
+  number.place = ops::full({}, PyFloat_AS_DOUBLE(value), dtype);
+  capturing->numbers.push_back(number);
+  return checked(wrap(number.place));
+}
+
 // live_number(value, dtype): a tensor that holds the number at each replay; None where nothing is captured or
 // where the number cannot be followed, and is then part of the program.
 PyObject* live_number(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
@@ -132,13 +142,29 @@ PyObject* live_number(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     LiveNumber number;
     number.argument = capturing->signature.release(value);
     if (number.argument < 0 && !capturing->guards.release(value, number.source)) Py_RETURN_NONE;
-    const ops::WithDefaultEmitter beside_the_step;
-    number.object = value;
-    number.place = ops::full({}, PyFloat_AS_DOUBLE(value), dtype.dtype());
-    capturing->numbers.push_back(number);
-    return checked(wrap(number.place));
+    return follow_number(number, value, dtype.dtype());
   });
 }
+
+// live_entry(dict, key): the same, in float64, for a number that is read from this entry of a dict alone.
+PyObject* live_entry(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    if (count != 2 || !PyDict_Check(arguments[0])) {
+      fail(ErrorKind::kType, "live_entry: expected a dict and a key");
+    }
+    PyObject* value = find(arguments[0], arguments[1]);
+    if (!value || !capturing || !exec::Trace::current() || !PyFloat_CheckExact(value)) Py_RETURN_NONE;
+    LiveNumber number;
+    if (!capturing->guards.release(arguments[0], arguments[1], number.source)) Py_RETURN_NONE;
+    for (const LiveNumber& known : capturing->numbers) {
+      if (known.source.dict == number.source.dict && known.source.key == number.source.key)
+        return checked(wrap(known.place));
+    }
+    return follow_number(number, value, Dtype::kFloat64);
+  });
+}
+
+PyObject* is_capturing(PyObject*, PyObject*) { return PyBool_FromLong(exec::Trace::current() != nullptr); }
 
 State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
 
@@ -390,6 +416,8 @@ void add_compiled_step(PyObject* core) {
   if (PyModule_AddObjectRef(core, "CompiledStep", type.get()) < 0) throw PythonError{};
   static PyMethodDef functions[] = {
       {"live_number", method(live_number), METH_FASTCALL, "A number that a program reads anew at each call."},
+      {"live_entry", method(live_entry), METH_FASTCALL, "The same for an entry of a dict."},
+      {"is_capturing", is_capturing, METH_NOARGS, "Whether this thread records a program now."},
       {nullptr, nullptr, 0, nullptr},
   };
   if (PyModule_AddFunctions(core, functions) < 0) throw PythonError{};

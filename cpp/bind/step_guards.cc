@@ -87,6 +87,19 @@ bool StepGuards::release(PyObject* number, Source& source) {
   return found == 1;
 }
 
+bool StepGuards::release(PyObject* dict, PyObject* key, Source& source) {
+  for (Item& item : items_) {
+    if (item.dict.get() != dict || !item.value.get()) continue;
+    const int is_same = PyObject_RichCompareBool(item.key.get(), key, Py_EQ);
+    if (is_same < 0) throw PythonError{};
+    if (!is_same) continue;
+    source = {dict, item.key.get(), nullptr};
+    item.is_live = true;
+    return true;
+  }
+  return false;
+}
+
 bool StepGuards::hold() const {
   for (const Item& item : items_) {
     if (!holds(item)) return false;

@@ -43,6 +43,8 @@ class StepGuards {
     double read() const;
   };
   bool release(PyObject* number, Source& source);
+  // The same for the entry `key` of `dict`, which whoever asks reads nowhere else.
+  bool release(PyObject* dict, PyObject* key, Source& source);
   // Takes that back.
   void hold(PyObject* number);
   int traverse(visitproc visit, void* arg) const;

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool.optim._live import live
 from unspool.optim.optimizer import Closure, Optimizer, ParamsT
 
 __all__ = ["Adafactor"]
@@ -91,14 +91,14 @@ class Adafactor(Optimizer):
             return
         if group["maximize"]:
             gradient = -gradient
-        lr, t = float(group["lr"]), state["step"].item()
+        lr, t = live(group, "lr"), state["step"].double()
         eps1 = unspool.finfo(parameter.dtype).eps if group["eps"][0] is None else group["eps"][0]
         forgotten = t ** group["beta2_decay"]
-        relative_step = min(lr, 1 / math.sqrt(t)) * max(group["eps"][1], _rms(parameter))
+        relative_step = unspool.minimum(lr, 1 / t.sqrt()) * _rms(parameter).clamp(min=group["eps"][1])
         if group["weight_decay"] != 0:
-            parameter.mul_(1 - lr * group["weight_decay"])
+            parameter.mul_(1 - lr * live(group, "weight_decay"))
         update = gradient * _second_moment(state, gradient, forgotten, eps1).clamp(min=eps1 * eps1).rsqrt()
-        parameter.add_(update, alpha=-relative_step / max(1.0, _rms(update) / group["d"]))
+        parameter.sub_(update * (relative_step / (_rms(update) / group["d"]).clamp(min=1.0)))
 
     def _state_of(self, parameter: Tensor, gradient: Tensor) -> dict[str, Any]:
         """The parameter's state, made in its first step, with ``step`` counted up."""
@@ -116,9 +116,9 @@ class Adafactor(Optimizer):
         return state
 
 
-def _second_moment(state: dict[str, Any], gradient: Tensor, rate: float, eps: float) -> Tensor:
+def _second_moment(state: dict[str, Any], gradient: Tensor, rate: Tensor, eps: float) -> Tensor:
     """Moves the averages on and returns the estimate of the mean of gradient^2."""
-    square = gradient.square()
+    square, rate = gradient.square(), rate.to(gradient.dtype)
     if gradient.ndim < 2:
         variance: Tensor = state["variance"]
         variance.lerp_(square, rate)
@@ -130,5 +130,5 @@ def _second_moment(state: dict[str, Any], gradient: Tensor, rate: float, eps: fl
     return (row @ column) / row.mean(dim=-2, keepdim=True).clamp(min=eps)
 
 
-def _rms(tensor: Tensor) -> float:
-    return math.sqrt(tensor.square().mean().item())
+def _rms(tensor: Tensor) -> Tensor:
+    return tensor.square().mean().sqrt().double()

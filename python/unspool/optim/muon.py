@@ -7,6 +7,7 @@ from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool.optim._live import live
 from unspool.optim.optimizer import Closure, Optimizer, ParamsT
 
 __all__ = ["Muon"]
@@ -91,13 +92,13 @@ class Muon(Optimizer):
         state = self.state[parameter]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = unspool.zeros_like(gradient)
-        buffer, momentum, lr = state["momentum_buffer"], group["momentum"], float(group["lr"])
-        buffer.lerp_(gradient, 1 - momentum)
-        direction = gradient.lerp(buffer, momentum) if group["nesterov"] else buffer
+        buffer, momentum, lr = state["momentum_buffer"], live(group, "momentum"), live(group, "lr")
+        buffer.lerp_(gradient, (1 - momentum).to(gradient.dtype))
+        direction = gradient.lerp(buffer, momentum.to(gradient.dtype)) if group["nesterov"] else buffer
         update = _orthogonalized(direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
         rows, columns = parameter.shape
-        parameter.mul_(1 - lr * group["weight_decay"])
-        parameter.add_(update, alpha=-lr * _scale(group["adjust_lr_fn"], rows, columns))
+        parameter.mul_(1 - lr * live(group, "weight_decay"))
+        parameter.sub_(update * (lr * _scale(group["adjust_lr_fn"], rows, columns)))
 
 
 def _scale(adjustment: str | None, rows: int, columns: int) -> float:

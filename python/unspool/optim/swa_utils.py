@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import unspool
+from unspool import _core
 from unspool._core import Tensor
 from unspool.nn.modules.module import Module
 from unspool.optim.lr_scheduler._base import LRScheduler, per_group
@@ -67,16 +68,19 @@ def get_swa_multi_avg_fn() -> MultiAverageFn:
     def average(
         averaged_param_list: list[Tensor], current_param_list: list[Tensor], num_averaged: Any
     ) -> None:
-        _move_towards(averaged_param_list, current_param_list, 1 / (int(num_averaged) + 1))
+        if isinstance(num_averaged, Tensor):
+            num_averaged = num_averaged.double()
+        _move_towards(averaged_param_list, current_param_list, 1 / (num_averaged + 1))
 
     return average
 
 
-def _move_towards(averages: list[Tensor], values: list[Tensor], rate: float) -> None:
+def _move_towards(averages: list[Tensor], values: list[Tensor], rate: float | Tensor) -> None:
     with unspool.no_grad():
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
-                average.lerp_(value.to(average.dtype), rate)
+                weight = rate.to(average.dtype) if isinstance(rate, Tensor) else rate
+                average.lerp_(value.to(average.dtype), weight)
             else:
                 average.copy_(average + (value - average) * rate)
 
@@ -128,18 +132,31 @@ class AveragedModel(Module):
         """Takes the present parameters of ``model`` into the average; the first update copies them."""
         averages, values = self._averaged_tensors(self.module), self._averaged_tensors(model)
         with unspool.no_grad():
-            if self.n_averaged == 0:
+            if _core.is_capturing():
+                self._update_at_any_count(averages, values)
+            elif self.n_averaged == 0:
                 for average, value in zip(averages, values, strict=True):
                     average.copy_(value)
-            elif self.avg_fn is not None:
-                for average, value in zip(averages, values, strict=True):
-                    average.copy_(self.avg_fn(average, value, self.n_averaged))
             else:
-                (self.multi_avg_fn or get_swa_multi_avg_fn())(averages, values, self.n_averaged)
+                self._average(averages, values)
             if not self.use_buffers:
                 for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
                     own.copy_(other)
             self.n_averaged += 1
+
+    def _average(self, averages: list[Tensor], values: list[Tensor]) -> None:
+        if self.avg_fn is not None:
+            for average, value in zip(averages, values, strict=True):
+                average.copy_(self.avg_fn(average, value, self.n_averaged))
+        else:
+            (self.multi_avg_fn or get_swa_multi_avg_fn())(averages, values, self.n_averaged)
+
+    def _update_at_any_count(self, averages: list[Tensor], values: list[Tensor]) -> None:
+        """The same without a look at the count, for compiled steps: the first average is thrown away."""
+        is_first = self.n_averaged == 0
+        self._average(averages, values)
+        for average, value in zip(averages, values, strict=True):
+            average.copy_(unspool.where(is_first, value.to(average.dtype), average))
 
     def _averaged_tensors(self, model: Module) -> list[Tensor]:
         tensors = [parameter.detach() for parameter in model.parameters()]
