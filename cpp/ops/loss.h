@@ -14,6 +14,7 @@ struct NllBackward;
 struct NllLoss {
   // The second output is the sum of the weights, by which a mean is divided.
   static constexpr Record record{.name = "nll_loss_forward",
+                                 .python = "nll_loss",
                                  .where = kHidden,
                                  .formula = "-Σ weight[target] * input[target] / Σ weight[target]",
                                  .doc = "Negative log likelihood of class indices, and the total weight.",
