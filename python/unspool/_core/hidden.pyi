@@ -657,6 +657,15 @@ def multilabel_margin_loss_backward(grad: Tensor, input: Tensor, target: Tensor)
 def multilabel_margin_loss_forward(input: Tensor, target: Tensor) -> Tensor:
     """Hinge of each class of a sample against all that are not its own."""
 
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: SupportsIndex = -100,
+) -> _NllLossForwardResult:
+    """Negative log likelihood of class indices, and the total weight."""
+
 def nll_loss_backward(
     grad: Tensor,
     target: Tensor,
@@ -667,15 +676,6 @@ def nll_loss_backward(
     ignore_index: SupportsIndex = -100,
 ) -> Tensor:
     """Cotangent of the log probabilities."""
-
-def nll_loss_forward(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    reduction: str = "mean",
-    ignore_index: SupportsIndex = -100,
-) -> _NllLossForwardResult:
-    """Negative log likelihood of class indices, and the total weight."""
 
 def nonzero_count(input: Tensor) -> Tensor:
     """How many elements are nonzero."""
