@@ -208,6 +208,7 @@ py::object inspect(py::handle object) {
   result["name"] = name_of(*report->op);
   result["attributes"] = attributes_of(*report->op, report->attrs);
   result["saved"] = saved;
+  result["released"] = static_cast<const exec::Node&>(*node).released;
   return result;
 }
 
@@ -256,6 +257,7 @@ void bind_inspection(py::module_& core) {
       .def("__enter__", [](Observation& self) { self.enter(); })
       .def("__exit__", [](Observation& self, const py::args&) { self.exit(); });
   core.def("_inspect_node", &inspect);
+  core.def("_output_number", [](const Tensor& tensor) { return tensor->output_nr; });
   core.def("_node_outputs", &outputs_of);
   core.def("_unwind_node", &unwind_alone);
 }

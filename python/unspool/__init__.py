@@ -175,6 +175,7 @@ if TYPE_CHECKING:
         version,
     )
     from unspool._compile import compile
+    from unspool._explain import Explanation, explain
     from unspool._verify import GradientError, verify
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
@@ -210,7 +211,9 @@ else:
             "compile": "unspool._compile",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
+            "Explanation": "unspool._explain",
             "GradientError": "unspool._verify",
+            "explain": "unspool._explain",
             "verify": "unspool._verify",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
@@ -228,6 +231,7 @@ __version__: str = _core.__version__
 
 __all__ = [
     "CaptureError",
+    "Explanation",
     "Generator",
     "GradScaler",
     "GradientError",
@@ -273,6 +277,7 @@ __all__ = [
     "empty_like",
     "enable_grad",
     "equal",
+    "explain",
     "eye",
     "finfo",
     "float",

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from unspool import _core
 from unspool._core import RecordedCall, Tensor
+from unspool._records import records, tensor_arguments
 from unspool._verify.case import Case
-
-
-@cache
-def records() -> dict[str, dict[str, Any]]:
-    """Everything the operation records declare, by name."""
-    return {record["name"]: record for record in _core.registry()}
-
-
-def argument_names(record: dict[str, Any], count: int) -> list[str]:
-    """Name the tensor arguments of a call; the elements of a list are numbered."""
-    names = [arg["name"] for arg in record["args"] if is_tensor_kind(arg["kind"])]
-    if len(names) == 1 and count != 1:
-        return [f"{names[0]}[{i}]" for i in range(count)]
-    return names + [str(i) for i in range(len(names), count)]
-
-
-def is_tensor_kind(kind: str) -> bool:
-    """Tell whether an argument is a tensor, or a number in the place of one."""
-    return "Tensor" in kind
 
 
 def case_of(call: RecordedCall, cotangents: list[Tensor | None], grads: list[Tensor | None]) -> Case | None:
@@ -52,7 +33,7 @@ def case_of(call: RecordedCall, cotangents: list[Tensor | None], grads: list[Ten
         results = zip(call.run(arguments, is_double), cotangents, strict=True)
         return [result for result, cotangent in results if cotangent is not None]
 
-    names = argument_names(record, len(operands))
+    names = tensor_arguments(record, len(operands))
     return Case(record["python_name"], call.scope, names, operands, places, function, _fixed(call))
 
 
