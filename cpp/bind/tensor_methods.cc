@@ -61,15 +61,14 @@ int set_requires_grad(Self self, PyObject* value, void*) {
 }
 PyObject* get_grad(Self self, void*) {
   return read(self, [](const Tensor& t) {
-    const exec::AutogradSlot* slot = exec::slot_if_any(t.impl());
-    if (slot && slot->is_spent) {
+    if (exec::is_spent(t)) {
       fail(
           "grad: this gradient was used by backward(step=...) to update the parameter at once, and freed. To "
           "look "
           "at gradients, register a hook (register_post_accumulate_grad_hook), or call backward() and the "
           "optimizer's step() one after the other");
     }
-    return wrap(slot ? slot->grad : Tensor());
+    return wrap(exec::gradient_of(t));
   });
 }
 PyObject* get_present_grad(Self self, void*) {

@@ -249,10 +249,13 @@ struct Walk {
 void rehearse(py::handle outputs, py::handle gradients, py::handle inputs, const py::list& parameters,
               py::object visit) {
   const Walk walk(outputs, gradients, inputs);
+  exec::Trace* trace = exec::Trace::current();
+  if (trace) trace->begin_section();
   Rehearsal rehearsal(parameters, std::move(visit));
   walk.run(rehearsal, true);
   const ops::GradMode no_grad(false);
   rehearsal.finish();
+  if (trace) trace->begin_section();
 }
 
 }  // namespace

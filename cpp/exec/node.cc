@@ -131,6 +131,11 @@ void set_gradient(const Tensor& tensor, Tensor grad) {
   slot.is_spent = false;
 }
 
+bool is_spent(const Tensor& tensor) {
+  const AutogradSlot* slot = slot_if_any(tensor.impl());
+  return slot && slot->is_spent;
+}
+
 void spend_gradient(const Tensor& tensor) {
   AutogradSlot& slot = slot_of(tensor.impl());
   slot.grad = Tensor();

@@ -130,6 +130,7 @@ Tensor gradient_of(const Tensor& tensor);
 void set_gradient(const Tensor& tensor, Tensor grad);
 // Drops the gradient, which somebody has used up.
 void spend_gradient(const Tensor& tensor);
+bool is_spent(const Tensor& tensor);
 
 // Where the tensor's cotangent goes: the node that made it, or its accumulator; nothing when it needs no
 // gradient.

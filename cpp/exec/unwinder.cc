@@ -309,8 +309,8 @@ void Unwinder::after_node(std::size_t i, std::span<Tensor> grads) {
 // Cotangents that lie in memory which will be changed get memory of their own.
 void Unwinder::keep_apart(std::span<Tensor> cotangents) const {
   for (Tensor& cotangent : cotangents) {
-    if (cotangent && !cotangent->storage->is_sole() && watch_->covers(*cotangent->storage))
-      cotangent = ops::clone(cotangent);
+    if (!cotangent || (cotangent->ref_count() == 1 && cotangent->storage->is_sole())) continue;
+    if (watch_->covers(*cotangent->storage)) cotangent = ops::clone(cotangent);
   }
 }
 

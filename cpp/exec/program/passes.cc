@@ -89,6 +89,7 @@ std::string key_of(const Instruction& instruction, const std::vector<std::uint32
   std::string key;
   append(key, instruction.op->id);
   append(key, instruction.compute);
+  append(key, instruction.section);
   for (const Argument& argument : instruction.in) append_argument(key, argument, versions);
   for (const ops::Attr& attr : instruction.attrs) append_attr(key, attr);
   return key;

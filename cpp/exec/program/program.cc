@@ -51,7 +51,10 @@ Program::Program(Trace::Result traced, const Passes& passes)
       leaves_(std::move(traced.leaves)),
       host_steps_(std::move(traced.host_steps)),
       outputs_(std::move(traced.outputs)) {
-  for (const TracedLeaf& leaf : leaves_) leaf_grads_.push_back(gradient_of(leaf.leaf));
+  for (TracedLeaf& leaf : leaves_) {
+    leaf_grads_.push_back(gradient_of(leaf.leaf));
+    leaf.is_spent = is_spent(leaf.leaf);
+  }
   attributes_.resize(host_steps_.size());
   apply(passes, recording_);
   add_copies(recording_);
@@ -313,7 +316,11 @@ void Program::fail_at(std::size_t instruction) {
 void Program::finish(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
   for (Storage* storage : written_) storage->mark_written("a replayed step");
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
-    if (!gradient_of(leaves_[i].leaf).is_same(leaf_grads_[i])) set_gradient(leaves_[i].leaf, leaf_grads_[i]);
+    const Tensor& leaf = leaves_[i].leaf;
+    if (leaves_[i].is_spent)
+      spend_gradient(leaf);
+    else if (!gradient_of(leaf).is_same(leaf_grads_[i]))
+      set_gradient(leaf, leaf_grads_[i]);
   }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const Place& place = outputs_[i];

@@ -61,6 +61,8 @@ struct Instruction {
   std::vector<ops::Attr> attrs;
   Dtype compute = Dtype::kFloat32;
   const ops::Scope* scope = nullptr;
+  // What is computed in one section is not kept to be used in another, where it is computed anew.
+  std::uint32_t section = 0;
   UpdateSource update;
 
   bool is_update() const { return op->record.kind == ops::Kind::kUpdate; }

@@ -125,6 +125,7 @@ void Trace::launched(const Launched& launch) {
   Instruction& instruction = recording_.instructions.emplace_back();
   instruction.op = &call.op;
   instruction.compute = launch.compute;
+  instruction.section = section_;
   instruction.scope = ops::thread_state().scope;
   instruction.attrs.assign(call.attrs.begin(), call.attrs.end());
   bool is_narrow_call = false;

@@ -39,6 +39,7 @@ struct TracedLeaf {
   Tensor leaf;
   bool is_entry_read = false;  // the gradient from before the step counts
   Tensor entry;                // what it was
+  bool is_spent = false;       // it was used up in the step
 };
 
 class Trace final : public Eager {
@@ -59,6 +60,8 @@ class Trace final : public Eager {
   void begin_updates(std::shared_ptr<HostStep> step);
   void next_updates(std::size_t number) { updates_ = static_cast<std::int32_t>(number); }
   void end_updates();
+  // What follows computes anew what was computed before, so that it need not be kept until now.
+  void begin_section() { ++section_; }
   // Where not null: reading memory that was changed raises.
   void watch_reads(const MemoryWatch* watch) { read_watch_ = watch; }
   // The leaf's gradient is about to be replaced (by nothing, or from outside), or to be added to.
@@ -140,6 +143,7 @@ class Trace final : public Eager {
   std::vector<BufferId> kept_;
   std::optional<Derivative> derivative_;
   bool is_unwound_ = false;
+  std::uint32_t section_ = 0;
   std::int32_t host_step_ = -1;  // the current one
   std::int32_t updates_ = -1;    // number in it; -1 outside of one
   const MemoryWatch* read_watch_ = nullptr;
