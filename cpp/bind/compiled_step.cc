@@ -334,12 +334,14 @@ PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   });
 }
 
-// _set_passes(dead_code, common_subexpressions, in_place, tiles)
+// _set_passes(*flags), in the order of exec::kPasses
 PyObject* set_passes(PyObject* self, PyObject* args) {
-  int dead_code = 1, common_subexpressions = 1, in_place = 1, tiles = 1;
-  if (!PyArg_ParseTuple(args, "pppp:_set_passes", &dead_code, &common_subexpressions, &in_place, &tiles))
+  if (PyTuple_GET_SIZE(args) != static_cast<Py_ssize_t>(exec::kPasses.size())) {
+    PyErr_SetString(PyExc_TypeError, "_set_passes: expected one flag for each pass");
     return nullptr;
-  state_of(self).passes = {dead_code != 0, common_subexpressions != 0, in_place != 0, tiles != 0};
+  }
+  for (std::size_t i = 0; i < exec::kPasses.size(); ++i)
+    state_of(self).passes.*exec::kPasses[i] = PyTuple_GET_ITEM(args, static_cast<Py_ssize_t>(i)) == Py_True;
   Py_RETURN_NONE;
 }
 

@@ -40,6 +40,7 @@ py::dict describe(const exec::Instruction& instruction) {
   py::dict result;
   result["op"] = text(instruction.op->record.name);
   result["formula"] = text(instruction.op->record.formula);
+  result["then"] = instruction.then ? text(instruction.then->record.name) : text({});
   result["scope"] = instruction.scope ? instruction.scope->path() : std::string();
   result["is_update"] = instruction.is_update();
   result["arity"] = instruction.op->record.arity;

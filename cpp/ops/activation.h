@@ -195,6 +195,27 @@ struct GeluTanhSlope {
   }
 };
 
+// gelu_erf and gelu_slope of each element, for programs that need both: the error function is shared. The
+// bits are those of the two operations.
+struct GeluErfWithSlope {
+  static constexpr Record record{.name = "gelu_erf_with_slope",
+                                 .where = kHidden,
+                                 .formula = "gelu_erf(input), gelu_slope(input)",
+                                 .doc = "The exact gelu and its derivative.",
+                                 .args = {tensor()},
+                                 .outputs = {{"output", "slope"}},
+                                 .row_major = true,
+                                 .infer = [](Inference& c) {
+                                   for (int i = 0; i < 2; ++i) c.give(i, Dims(c.sizes(0)), c[0].impl().dtype);
+                                 }};
+  template <class P>
+  static void body(P x, P& value, P& slope) {
+    const P half = P(0.5), one_and_erf = P(1) + erf(x * P(1 / std::numbers::sqrt2));
+    value = half * x * one_and_erf;
+    slope = half * one_and_erf + x * exp(x * x * P(-0.5)) * P(GeluSlope::kDensity);
+  }
+};
+
 struct Gelu {
   static constexpr Record record = composed(
       "gelu", "input * Phi(input)",
@@ -392,6 +413,7 @@ struct Glu {
 using ActivationOps = OpList<Relu, ThresholdBackward, Relu6, LeakyRelu, EluFamily, GeluErf, GeluSlope,
                              GeluTanh, GeluTanhSlope, Silu, Softplus, Mish, LogSigmoid, Softsign, Tanhshrink,
                              Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>;
+using ActivationPairs = OpList<GeluErfWithSlope>;
 using ActivationComposites = OpList<Elu, Selu, Celu, Gelu, Prelu, Glu>;
 
 }  // namespace unspool::ops

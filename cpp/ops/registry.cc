@@ -66,12 +66,12 @@ std::vector<const Op*> collect() {
 std::span<const Op* const> registry() {
   static const std::vector<const Op*> all =
       collect<ArithmeticOps, ArithmeticComposites, PointwiseOps, PointwiseComposites, ComparisonOps,
-              BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationComposites, ShapeOps,
-              ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps, SoftmaxOps, LossCores, LossOps,
-              CreationOps, UpdateOps, PaddingOps, EmbeddingOps, NormalizationOps, AttentionOps, DropoutOps,
-              CtcOps, DistanceOps, ConvolutionOps, WindowOps, RecurrentOps, PoolingCores, PoolingOps,
-              ResampleOps, SamplingOps, WarpOps, ShuffleOps, StridedOps, PickingOps, ScanOps, SortingOps,
-              ScatterOps, RepeatingOps, DrawingOps, BitsOps>();
+              BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationPairs,
+              ActivationComposites, ShapeOps, ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps,
+              SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps,
+              NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps,
+              RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, WarpOps, ShuffleOps,
+              StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps, RepeatingOps, DrawingOps, BitsOps>();
   return all;
 }
 

@@ -6,6 +6,10 @@
 #include <map>
 #include <string>
 
+#include "exec/program/epilogues.h"
+#include "exec/program/joins.h"
+#include "exec/program/pairs.h"
+#include "exec/program/updates.h"
 #include "ops/record.h"
 
 namespace unspool::exec {
@@ -195,6 +199,10 @@ void work_in_place(Recording& recording) {
 void apply(const Passes& passes, Recording& recording) {
   if (passes.common_subexpressions) merge_common_subexpressions(recording);
   if (passes.dead_code) drop_dead_code(recording);
+  if (passes.joins) join_slices(recording);
+  if (passes.pairs) pair_slopes(recording);
+  if (passes.epilogues) end_products(recording);
+  if (passes.updates) place_updates(recording);
   if (passes.in_place) work_in_place(recording);
 }
 

@@ -2,6 +2,8 @@
 // reads, nothing twice, and results take the place of operands that end with them.
 #pragma once
 
+#include <array>
+
 #include "exec/program/recording.h"
 
 namespace unspool::exec {
@@ -10,8 +12,18 @@ struct Passes {
   bool dead_code = true;
   bool common_subexpressions = true;
   bool in_place = true;
-  bool tiles = true;  // see tiles.h
+  bool joins = true;      // see joins.h
+  bool pairs = true;      // see pairs.h
+  bool epilogues = true;  // see epilogues.h
+  bool updates = true;    // see updates.h
+  bool tiles = true;      // see tiles.h
 };
+
+// In the order in which Python names them.
+inline constexpr std::array kPasses = {&Passes::dead_code, &Passes::common_subexpressions,
+                                       &Passes::epilogues, &Passes::joins,
+                                       &Passes::pairs,     &Passes::updates,
+                                       &Passes::in_place,  &Passes::tiles};
 
 // Drops instructions whose results nobody reads. Those that draw random numbers stay: others come after them.
 void drop_dead_code(Recording& recording);

@@ -64,6 +64,9 @@ struct Instruction {
   // What is computed in one section is not kept to be used in another, where it is computed anew.
   std::uint32_t section = 0;
   UpdateSource update;
+  // Of a product: the element-wise operation with which it ends; its other operand is the last one, and the
+  // attributes are its place in ops::FinishingOps and its parameter.
+  const ops::Op* then = nullptr;
 
   bool is_update() const { return op->record.kind == ops::Kind::kUpdate; }
   // Whether operand i of an update is changed by it.

@@ -33,6 +33,8 @@ void run_chain(const Context& context, const Gemm<T>& g) {
                    [&](std::int64_t part) { run_row(g, parts.start(part), parts.start(part + 1)); });
 }
 
+constexpr std::int64_t kFinishedTogether = 16384;  // elements of c
+
 // ---- a transposed result: c' = b' a', with the vectors along the rows of c ----
 
 template <class T>
@@ -104,6 +106,20 @@ void run_empty(const Gemm<T>& g) {
   }
 }
 
+// The finish of products that do not go by tiles.
+template <class T>
+void finish_all(const Context& context, const Gemm<T>& g) {
+  const Finish<T>& finish = g.finish;
+  if (finish.way == Finish<T>::Way::kNone) return;
+  const std::int64_t rows = std::max<std::int64_t>(1, kFinishedTogether / g.n);
+  context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
+    const std::int64_t row = chunk * rows;
+    finish.rows(finish, g.c + row * g.c_row, g.c_row,
+                finish.other ? finish.other + row * finish.other_row : nullptr, std::min(rows, g.m - row),
+                g.n);
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -118,11 +134,17 @@ std::size_t gemm_scratch(const Gemm<T>& g, int threads) {
 template <class T>
 void gemm(const Context& context, const Gemm<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.k <= 0) return run_empty(g);
-  const Way way = pick_way(g);
-  if (way == Way::kSwapped) return run_swapped(context, g);
-  if (way == Way::kFewColumns || way == Way::kFewRows) return run_dots(context, g, way);
-  run_chain(context, g);
+  const Way way = g.k <= 0 ? Way::kRow : pick_way(g);
+  if (way == Way::kTiles) return run_chain(context, g);
+  if (g.k <= 0)
+    run_empty(g);
+  else if (way == Way::kRow)
+    run_chain(context, g);
+  else if (way == Way::kSwapped)
+    run_swapped(context, g);
+  else
+    run_dots(context, g, way);
+  finish_all(context, g);
 }
 
 namespace {

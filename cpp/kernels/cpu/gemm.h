@@ -14,10 +14,24 @@
 
 namespace unspool::kernels::cpu {
 
-// c[i, j] = sum over p of a[i, p] * b[p, j] (+ c[i, j] before) (+ bias[j]). Strides are in elements and may
-// be anything, zero and negative included, except that the columns of c lie side by side. c overlaps no
-// operand. `accumulate` adds the finished sum to what c held, so it equals a product into a fresh c followed
-// by an addition.
+// What every finished element of c goes through before it is stored: f(c) or f(c, other). The same bits as a
+// pass over c afterwards. The ways that cost less than a pass over memory run on the registers of a tile; all
+// functions have `rows`, which works on elements that are stored already.
+template <class T>
+struct Finish {
+  enum class Way : std::uint8_t { kNone, kRelu, kAdd, kMultiply, kThreshold, kRows };
+  Way way = Way::kNone;
+  void (*rows)(const Finish&, T* c, std::int64_t c_row, const T* other, std::int64_t rows,
+               std::int64_t columns) = nullptr;
+  const T* other = nullptr;  // element (i, j) at other[i * other_row + j]; it does not overlap c
+  std::int64_t other_row = 0;
+  T parameter = 0;
+};
+
+// c[i, j] = sum over p of a[i, p] * b[p, j] (+ c[i, j] before) (+ bias[j]), then what `finish` says. Strides
+// are in elements and may be anything, zero and negative included, except that the columns of c lie side by
+// side. c overlaps no operand. `accumulate` adds the finished sum to what c held, so it equals a product into
+// a fresh c followed by an addition.
 template <class T>
 struct Gemm {
   std::int64_t m, n, k;
@@ -29,6 +43,7 @@ struct Gemm {
   std::int64_t c_row;
   const T* bias = nullptr;
   bool accumulate = false;
+  Finish<T> finish{};
 };
 
 // Bytes of Context::scratch that gemm needs when it runs on `threads` threads or on one. For float and

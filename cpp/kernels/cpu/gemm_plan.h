@@ -13,17 +13,19 @@ namespace unspool::kernels::cpu {
 
 // Measured on one x86-64 core with 32 KiB + 512 KiB of private cache; none of them changes a bit of the
 // result, except the first two, which say when an element is a dot product.
-inline constexpr std::int64_t kFew = 12;                  // rows or columns that are few
-inline constexpr std::int64_t kDotDepth = 32;             // shortest k summed by lanes
-inline constexpr std::int64_t kChunkWork = 1 << 20;       // multiply-adds worth handing to another thread
-inline constexpr std::int64_t kChunksPerThread = 4;       // enough that no thread waits long for the last
-inline constexpr std::int64_t kChunkRows = 256;           // rows worth packing a panel of b for
-inline constexpr std::int64_t kChunkCols = 128;           // columns worth packing rows of a for
-inline constexpr std::int64_t kBlockBytes = 512 << 10;    // of a, visited by every panel of b
-inline constexpr std::int64_t kDepth = 512;               // longest run of k in a packed panel
-inline constexpr std::int64_t kDirectBytes = 64 << 10;    // of b, when many rows may read it where it lies
-inline constexpr std::int64_t kDirectRows = 32;           // rows that may read any b where it lies
-inline constexpr std::int64_t kDirectCols = 128;          // columns for which a is not worth packing
+inline constexpr std::int64_t kFew = 12;                // rows or columns that are few
+inline constexpr std::int64_t kDotDepth = 32;           // shortest k summed by lanes
+inline constexpr std::int64_t kChunkWork = 1 << 20;     // multiply-adds worth handing to another thread
+inline constexpr std::int64_t kChunksPerThread = 4;     // enough that no thread waits long for the last
+inline constexpr std::int64_t kChunkRows = 256;         // rows worth packing a panel of b for
+inline constexpr std::int64_t kChunkCols = 128;         // columns worth packing rows of a for
+inline constexpr std::int64_t kBlockBytes = 512 << 10;  // of a, visited by every panel of b
+inline constexpr std::int64_t kDepth = 512;             // longest run of k in a packed panel
+inline constexpr std::int64_t kDirectBytes = 64 << 10;  // of b, when many rows may read it where it lies
+inline constexpr std::int64_t kDirectRows = 32;         // rows that may read any b where it lies
+inline constexpr std::int64_t kDirectCols = 128;        // columns for which a is not worth packing
+inline constexpr std::int64_t kDirectApart =
+    48;  // the same for an a read by short pieces of rows that lie far apart
 inline constexpr std::int64_t kCompactRow = 1024;         // bytes from row to row of an a as good as packed
 inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
 inline constexpr std::int64_t kStreamBytes =
@@ -111,8 +113,12 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   TilePlan<T> plan{};
   const std::int64_t b_bytes = g.k * g.n * static_cast<std::int64_t>(sizeof(T));
   const bool direct_b = g.b_col == 1 && (g.m <= kDirectRows || b_bytes <= kDirectBytes);
-  const bool compact_a = g.a_col == 1 && g.a_row * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
-  const bool direct_a = g.n <= kDirectCols || compact_a;
+  const auto is_compact = [](std::int64_t step) {
+    return step * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
+  };
+  const bool compact_a = g.a_col == 1 && is_compact(g.a_row);
+  const bool apart_a = g.a_row == 1 && !is_compact(g.a_col + 1);
+  const bool direct_a = g.n <= (apart_a ? kDirectApart : kDirectCols) || compact_a;
   plan_chunks(g, threads, plan);
   plan.vectors = direct_b && g.m <= max_rows(4) ? 4 : 2;
   plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;

@@ -204,7 +204,9 @@ class TileRun {
     tile.b_padded = plan_.b != Source::kDirect;
     const bool partial = tile.tail < kW;
     tile.finish = walk.k + walk.depth == g_.k;
-    tile.epilogue = {g_.accumulate, g_.bias ? g_.bias + col : nullptr};
+    const Finish<T>& finish = g_.finish;
+    tile.epilogue = {g_.accumulate, g_.bias ? g_.bias + col : nullptr,
+                     finish.way == Finish<T>::Way::kNone ? nullptr : &finish};
     tile.start_row = sums_row_;
     T* const out = tile.finish ? g_.c : sums_;
     tile.out_row = tile.finish ? g_.c_row : sums_row_;
@@ -232,6 +234,12 @@ class TileRun {
       }
       tile.start = walk.k == 0 ? nullptr : sums_ + row * sums_row_ + col;
       tile.out = out + row * tile.out_row + col;
+      if (finish.other) {
+        tile.epilogue.other = finish.other + row * finish.other_row + col;
+        // It is read when the sums are done, and comes meanwhile.
+        for (std::int64_t i = 0; i < rows; ++i)
+          __builtin_prefetch(tile.epilogue.other + i * finish.other_row);
+      }
       walk.next.fetch(walk.share);
       kernel(tile);
       start += rows;

@@ -1,6 +1,7 @@
 // The register tile: the one loop in which a product spends its time. It computes a block of at most kMaxRows
-// rows by one, two or four vectors of c over a run of k, and finishes the block (accumulate, bias) when the
-// run is the last. It knows nothing of panels, chunks or threads: operands are addressed by strides alone.
+// rows by one, two or four vectors of c over a run of k, and finishes the block (accumulate, bias, the
+// element function that follows) when the run is the last. It knows nothing of panels, chunks or threads:
+// operands are addressed by strides alone.
 #pragma once
 
 #include <algorithm>
@@ -8,16 +9,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_finish.h"
 #include "kernels/cpu/gemm_simd.h"
 
 namespace unspool::kernels::cpu {
 
-// What happens to a finished sum before it is stored. The seam for fused activations: another field here and
-// its line in finish_sums, nothing elsewhere.
+// What happens to a finished sum before it is stored.
 template <class T>
 struct Epilogue {
   bool accumulate = false;
   const T* bias = nullptr;  // of the tile's first column
+  const Finish<T>* finish = nullptr;
+  const T* other = nullptr;  // the finish's other operand at the tile's first element
 };
 
 template <class T>
@@ -81,6 +85,19 @@ UNSPOOL_INLINE void finish_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRo
       simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) { sums[i][v] = sums[i][v] + bias; });
     });
   }
+  if (kFinishesInRegisters<T> && tile.epilogue.finish) {
+    const Finish<T>& finish = *tile.epilogue.finish;
+    const T* const other = tile.epilogue.other;
+    const auto each = [&](auto&& f) __attribute__((always_inline)) {
+      simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
+        simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) { f(sums[i][v], i, v); });
+      });
+    };
+    const auto read = [&](auto i, auto v) __attribute__((always_inline)) {
+      return load_part<T, kVectors, kPartial>(other + i * finish.other_row, v, tile.tail);
+    };
+    finish_registers(finish, each, read);
+  }
 }
 
 // Adds the run of k. kPackedA: the rows of a lie side by side, so their offsets are constants.
@@ -133,6 +150,11 @@ void tile_kernel(const Tile<T>& tile) {
       }
     });
   });
+  const Finish<T>* const finish = tile.finish ? tile.epilogue.finish : nullptr;
+  if (finish && (!kFinishesInRegisters<T> || finish->way == Finish<T>::Way::kRows)) {
+    const std::int64_t columns = (kVectors - 1) * kWidth<T> + (kPartial ? tile.tail : kWidth<T>);
+    finish->rows(*finish, tile.out, tile.out_row, tile.epilogue.other, kRows, columns);
+  }
 }
 
 template <class T, int kVectors, bool kPartial, int... kRow>

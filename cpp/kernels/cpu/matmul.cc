@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/copy.h"
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/finishing.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/lane.h"
 #include "kernels/cpu/layout.h"
@@ -57,6 +58,33 @@ Gemm<T> gemm_of(const View& a, const View& b, const View& c) {
   return g;
 }
 
+// What a program has put behind the product: attributes that the operation itself does not have say which
+// function and its parameter, and one more operand, laid out like the result, is the function's.
+template <class T>
+void add_finish(const KernelCall& call, int other, Gemm<T>& g) {
+  if (call.attrs.empty()) return;
+  if constexpr (kIsFloat<T>) {
+    Finish<T> finish = kFinishes<T>[static_cast<std::size_t>(call.attrs[0].integer())];
+    finish.parameter = static_cast<T>(call.attrs[1].number());
+    if (call.has(other)) {
+      finish.other = call.in[static_cast<std::size_t>(other)].template as<const T>();
+      finish.other_row = g.n;
+    }
+    // A sum that goes where the other operand is.
+    if (finish.other == g.c)
+      g.accumulate = true;
+    else
+      g.finish = finish;
+  }
+}
+
+template <class T>
+Gemm<T> mm_of(const KernelCall& call) {
+  Gemm<T> g = gemm_of<T>(call.in[0], call.in[1], call.out[0]);
+  add_finish(call, 2, g);
+  return g;
+}
+
 template <class T>
 GemmBatch<T> batch_of(const View& a, const View& b, const Gemm<T>& g) {
   return {a.sizes[0], a.strides[0], b.strides[0], g.m * g.n};
@@ -71,14 +99,11 @@ std::size_t float_scratch(Dtype dtype, F&& visit) {
 }
 
 void run_mm(const Context& context, const KernelCall& call) {
-  visit_dtype(call.out[0].dtype,
-              [&]<class T>(T) { product(context, gemm_of<T>(call.in[0], call.in[1], call.out[0])); });
+  visit_dtype(call.out[0].dtype, [&]<class T>(T) { product(context, mm_of<T>(call)); });
 }
 
 std::size_t mm_scratch(const KernelCall& call, int threads) {
-  return float_scratch(call.out[0].dtype, [&]<class T>(T) {
-    return gemm_scratch(gemm_of<T>(call.in[0], call.in[1], call.out[0]), threads);
-  });
+  return float_scratch(call.out[0].dtype, [&]<class T>(T) { return gemm_scratch(mm_of<T>(call), threads); });
 }
 
 void run_bmm(const Context& context, const KernelCall& call) {
@@ -141,6 +166,7 @@ Gemm<T> linear_of(const KernelCall& call, const Rows& rows, const T* copy) {
   g.b_row = w.strides[w.ndim - 1];
   g.b_col = w.ndim == 2 ? w.strides[0] : g.k;
   g.c = call.out[0].as<T>(), g.c_row = g.n;
+  add_finish(call, 3, g);
   return g;
 }
 

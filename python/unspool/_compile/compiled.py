@@ -10,12 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 import unspool
 from unspool import _core
-from unspool._compile import report
 from unspool._compile.guards import collect
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
-PASSES = ("dead_code", "common_subexpressions", "in_place", "tiles")
+PASSES = ("dead_code", "common_subexpressions", "epilogues", "joins", "pairs", "updates", "in_place", "tiles")
 
 
 class CacheInfo(NamedTuple):
@@ -86,10 +85,14 @@ class CompiledFunction(_core.CompiledStep):
         Raises:
             RuntimeError: nothing has been captured yet.
         """
+        from unspool._compile import report
+
         return report.explain(self._described())
 
     def to_dot(self) -> str:
         """The program as a graph in the DOT language."""
+        from unspool._compile import report
+
         return report.to_dot(self._described())
 
     def to_svg(self) -> str:
@@ -98,12 +101,16 @@ class CompiledFunction(_core.CompiledStep):
         Raises:
             RuntimeError: Graphviz is not installed.
         """
+        from unspool._compile import report
+
         return report.to_svg(self._described())
 
     def profile(self, n: int, *args: Any, **kwargs: Any) -> str:
-        """Runs the step ``n`` times and prints the median time of each instruction.
+        """Runs the step ``n`` times and prints the median time of each instruction beside its floor.
 
-        The runs are real steps: they change parameters as any other call.
+        The runs are real steps: they change parameters as any other call. The floor of an instruction is the
+        time that the multiplications of its products take at the rate of a large product, or its traffic at
+        the rate of a copy as large, whichever is longer; both rates are measured here, once per process.
 
         Args:
             n: how many runs.
@@ -111,7 +118,7 @@ class CompiledFunction(_core.CompiledStep):
             kwargs: the arguments of the step by name.
 
         Returns:
-            A table, slowest instruction first.
+            A table, slowest instruction first, under a line with the sums of times and floors.
 
         Raises:
             ValueError: ``n`` is not positive.
@@ -128,7 +135,9 @@ class CompiledFunction(_core.CompiledStep):
                     raise unspool.CaptureError("profile: this call runs eagerly, so it has no program")
                 continue
             runs.append(seconds)
-        return report.profile(self._described(), runs)
+        from unspool._compile import report, work
+
+        return report.profile(self._described(), runs, work.rates())
 
     def _described(self) -> dict[str, Any]:
         described = self._describe()
@@ -193,7 +202,10 @@ def compile(
             runs it as it is and warns once.
         cache_size: how many programs are kept; the one unused for longest is dropped.
         passes: what is done to a record to make it shorter, all of which keep every bit: ``"dead_code"`` and
-            ``"common_subexpressions"`` drop instructions, ``"in_place"`` writes results over operands,
+            ``"common_subexpressions"`` drop instructions, ``"epilogues"`` lets products end with the
+            element-wise instruction behind them, ``"joins"`` writes the gradients of a tensor's parts side by
+            side, ``"pairs"`` computes a function and its derivative at once, ``"updates"`` changes a
+            parameter as soon as its gradient is complete, ``"in_place"`` writes results over operands,
             ``"tiles"`` runs neighbouring element-wise instructions tile by tile.
         fullgraph: has no effect: a program always holds the whole call.
         dynamic: has no effect: each shape has its own program.

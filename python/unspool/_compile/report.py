@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import statistics
 import subprocess
-from typing import Any, TypeAlias
+from typing import Any
 
-_Place: TypeAlias = tuple[int, tuple[int, ...], str]
-
-_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "uint8": 1, "bool": 1}
-_PRODUCTS = ("matmul", "mm", "linear", "bmm", "addmm", "baddbmm")
-
-
-def _elements(place: _Place) -> int:
-    return math.prod(place[1])
-
-
-def _places(values: list[Any]) -> list[_Place]:
-    return [value for value in values if isinstance(value, tuple)]
-
-
-def traffic(instruction: dict[str, Any]) -> int:
-    """Bytes that the instruction reads and writes, if nothing stays in a cache."""
-    places = [*_places(instruction["in"]), *instruction["out"]]
-    total = sum(_elements(place) * _BYTES[place[2]] for place in places)
-    if instruction["is_update"]:
-        arity = instruction["arity"]
-        changed = [place for i, place in enumerate(instruction["in"]) if i % arity != 1]
-        total += sum(_elements(place) * _BYTES[place[2]] for place in changed)
-    return total
-
-
-def flops(instruction: dict[str, Any]) -> int:
-    """Multiplications and additions: of products 2 m n k, of other work one per element written."""
-    places = _places(instruction["in"])
-    if instruction["op"].startswith(_PRODUCTS) and len(places) > 1 and instruction["out"]:
-        written = _elements(instruction["out"][0])
-        # (m k) (k n) / (m n) is k squared.
-        shared = math.sqrt(_elements(places[0]) * _elements(places[1]) / max(written, 1))
-        return round(2 * shared * written)
-    return sum(_elements(place) for place in instruction["out"] or places)
+from unspool._compile.work import Rates, flops, group_traffic, places, product_flops, traffic
 
 
 def size_text(count: float) -> str:
@@ -83,6 +49,8 @@ def line(program: dict[str, Any], instruction: dict[str, Any]) -> str:
     results = ", ".join(_operand(program, place) for place in instruction["out"])
     text = f"{results} = " if results else ""
     text += f"{instruction['op']}({listed})"
+    if instruction["then"]:
+        text += f" then {instruction['then']}"
     return text + (f"  in {instruction['scope']}" if instruction["scope"] else "")
 
 
@@ -108,20 +76,37 @@ def explain(program: dict[str, Any]) -> str:
     return "\n".join(head + rows)
 
 
-def profile(program: dict[str, Any], runs: list[list[float]]) -> str:
-    """Median times, slowest first."""
+def profile(program: dict[str, Any], runs: list[list[float]], rates: Rates) -> str:
+    """Median times, slowest first, each beside the time that its arithmetic and its traffic take at best."""
     medians = [statistics.median(times) for times in zip(*runs, strict=True)]
     total = sum(medians)
-    order = sorted(range(len(medians)), key=lambda i: -medians[i])
-    rows = []
-    for i in order:
-        first, count = program["launches"][i]
+    floors, rows = [], []
+    for launch, median in zip(program["launches"], medians, strict=True):
+        first, count = launch
         parts = program["instructions"][first : first + count]
-        work, moved = (sum(map(f, parts)) / medians[i] / 1e9 for f in (flops, traffic))
+        work, moved = sum(map(flops, parts)), group_traffic(program, launch)
+        floor = rates.floor(sum(map(product_flops, parts)), moved)
+        floors.append(floor)
+        rate = f"{work / median / 1e9:6.1f} Gflop/s {moved / median / 1e9:6.1f} GB/s"
         texts = "; ".join(line(program, each) for each in parts)
-        rates = f"{work:6.1f} Gflop/s {moved:6.1f} GB/s"
-        rows.append(f"{medians[i] * 1e6:10.2f} us  {medians[i] / total:6.1%}  {rates}  {texts}")
-    return "\n".join([f"{total * 1e6:10.2f} us in {len(medians)} launches, {len(runs)} runs", *rows])
+        rows.append(
+            f"{median * 1e6:10.2f} us  {median / total:6.1%}  floor {floor * 1e6:10.2f} us, "
+            f"{median / floor if floor else 0:5.1f}x  {rate}  {texts}"
+        )
+    order = sorted(range(len(medians)), key=lambda i: -medians[i])
+    best = sum(floors)
+    speeds = [rate / 1e9 for rate in rates.copies.values()]
+    head = (
+        (
+            f"{total * 1e6:10.2f} us in {len(medians)} launches, {len(runs)} runs; "
+            f"floor {best * 1e6:.2f} us, {total / best if best else 0:.1f}x"
+        ),
+        (
+            f"floors: products {rates.flops / 1e9:.0f} Gflop/s, "
+            f"copies {min(speeds):.0f} to {max(speeds):.0f} GB/s by size"
+        ),
+    )
+    return "\n".join([*head, *(rows[i] for i in order)])
 
 
 def to_svg(program: dict[str, Any]) -> str:
@@ -144,7 +129,7 @@ def to_dot(program: dict[str, Any]) -> str:
         shapes = " ".join(str(list(place[1])) for place in each["out"])
         label = f"{each['op']}\\n{shapes}" if shapes else each["op"]
         lines.append(f'  i{i} [label="{label}"];')
-        for place in _places(each["in"]):
+        for place in places(each["in"]):
             source = writer.get(place[0])
             if source is None:
                 source = f"b{place[0]}"
@@ -155,6 +140,6 @@ def to_dot(program: dict[str, Any]) -> str:
         for place in each["out"]:
             writer[place[0]] = f"i{i}"
         if each["is_update"]:
-            for place in _places(each["in"]):
+            for place in places(each["in"]):
                 writer[place[0]] = f"i{i}"
     return "\n".join([*lines, "}"])

@@ -1,0 +1,338 @@
+"""What passes put together: each keeps every bit, is seen in explain(), and lets alone what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool as us
+import unspool.nn.functional as F
+from steps import BATCHES, Made, assert_same_bits, labels, numbers, training
+from unspool import nn
+
+FUSIONS = ("epilogues", "joins", "pairs", "updates")
+
+
+def lines(compiled: Any, *words: str) -> list[str]:
+    return [line for line in compiled.explain().splitlines() if all(word in line for word in words)]
+
+
+# ---- products that end with an element-wise operation ----
+
+ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.1),
+    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+}
+BACKWARD = {"relu": "threshold_backward", "tanh": "tanh_backward", "sigmoid": "sigmoid_backward"}
+
+
+def network(activation: Callable[[], Any], width: int) -> Any:
+    """Its products go every way there is: tiles with and without rests, dot products, few columns."""
+    sizes = (7, width, 2 * width + 3, 5)
+    layers: list[Any] = []
+    for i in range(3):
+        layers += [nn.Linear(sizes[i], sizes[i + 1]), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("passes", [("epilogues",), None], ids=["alone", "with all"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_and_their_derivatives_end_products(name: str, passes: tuple[str, ...] | None) -> None:
+    def make() -> Made:
+        model = network(ACTIVATIONS[name], 33)
+        return training(model, us.optim.Adam(model.parameters()))
+
+    batches = [(numbers(50, 7, seed=i), labels(50, 5, seed=i)) for i in range(3)]
+    settings = {} if passes is None else {"passes": passes}
+    compiled = assert_same_bits(make, batches, **settings)
+    if name != "leaky_relu" and name != "silu" and name != "gelu_tanh":
+        assert len(lines(compiled, "linear(", f"then {name}")) == 2
+        assert len(lines(compiled, "mm(", f"then {BACKWARD[name]}")) == 2
+        assert not lines(compiled, f"= {name}(")
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "gelu_erf"])
+def test_inference_ends_every_product_with_its_activation(name: str) -> None:
+    activation = nn.GELU if name == "gelu_erf" else ACTIVATIONS[name]
+    for width in (1, 3, 16, 40):
+        model = network(activation, width).eval()
+        for dtype in (us.float32, us.float64):
+            with us.no_grad():
+                model.to(dtype)
+                for rows in (1, 2, 13, 300):
+                    x = numbers(rows, 7).to(dtype)
+                    compiled = us.compile(model.forward)
+                    for _ in range(2):
+                        np.testing.assert_array_equal(compiled(x).numpy(), model(x).numpy())
+                assert len(lines(compiled, "linear(", f"then {name}")) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_products_with_residuals_and_split_sums(threads: int) -> None:
+    before = us.get_num_threads()
+    us.set_num_threads(threads)
+    try:
+        x, w, r = numbers(300, 1100), numbers(530, 1100, seed=1), numbers(300, 530, seed=2)
+
+        def f(x: Any, w: Any, r: Any) -> Any:
+            first, second = F.relu(F.linear(x, w)), r + x @ w.t()
+            return first, second, us.tanh(first @ w) * x
+
+        compiled = us.compile(f)
+        compiled(x, w, r)
+        for got, expected in zip(compiled(x, w, r), f(x, w, r), strict=True):
+            np.testing.assert_array_equal(got.numpy(), expected.numpy())
+        assert len(lines(compiled, "then relu")) == len(lines(compiled, "then add")) == 1
+        assert len(lines(compiled, "then tanh")) == 1
+    finally:
+        us.set_num_threads(before)
+
+
+def test_gradients_of_micro_batches_are_summed_where_they_are() -> None:
+    def make() -> Made:
+        model = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 3))
+        optimizer = us.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            for part, target in zip(x.chunk(3), y.chunk(3), strict=True):
+                F.cross_entropy(model(part), target).backward()
+            optimizer.step()
+            return model[0].weight.grad.clone()
+
+        return list(model.parameters()), step
+
+    compiled = assert_same_bits(make, BATCHES)
+    sums = lines(compiled, "= mm(", "then add")
+    assert len(sums) == 4
+    for line in sums:
+        name = line.split(" = ")[0].split()[-2].split("[")[0]
+        assert line.count(name + "[") == 2, line
+
+
+def pre_activation_is_read_again(x: Any, w: Any) -> Any:
+    z = x @ w
+    return F.relu(z) + z
+
+
+def other_is_computed_between(x: Any, w: Any) -> Any:
+    z = x @ w
+    return z * us.exp(x[:, :4])
+
+
+def other_is_a_row(x: Any, w: Any) -> Any:
+    return x @ w + x[0, :4]
+
+
+def scaled_sum(x: Any, w: Any) -> Any:
+    return us.add(x[:, :4].clone(), x @ w, alpha=3)
+
+
+def square_of_a_product(x: Any, w: Any) -> Any:
+    z = x @ w
+    return z * z
+
+
+def transposed_product(x: Any, w: Any) -> Any:
+    return us.tanh((x @ w).t())
+
+
+def part_of_a_product(x: Any, w: Any) -> Any:
+    return F.relu((x @ w)[1:])
+
+
+def changed_between(x: Any, w: Any) -> Any:
+    x = x.clone()
+    z = x @ w
+    other = x[:, :4].clone()
+    other.mul_(2)
+    return z + other
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(pre_activation_is_read_again, other_is_computed_between, other_is_a_row, scaled_sum),
+        *(square_of_a_product, transposed_product, part_of_a_product, changed_between),
+    ],
+)
+def test_what_needs_the_product_itself_is_left_alone(f: Callable[..., Any]) -> None:
+    x, w = numbers(6, 8), numbers(8, 4, seed=1)
+    compiled = us.compile(f)
+    for seed in (0, 2):
+        x = numbers(6, 8, seed=seed)
+        np.testing.assert_array_equal(compiled(x, w).numpy(), f(x, w).numpy())
+        np.testing.assert_array_equal(compiled(x, w).numpy(), f(x, w).numpy())
+    assert not lines(compiled, " then ")
+
+
+def test_in_place_activations_and_residuals_end_products_too() -> None:
+    def f(x: Any, w: Any) -> Any:
+        z = F.relu(x @ w, inplace=True)
+        return (z @ w.t()).add_(x)
+
+    x, w = numbers(6, 8), numbers(8, 4, seed=1)
+    compiled = us.compile(f)
+    for seed in (0, 2):
+        x = numbers(6, 8, seed=seed)
+        np.testing.assert_array_equal(compiled(x, w).numpy(), f(x, w).numpy())
+    assert len(lines(compiled, "then relu")) == 1
+
+
+# ---- slices ----
+
+
+@pytest.mark.parametrize("split", [(8, 8, 8), (3, 21), (1, 1, 1, 21)], ids=str)
+@pytest.mark.parametrize("dim", [0, 1])
+def test_gradients_of_parts_are_written_side_by_side(split: tuple[int, ...], dim: int) -> None:
+    def make() -> Made:
+        weight = nn.Parameter(numbers(24, 24))
+        optimizer = us.optim.SGD([weight], lr=0.1)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            parts = (x @ weight).split(split, dim)
+            loss = sum((part * part.sigmoid()).sum() * (i - 1) for i, part in enumerate(parts))
+            loss.backward()
+            optimizer.step()
+            return loss, weight.grad.clone()
+
+        return [weight], step
+
+    compiled = assert_same_bits(make, [(numbers(24, 24, seed=i),) for i in range(3)], 40)
+    assert not lines(compiled, "slice_backward")
+    without = assert_same_bits(make, [(numbers(24, 24),)], 5, passes=("dead_code", "in_place"))
+    assert len(lines(without, "slice_backward")) == len(split)
+
+
+def test_negative_zeros_of_parts_become_zeros_as_in_a_sum() -> None:
+    def f(x: Any) -> Any:
+        first, second = x.split(2)
+        return us.autograd.grad(first.sum() * -0.0 + second.sum() * 2, x)[0]
+
+    x = numbers(4, 3).requires_grad_()
+    compiled = us.compile(f)
+    compiled(x)
+    signs = [np.signbit(g(x).numpy()) for g in (compiled, f)]
+    np.testing.assert_array_equal(*signs)
+
+
+def test_overlapping_and_missing_parts_stay_sums() -> None:
+    def overlapping(x: Any) -> Any:
+        return us.autograd.grad(x[:3].exp().sum() + x[1:].exp().sum(), x)[0]
+
+    def missing(x: Any) -> Any:
+        return us.autograd.grad(x[:1].exp().sum() + x[2:].exp().sum(), x)[0]
+
+    for f in (overlapping, missing):
+        x = numbers(4, 3).requires_grad_()
+        compiled = us.compile(f)
+        compiled(x)
+        np.testing.assert_array_equal(compiled(x).numpy(), f(x).numpy())
+        assert len(lines(compiled, "slice_backward")) == 2
+
+
+# ---- a function and its slope ----
+
+
+def test_gelu_and_its_slope_are_computed_at_once() -> None:
+    def make() -> Made:
+        model = network(nn.GELU, 33)
+        return training(model, us.optim.AdamW(model.parameters()))
+
+    batches = [(numbers(50, 7, seed=i), labels(50, 5, seed=i)) for i in range(3)]
+    compiled = assert_same_bits(make, batches)
+    assert len(lines(compiled, "gelu_erf_with_slope(")) == 2
+    assert not lines(compiled, "gelu_slope(")
+    assert len(lines(compiled, "mm(", "then mul")) == 2
+    assert len(lines(assert_same_bits(make, batches, 5, passes=("in_place",)), "gelu_slope(")) == 2
+
+
+# ---- updates ----
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: us.optim.SGD(p, lr=0.01),
+    "momentum": lambda p: us.optim.SGD(p, lr=0.01, momentum=0.9),
+    "Adam": lambda p: us.optim.Adam(p),
+    "amsgrad": lambda p: us.optim.Adam(p, amsgrad=True),
+    "AdamW": lambda p: us.optim.AdamW(p),
+    "RMSprop": lambda p: us.optim.RMSprop(p),
+    "Adagrad": lambda p: us.optim.Adagrad(p),
+    "Adadelta": lambda p: us.optim.Adadelta(p),
+    "Adamax": lambda p: us.optim.Adamax(p),
+    "NAdam": lambda p: us.optim.NAdam(p),
+    "RAdam": lambda p: us.optim.RAdam(p),
+    "ASGD": lambda p: us.optim.ASGD(p),
+    "Rprop": lambda p: us.optim.Rprop(p),
+}
+
+
+def wide() -> Any:
+    return nn.Sequential(nn.Linear(40, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 4))
+
+
+WIDE = [(numbers(8, 40, seed=i), labels(8, 4, seed=i)) for i in range(3)]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_parameters_are_updated_behind_their_gradients(name: str) -> None:
+    def make() -> Made:
+        model = wide()
+        return training(model, OPTIMIZERS[name](model.parameters()))
+
+    compiled = assert_same_bits(make, WIDE)
+    program = [line.split("  ")[-1] for line in compiled.explain().splitlines()]
+    updates = [i for i, line in enumerate(program) if "_update(" in line]
+    # Two large weights, one of them before the last product, and all others at the end.
+    assert [program[i].split("(")[1] for i in updates] == ["1 parameters)", "1 parameters)", "4 parameters)"]
+    assert any(" = mm(" in line for line in program[updates[0] :])
+    together = assert_same_bits(make, WIDE, 5, passes=("in_place", "tiles"))
+    assert len(lines(together, "_update(6 parameters)")) == 1
+
+
+def test_clipped_and_shared_parameters_wait_for_what_reads_them() -> None:
+    def make() -> Made:
+        model = wide()
+        model[2].weight = nn.Parameter(numbers(128, 128, seed=3) * 0.05)
+        optimizer = us.optim.Adam(model.parameters())
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            hidden = F.relu(model[0](x))
+            for _ in range(3):  # the same weight three times: its gradient is complete after the last
+                hidden = model[2](hidden)
+            loss = F.cross_entropy(model[4](hidden), y)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            optimizer.step()
+            return loss, norm, model[2].weight.sum()
+
+        return list(model.parameters()), step
+
+    assert_same_bits(make, WIDE)
+
+
+@pytest.mark.parametrize("passes", [(), *((each,) for each in FUSIONS)], ids=str)
+def test_each_fusion_alone_keeps_every_bit(passes: tuple[str, ...]) -> None:
+    def make() -> Made:
+        model = nn.Sequential(nn.Linear(40, 96), nn.GELU(), nn.Linear(96, 128), nn.ReLU(), nn.Linear(128, 4))
+        optimizer = us.optim.AdamW(model.parameters())
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            first, second = model[:3](x).chunk(2, 1)
+            loss = F.cross_entropy(model[3:](us.cat([second, first.tanh()], 1)), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return list(model.parameters()), step
+
+    assert_same_bits(make, WIDE, passes=passes)
