@@ -249,6 +249,10 @@ class _FractionalMaxPool3dResult(NamedTuple):
     output: Tensor
     indices: Tensor
 
+class _GeluErfWithSlopeResult(NamedTuple):
+    output: Tensor
+    slope: Tensor
+
 class _KthvalueResult(NamedTuple):
     values: Tensor
     indices: Tensor

@@ -16,6 +16,7 @@ from unspool._core import (
     _DtypeLike,
     _EmbeddingBagMaxResult,
     _FractionalMaxPoolResult,
+    _GeluErfWithSlopeResult,
     _LinalgCholeskyResult,
     _LinalgEighResult,
     _LinalgInverseResult,
@@ -353,6 +354,9 @@ def gelu_erf(input: Tensor) -> Tensor:
 
 def gelu_erf_(input: Tensor) -> Tensor:
     """Gaussian error linear unit, exact."""
+
+def gelu_erf_with_slope(input: Tensor) -> _GeluErfWithSlopeResult:
+    """The exact gelu and its derivative."""
 
 def gelu_slope(input: Tensor) -> Tensor:
     """Derivative of the exact gelu."""
