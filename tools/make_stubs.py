@@ -10,6 +10,7 @@ operation was added or changed:
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -223,7 +224,13 @@ def submodule(namespace: str, doc: str, has_in_place: bool) -> str:
 
 def annotation(value: Any) -> str:
     """Give the text of an annotation of a Python method."""
-    return hidden_names(value if isinstance(value, str) else getattr(value, "__name__", str(value)))
+    text = value if isinstance(value, str) else getattr(value, "__name__", str(value))
+    return hidden_names(text.replace("'", '"'))
+
+
+def quoted(value: Any) -> str:
+    """Give the text of a default, with the quotes that the formatter wants."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def python_method(name: str, function: Callable[..., Any]) -> list[str]:
@@ -238,7 +245,7 @@ def python_method(name: str, function: Callable[..., Any]) -> list[str]:
             parameters.append("*")
         keyword_only = keyword_only or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        default = "" if parameter.default is parameter.empty else f" = {quoted(parameter.default)}"
         parameters.append(f"{stars}{parameter.name}: {annotation(parameter.annotation)}{default}")
     result = annotation(inspect.signature(function).return_annotation)
     return format_function(name, parameters, result, indent="    ")

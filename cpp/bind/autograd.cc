@@ -72,10 +72,16 @@ void check_roots(const std::vector<Tensor>& roots, const std::vector<Tensor>& se
   }
 }
 
+bool is_recursive(const std::string& engine, const char* who) {
+  if (engine != "loop" && engine != "recursive")
+    fail(ErrorKind::kValue, who, ": engine must be 'loop' or 'recursive', got '", engine, "'");
+  return engine == "recursive";
+}
+
 namespace {
 
 void backward(py::handle outputs, py::handle gradients, const std::optional<bool>& retain_graph,
-              bool create_graph, py::handle inputs) {
+              bool create_graph, py::handle inputs, const std::string& engine) {
   const std::vector<Tensor> roots = tensors_of(outputs, "backward: tensors");
   const std::vector<Tensor> seeds = tensors_of(gradients, "backward: gradient");
   const std::vector<Tensor> wanted = tensors_of(inputs, "backward: inputs");
@@ -85,12 +91,13 @@ void backward(py::handle outputs, py::handle gradients, const std::optional<bool
                {.retain_graph = retain_graph.value_or(create_graph),
                 .create_graph = create_graph,
                 .inputs = wanted,
-                .accumulate = true});
+                .accumulate = true,
+                .by_recursion = is_recursive(engine, "backward")});
 }
 
 py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outputs,
                     const std::optional<bool>& retain_graph, bool create_graph, bool allow_unused,
-                    bool materialize_grads) {
+                    bool materialize_grads, const std::string& engine) {
   const std::vector<Tensor> roots = tensors_of(outputs, "grad: outputs");
   const std::vector<Tensor> wanted = tensors_of(inputs, "grad: inputs");
   const std::vector<Tensor> seeds = tensors_of(grad_outputs, "grad: grad_outputs");
@@ -98,9 +105,11 @@ py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outpu
   if (!seeds.empty() && seeds.size() != roots.size()) {
     fail("grad: ", roots.size(), " outputs but ", seeds.size(), " grad_outputs");
   }
-  const std::vector<Tensor> found = exec::unwind(
-      roots, seeds,
-      {.retain_graph = retain_graph.value_or(create_graph), .create_graph = create_graph, .inputs = wanted});
+  const std::vector<Tensor> found = exec::unwind(roots, seeds,
+                                                 {.retain_graph = retain_graph.value_or(create_graph),
+                                                  .create_graph = create_graph,
+                                                  .inputs = wanted,
+                                                  .by_recursion = is_recursive(engine, "grad")});
   py::tuple result(wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     Tensor gradient = i < found.size() ? found[i] : Tensor();
@@ -167,7 +176,7 @@ void bind_tensor_methods() {
     py::setattr(type, name, py::cpp_function(function, py::name(name), py::is_method(type), extra...));
   };
   method("_backward", &backward, py::arg("gradient") = py::none(), py::arg("retain_graph") = py::none(),
-         py::arg("create_graph") = false, py::arg("inputs") = py::none());
+         py::arg("create_graph") = false, py::arg("inputs") = py::none(), py::arg("engine") = "loop");
   method("_add_hook", [](const Tensor& self, py::function hook) {
     const std::uint64_t id = exec::add_hook(self, python_hook(std::move(hook)));
     return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node}, id);
@@ -214,8 +223,11 @@ void bind_autograd(py::module_& core) {
   bind_tensor_methods();
   bind_function_node(core);
   bind_unwinding_step(core);
-  core.def("_backward", &backward);
-  core.def("_grad", &gradients);
+  core.def("_backward", &backward, py::arg("tensors"), py::arg("gradient"), py::arg("retain_graph"),
+           py::arg("create_graph"), py::arg("inputs"), py::arg("engine") = "loop");
+  core.def("_grad", &gradients, py::arg("outputs"), py::arg("inputs"), py::arg("grad_outputs"),
+           py::arg("retain_graph"), py::arg("create_graph"), py::arg("allow_unused"),
+           py::arg("materialize_grads"), py::arg("engine") = "loop");
   core.def("_set_anomaly_mode", &set_anomaly_mode);
   core.def("is_anomaly_enabled", [] { return exec::anomaly_mode().enabled; }, "Whether anomaly mode is on.");
   core.def(

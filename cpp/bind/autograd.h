@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
 #include <vector>
 
 #include "base/ref.h"
@@ -19,6 +20,8 @@ PyObject* node_object(const Ref<GraphNode>& node);
 std::vector<Tensor> tensors_of(pybind11::handle object, const char* what);
 // Raises when there is nothing to unwind from, or not one cotangent for each tensor.
 void check_roots(const std::vector<Tensor>& roots, const std::vector<Tensor>& seeds);
+// Whether the engine of this name is the recursive one; raises for `who` when there is no such engine.
+bool is_recursive(const std::string& engine, const char* who);
 
 // The node behind its Python object; throws TypeError for anything else.
 Ref<GraphNode> node_of_object(PyObject* object);

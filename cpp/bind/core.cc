@@ -16,6 +16,7 @@
 #include "bind/op_function.h"
 #include "bind/optim.h"
 #include "bind/recording_mode.h"
+#include "bind/recursive_step.h"
 #include "bind/size.h"
 #include "exec/eager.h"
 #include "kernels/loader.h"
@@ -69,6 +70,7 @@ PYBIND11_MODULE(_core, core) {
   bind::bind_inspection(core);
 
   bind::bind_optim(core);
+  bind::bind_recursive_step(core);
   bind::bind_config(core);
   core.def(
       "registry", [] { return py::reinterpret_steal<py::list>(bind::registry_list()); },

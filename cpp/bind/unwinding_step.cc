@@ -229,10 +229,12 @@ namespace {
 
 struct Walk {
   std::vector<Tensor> roots, seeds, inputs;
-  Walk(py::handle outputs, py::handle gradients, py::handle wanted)
+  bool by_recursion;
+  Walk(py::handle outputs, py::handle gradients, py::handle wanted, const std::string& engine)
       : roots(tensors_of(outputs, "backward: tensors")),
         seeds(tensors_of(gradients, "backward: gradient")),
-        inputs(tensors_of(wanted, "backward: inputs")) {
+        inputs(tensors_of(wanted, "backward: inputs")),
+        by_recursion(is_recursive(engine, "backward")) {
     check_roots(roots, seeds);
     if (!wanted.is_none() && inputs.empty()) fail("backward: inputs must not be empty");
   }
@@ -241,14 +243,15 @@ struct Walk {
                  {.retain_graph = is_rehearsal,
                   .inputs = inputs,
                   .accumulate = true,
+                  .by_recursion = by_recursion,
                   .receiver = &receiver,
                   .is_rehearsal = is_rehearsal});
   }
 };
 
-void rehearse(py::handle outputs, py::handle gradients, py::handle inputs, const py::list& parameters,
-              py::object visit) {
-  const Walk walk(outputs, gradients, inputs);
+void rehearse(py::handle outputs, py::handle gradients, py::handle inputs, const std::string& engine,
+              const py::list& parameters, py::object visit) {
+  const Walk walk(outputs, gradients, inputs, engine);
   exec::Trace* trace = exec::Trace::current();
   if (trace) trace->begin_section();
   Rehearsal rehearsal(parameters, std::move(visit));
@@ -265,8 +268,9 @@ void bind_unwinding_step(py::module_& core) {
   py::class_<UnwindingStep>(core, "_UnwindingStep")
       .def(py::init<const py::list&, py::object>())
       .def("run",
-           [](UnwindingStep& self, py::handle outputs, py::handle gradients, py::handle inputs) {
-             const Walk walk(outputs, gradients, inputs);
+           [](UnwindingStep& self, py::handle outputs, py::handle gradients, py::handle inputs,
+              const std::string& engine) {
+             const Walk walk(outputs, gradients, inputs, engine);
              walk.run(self, false);
              const ops::GradMode no_grad(false);
              self.finish();

@@ -1,7 +1,9 @@
-// The walk over the tape: one plain loop. What happens at each node is in unwinder.cc.
+// The walk over the tape: one plain loop, or the recursion of recursion.cc. What happens at each node is in
+// unwinder.cc.
 #include "exec/backward.h"
 
 #include "base/error.h"
+#include "exec/recursion.h"
 #include "exec/unwinder.h"
 
 namespace unspool::exec {
@@ -21,7 +23,10 @@ std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tens
   }
   const ops::GradMode mode(how.create_graph);
   Unwinder unwinder(outputs, cotangents, how);
-  for (std::size_t i = 0; i < unwinder.size(); ++i) unwinder.visit(i);
+  if (how.by_recursion)
+    unwind_recursively(unwinder);
+  else
+    for (std::size_t i = 0; i < unwinder.size(); ++i) unwinder.visit(i);
   return unwinder.take_captured();
 }
 

@@ -1,4 +1,5 @@
-// The unwinding of the part of the tape that leads from outputs to leaves, in reverse forward order.
+// The unwinding of the part of the tape that leads from outputs to leaves: in reverse forward order, or by
+// recursion from the leaves up.
 #pragma once
 
 #include <span>
@@ -16,6 +17,8 @@ struct Unwinding {
   std::span<const Tensor> inputs{};
   // With inputs: add to their .grad instead of returning.
   bool accumulate = false;
+  // Visit the nodes by recursion instead of one after the other; the same bits.
+  bool by_recursion = false;
   // With inputs: what they were computed from is not even looked at.
   bool stops_at_inputs = false;
   // Where not null: told of each leaf whose gradient is complete.

@@ -10,7 +10,6 @@
 #include "exec/observer.h"
 #include "exec/views.h"
 #include "ops/api.h"
-#include "ops/vjp.h"
 
 namespace unspool::exec {
 
@@ -374,17 +373,21 @@ void OpNode::unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, 
          " was unwound; call backward(retain_graph=True) the first time to unwind it twice");
   }
   TapeVjp vjp(*this, cotangents, wanted);
-  const ops::Record& record = op_.record;
-  if (record.joint_vjp.cotangents) record.joint_vjp.cotangents(vjp, grads);
-  for (std::uint32_t i = 0; i < inputs_ && !record.joint_vjp.cotangents; ++i) {
-    const ops::Rule* rule = wanted[i] ? rule_for(record, i) : nullptr;
-    vjp.index = static_cast<int>(i);
-    if (rule) grads[i] = rule->cotangent(vjp);
-  }
+  apply_rules(op_.record, vjp, wanted, grads);
   if (Observer* watching = observer()) watching->unwound(*this, cotangents, grads);
 }
 
 }  // namespace
+
+void apply_rules(const ops::Record& record, ops::Vjp& vjp, std::span<const bool> wanted,
+                 std::span<Tensor> grads) {
+  if (record.joint_vjp.cotangents) return record.joint_vjp.cotangents(vjp, grads);
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    const ops::Rule* rule = wanted[i] ? rule_for(record, i) : nullptr;
+    vjp.index = static_cast<int>(i);
+    if (rule) grads[i] = rule->cotangent(vjp);
+  }
+}
 
 bool needs_record(const ops::Op& op, std::span<const Operand> in) {
   const ops::ThreadState& state = ops::thread_state();

@@ -8,6 +8,7 @@
 
 #include "exec/node.h"
 #include "ops/record.h"
+#include "ops/vjp.h"
 
 namespace unspool::exec {
 
@@ -24,6 +25,10 @@ void record(const ops::Call& call, std::span<Tensor> out);
 // change, output 0 is one of the operands; `overwritten` is then its value from before, where a rule reads
 // it.
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten);
+
+// The derivative rules of an operation: from what `vjp` hands out to the cotangents of the wanted inputs.
+void apply_rules(const ops::Record& record, ops::Vjp& vjp, std::span<const bool> wanted,
+                 std::span<Tensor> grads);
 
 // What was saved by a recorded operation, for inspection: its name, scope and the number of bytes it keeps
 // alive.

@@ -30,17 +30,12 @@ void unwind_node(Node& node, std::span<Tensor> arrived, std::span<const bool> wa
   });
 }
 
-// Brings a cotangent to its input's geometry: undoes broadcasting and dtype promotion.
 Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::OutputSpec& spec) {
-  if (!(cotangent.sizes() == spec.sizes)) {
-    Dims sizes = spec.sizes;
-    if (!broadcast_into(sizes, cotangent.sizes()) || !(sizes == cotangent.sizes())) {
-      fail("backward: ", from.name(), " returned a gradient of shape ", to_string(cotangent.sizes()),
-           " for input ", input, ", whose shape is ", to_string(spec.sizes));
-    }
-    cotangent = ops::sum_to(cotangent, spec.sizes);
+  if (!fit(cotangent, spec)) {
+    fail("backward: ", from.name(), " returned a gradient of shape ", to_string(cotangent.sizes()),
+         " for input ", input, ", whose shape is ", to_string(spec.sizes));
   }
-  return ops::to(cotangent, spec.dtype);
+  return cotangent;
 }
 
 // While a hook or a user's Function runs: reading memory that was changed raises.
@@ -67,6 +62,16 @@ class ForeignCode {
 };
 
 }  // namespace
+
+bool fit(Tensor& cotangent, const ops::OutputSpec& spec) {
+  if (!(cotangent.sizes() == spec.sizes)) {
+    Dims sizes = spec.sizes;
+    if (!broadcast_into(sizes, cotangent.sizes()) || !(sizes == cotangent.sizes())) return false;
+    cotangent = ops::sum_to(cotangent, spec.sizes);
+  }
+  cotangent = ops::to(cotangent, spec.dtype);
+  return true;
+}
 
 Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
     : how_(how), epoch_(next_epoch()) {
@@ -171,6 +176,27 @@ void Unwinder::run_node(const Node& node, F&& f) {
   f();
 }
 
+bool Unwinder::is_end(std::size_t i) const {
+  if (!needed_.empty()) {
+    return std::any_of(captures_.begin(), captures_.end(),
+                       [&](const Capture& place) { return place.node == i; });
+  }
+  const std::span<const std::int32_t> all = targets(i);
+  return std::all_of(all.begin(), all.end(), [](std::int32_t target) { return target == kNowhere; });
+}
+
+void Unwinder::keep_order() {
+  std::vector<std::int64_t> slots(targets_.size(), -1);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    for (std::uint32_t e = first_edge_[i]; e < first_edge_[i + 1]; ++e) {
+      if (targets_[e] == kNowhere) continue;
+      slots[e] =
+          first_slot_[static_cast<std::size_t>(targets_[e])] + nodes_[i]->edge(e - first_edge_[i]).output;
+    }
+  }
+  turns_.emplace(slots, slots_.size());
+}
+
 void Unwinder::visit(std::size_t i) {
   Node& node = *nodes_[i];
   if (!needed_.empty() && !needed_[i]) return;
@@ -210,8 +236,13 @@ void Unwinder::pass_on(std::size_t i, std::span<Tensor> grads) {
     const auto t = static_cast<std::size_t>(target);
     const Edge& edge = nodes_[i]->edge(static_cast<std::uint32_t>(e));
     const bool wanted = needed_.empty() || needed_[t];
-    if (grads[e] && wanted) {
-      deliver(t, edge.output, fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output)));
+    if (grads[e] && wanted)
+      grads[e] = fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output));
+    if (turns_ && wanted) {
+      turns_->take(first_edge_[i] + e, first_slot_[t] + edge.output, std::move(grads[e]),
+                   [&](Tensor cotangent) { deliver(t, edge.output, std::move(cotangent)); });
+    } else if (grads[e] && wanted) {
+      deliver(t, edge.output, std::move(grads[e]));
     }
     if (nodes_[t]->is_leaf() && --pending_[t] == 0 && wanted && slots(t)[0]) finish_leaf(t);
   }

@@ -3,14 +3,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "exec/backward.h"
 #include "exec/memory_watch.h"
 #include "exec/node.h"
+#include "exec/turns.h"
 
 namespace unspool::exec {
+
+// Brings a cotangent to its input's geometry: undoes broadcasting and dtype promotion. False when its shape
+// cannot be that of the input's gradient.
+bool fit(Tensor& cotangent, const ops::OutputSpec& spec);
 
 // Nodes are numbered in reverse forward order, so that the consumers of a node have smaller numbers; leaves
 // come last. A node may be visited once all of its consumers were.
@@ -26,6 +32,13 @@ class Unwinder {
   std::span<const std::int32_t> targets(std::size_t i) const {
     return {targets_.data() + first_edge_[i], first_edge_[i + 1] - first_edge_[i]};
   }
+
+  // Whether cotangents end here: in a leaf, or where one was asked for. Everything else that must be visited
+  // lies on the way to such a node.
+  bool is_end(std::size_t i) const;
+  // From now on nodes are visited in another order than by number: sums are formed in that order all the
+  // same.
+  void keep_order();
 
   // Turns what has arrived at node i into the cotangents of its inputs and hands those on. A leaf is finished
   // as soon as its last contribution has arrived; visiting it finishes one that got nothing but a seed.
@@ -77,6 +90,7 @@ class Unwinder {
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;
   std::unique_ptr<MemoryWatch> watch_;  // while a receiver changes memory
+  std::optional<Turns> turns_;          // when the order must be kept
 };
 
 }  // namespace unspool::exec

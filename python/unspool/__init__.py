@@ -176,6 +176,7 @@ if TYPE_CHECKING:
     )
     from unspool._compile import compile
     from unspool._explain import Explanation, explain
+    from unspool._recursive_step import RecursiveStep, StackUse, recursive_step
     from unspool._verify import GradientError, verify
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
@@ -209,6 +210,9 @@ else:
         {
             "GradScaler": "unspool.amp",
             "compile": "unspool._compile",
+            "RecursiveStep": "unspool._recursive_step",
+            "StackUse": "unspool._recursive_step",
+            "recursive_step": "unspool._recursive_step",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
             "Explanation": "unspool._explain",
@@ -235,7 +239,9 @@ __all__ = [
     "Generator",
     "GradScaler",
     "GradientError",
+    "RecursiveStep",
     "Size",
+    "StackUse",
     "Tensor",
     "UntypedStorage",
     "accelerator",
@@ -358,6 +364,7 @@ __all__ = [
     "randn_like",
     "random",
     "randperm",
+    "recursive_step",
     "reset_peak_memory_stats",
     "result_type",
     "save",

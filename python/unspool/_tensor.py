@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -107,6 +107,7 @@ def backward(
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
     *,
+    engine: Literal["loop", "recursive"] = "loop",
     step: Optimizer | Sequence[Optimizer] | None = None,
     clip: str | None = None,
     max_norm: float | None = None,
@@ -127,6 +128,7 @@ def backward(
         retain_graph: keep what the tape saved, so that it can be unwound again.
         create_graph: record the unwinding, for higher derivatives.
         inputs: only these tensors' gradients are accumulated.
+        engine: how the tape is walked, in one loop or by recursion; the gradients have the same bits.
         step: an optimizer, or several, that update while the tape is unwound.
         clip: with ``step``, how gradients are clipped by their common norm: ``"exact"`` as by
             ``nn.utils.clip_grad_norm_`` over the parameters of ``step``, by unwinding twice;
@@ -148,12 +150,18 @@ def backward(
         NotImplementedError: an optimizer that cannot update one parameter by itself.
     """
     if step is None and clip is None and max_norm is None and scaler is None:
-        _core._backward(self, gradient, retain_graph, create_graph, inputs)
+        _core._backward(self, gradient, retain_graph, create_graph, inputs, engine)
         return None
     from unspool.optim._unwinding import unwind
 
     return unwind(
-        (self, gradient, inputs), (retain_graph, create_graph), step, clip, max_norm, norm_type, scaler
+        (self, gradient, inputs, engine),
+        (retain_graph, create_graph),
+        step,
+        clip,
+        max_norm,
+        norm_type,
+        scaler,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from unspool import _core
 from unspool._core import Tensor
@@ -44,6 +44,7 @@ def backward(
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
     *,
+    engine: Literal["loop", "recursive"] = "loop",
     step: Optimizer | Sequence[Optimizer] | None = None,
     clip: str | None = None,
     max_norm: float | None = None,
@@ -52,12 +53,18 @@ def backward(
 ) -> Tensor | None:
     """Unwind the tape from several tensors at once, as ``Tensor.backward`` does from one."""
     if step is None and clip is None and max_norm is None and scaler is None:
-        _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+        _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs, engine)
         return None
     from unspool.optim._unwinding import unwind
 
     return unwind(
-        (tensors, grad_tensors, inputs), (retain_graph, create_graph), step, clip, max_norm, norm_type, scaler
+        (tensors, grad_tensors, inputs, engine),
+        (retain_graph, create_graph),
+        step,
+        clip,
+        max_norm,
+        norm_type,
+        scaler,
     )
 
 
@@ -71,6 +78,8 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
+    *,
+    engine: Literal["loop", "recursive"] = "loop",
 ) -> tuple[Tensor, ...]:
     """Compute the gradients of outputs with respect to inputs, without touching any ``.grad``.
 
@@ -84,6 +93,7 @@ def grad(
         allow_unused: give None instead of raising for inputs that the outputs do not depend on.
         is_grads_batched: not supported.
         materialize_grads: give zeros instead of None for those.
+        engine: how the tape is walked, in one loop or by recursion; the gradients have the same bits.
 
     Returns:
         One tensor per input, of its shape and dtype.
@@ -97,6 +107,6 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     result: tuple[Tensor, ...] = _core._grad(
-        outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads
+        outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads, engine
     )
     return result

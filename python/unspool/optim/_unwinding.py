@@ -18,7 +18,7 @@ _NORM = "grad_norm"  # in the first group of the first optimizer: the norm that 
 
 
 def unwind(
-    walked: tuple[Any, Any, Any],
+    walked: tuple[Any, Any, Any, str],
     kept: tuple[bool | None, bool],
     step: Any,
     clip: str | None,
@@ -29,7 +29,7 @@ def unwind(
     """Unwinds the tape and updates; see ``Tensor.backward``.
 
     Args:
-        walked: its (tensors, gradient, inputs).
+        walked: its (tensors, gradient, inputs, engine).
         kept: its (retain_graph, create_graph).
         step: an optimizer or several.
         clip: see there.
@@ -116,7 +116,7 @@ class _Norms:
 class _Unwinding:
     """One unwinding, or two, in which optimizers step."""
 
-    def __init__(self, walked: tuple[Any, Any, Any], optimizers: list[Optimizer]) -> None:
+    def __init__(self, walked: tuple[Any, Any, Any, str], optimizers: list[Optimizer]) -> None:
         self.walked = walked
         self.optimizers = optimizers
         self.stepping = list(optimizers)  # without those that are left out because of their gradients
