@@ -173,6 +173,22 @@ class CompiledStep:
     ) -> None: ...
     def _set_limit(self, limit: _int, /) -> None: ...
 
+class _RecordedChain:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        guards: dict[str, list[Any]],
+        groups: list[tuple[str | None, dict[str, Any], Any]],
+        known: Sequence[Tensor],
+    ) -> None: ...
+    def fits(self, args: tuple[Any, ...]) -> _bool: ...
+    def run(
+        self, args: tuple[Any, ...], groups: list[tuple[str | None, dict[str, Any], Any]], at_once: _bool
+    ) -> Tensor: ...
+    def stack_use(self) -> dict[str, _int]: ...
+    def __len__(self) -> _int: ...
+
 class ModuleBase:
     _scope: str | None
     _hooked: _bool
@@ -481,6 +497,7 @@ class Tensor:
         retain_graph: _bool | None = None,
         create_graph: _bool = False,
         inputs: Tensor | Sequence[Tensor] | None = None,
+        engine: Literal["loop", "recursive"] = "loop",
     ) -> None: ...
     def _add_hook(self, hook: Callable[[Tensor], Tensor | None], /) -> tuple[Node, _int]: ...
     def _add_post_hook(self, hook: Callable[[Tensor], None], /) -> tuple[Node, _int]: ...
@@ -634,6 +651,7 @@ class Tensor:
         create_graph: _bool = False,
         inputs: Tensor | Sequence[Tensor] | None = None,
         *,
+        engine: Literal["loop", "recursive"] = "loop",
         step: Optimizer | Sequence[Optimizer] | None = None,
         clip: str | None = None,
         max_norm: _float | None = None,
@@ -1588,6 +1606,7 @@ def _backward(
     retain_graph: _bool | None,
     create_graph: _bool,
     inputs: Tensor | Sequence[Tensor] | None,
+    engine: Literal["loop", "recursive"] = "loop",
     /,
 ) -> None: ...
 @overload
@@ -1599,6 +1618,7 @@ def _grad(
     create_graph: _bool,
     allow_unused: _bool,
     materialize_grads: Literal[True],
+    engine: Literal["loop", "recursive"] = "loop",
     /,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -1610,6 +1630,7 @@ def _grad(
     create_graph: _bool,
     allow_unused: Literal[False],
     materialize_grads: _bool,
+    engine: Literal["loop", "recursive"] = "loop",
     /,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -1621,6 +1642,7 @@ def _grad(
     create_graph: _bool,
     allow_unused: Literal[True],
     materialize_grads: Literal[False],
+    engine: Literal["loop", "recursive"] = "loop",
     /,
 ) -> tuple[Tensor | None, ...]: ...
 @overload
@@ -1632,6 +1654,7 @@ def _grad(
     create_graph: _bool,
     allow_unused: _bool,
     materialize_grads: _bool,
+    engine: Literal["loop", "recursive"] = "loop",
     /,
 ) -> tuple[Any, ...]: ...
 def _set_anomaly_mode(enabled: _bool, check_nan: _bool, where: Callable[[], str], /) -> None: ...
@@ -1650,14 +1673,20 @@ def _record_function(
     /,
 ) -> tuple[Tensor, ...]: ...
 def _rehearse(
-    tensors: Any, gradient: Any, inputs: Any, parameters: list[Tensor], visit: Callable[[int, Tensor], Any], /
+    tensors: Any,
+    gradient: Any,
+    inputs: Any,
+    engine: str,
+    parameters: list[Tensor],
+    visit: Callable[[int, Tensor], Any],
+    /,
 ) -> None: ...
 
 class _UnwindingStep:
     def __init__(
         self, groups: list[tuple[Any, ...]], prepare: Callable[[int, Tensor], Any] | None, /
     ) -> None: ...
-    def run(self, tensors: Any, gradient: Any, inputs: Any, /) -> None: ...
+    def run(self, tensors: Any, gradient: Any, inputs: Any, engine: str, /) -> None: ...
     @property
     def updated(self) -> _int: ...
 
