@@ -175,8 +175,10 @@ if TYPE_CHECKING:
         version,
     )
     from unspool._compile import compile
+    from unspool._draw import Drawing, draw
     from unspool._explain import Explanation, explain
     from unspool._recursive_step import RecursiveStep, StackUse, recursive_step
+    from unspool._summary import Summary, summary
     from unspool._verify import GradientError, verify
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
@@ -215,9 +217,13 @@ else:
             "recursive_step": "unspool._recursive_step",
             "UntypedStorage": "unspool.storage",
             "autocast": "unspool.amp",
+            "Drawing": "unspool._draw",
             "Explanation": "unspool._explain",
             "GradientError": "unspool._verify",
+            "Summary": "unspool._summary",
+            "draw": "unspool._draw",
             "explain": "unspool._explain",
+            "summary": "unspool._summary",
             "verify": "unspool._verify",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
@@ -235,6 +241,7 @@ __version__: str = _core.__version__
 
 __all__ = [
     "CaptureError",
+    "Drawing",
     "Explanation",
     "Generator",
     "GradScaler",
@@ -242,6 +249,7 @@ __all__ = [
     "RecursiveStep",
     "Size",
     "StackUse",
+    "Summary",
     "Tensor",
     "UntypedStorage",
     "accelerator",
@@ -276,6 +284,7 @@ __all__ = [
     "distributed",
     "distributions",
     "double",
+    "draw",
     "dtype",
     "e",
     "empty",
@@ -390,6 +399,7 @@ __all__ = [
     "spmm",
     "storage",
     "strided",
+    "summary",
     "svd",
     "tensor",
     "tensordot",

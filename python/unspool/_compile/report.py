@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
 from typing import Any
 
 from unspool._compile.work import Rates, flops, group_traffic, places, product_flops, traffic
+from unspool._graphviz import svg_of
 
 
 def size_text(count: float) -> str:
@@ -111,14 +110,7 @@ def profile(program: dict[str, Any], runs: list[list[float]], rates: Rates) -> s
 
 def to_svg(program: dict[str, Any]) -> str:
     """The same graph drawn by Graphviz."""
-    dot = shutil.which("dot")
-    if dot is None:
-        raise RuntimeError(
-            "to_svg: Graphviz' command dot is not installed (Debian: apt-get install graphviz)"
-        )
-    return subprocess.run(
-        [dot, "-Tsvg"], input=to_dot(program), capture_output=True, text=True, check=True
-    ).stdout
+    return svg_of(to_dot(program), "to_svg")
 
 
 def to_dot(program: dict[str, Any]) -> str:

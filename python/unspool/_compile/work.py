@@ -70,6 +70,9 @@ _MULTIPLY_ADDS: dict[str, Callable[[list[Place], Place], int]] = {
 def product_flops(instruction: dict[str, Any]) -> int:
     """Multiplications and additions inside of products; attention is counted without regard to a mask."""
     given = places(instruction["in"])
+    if instruction["op"] == "recurrent":  # of input, hidden, cell, weight_ih, weight_hh, ...
+        weights = sum(elements(place) for place in places(instruction["in"][3:5]))
+        return 2 * weights * elements(given[0]) // given[0][1][-1]
     count = _MULTIPLY_ADDS.get(instruction["op"])
     if count is None or not instruction["out"]:
         return 0

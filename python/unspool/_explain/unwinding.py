@@ -115,7 +115,16 @@ def _transposed(operand: Expression, attributes: dict[str, Any], shape: tuple[in
     )
     if stays:
         return operand
-    return operand.operand if isinstance(operand, Transposed) else Transposed(operand, shape=shape)
+    return _turned(operand, shape)
+
+
+def _turned(operand: Expression, shape: tuple[int, ...] | None) -> Expression:
+    """Transpose a matrix; a product factor by factor."""
+    if isinstance(operand, Transposed):
+        return operand.operand
+    if isinstance(operand, Infix) and operand.operator == "·":
+        return Infix("·", _turned(operand.right, None), _turned(operand.left, None), shape)
+    return Transposed(operand, shape=shape)
 
 
 class Unwinding:

@@ -33,7 +33,7 @@ class verify:
     - hooks of tensors and modules: whether they left the gradient as it was.
 
     The program computes what it would compute without: the same bits, random numbers and statistics. It takes
-    about a hundred times as long. Custom Functions are called again, with copies; what they do beyond
+    some hundred times as long. Custom Functions are called again, with copies; what they do beyond
     computing (printing, counting in a list) they then do more often. Calls of compiled steps are not looked
     into.
 
