@@ -149,7 +149,9 @@ def plot(costs: list[float], path: Path) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="three_layers", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m unspool.demo three_layers", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 4, 4, 2], help="units per layer")
     parser.add_argument("--batch", type=int, default=5, help="number of samples")
     parser.add_argument("--columns", action="store_true", help="samples are columns, not rows")
