@@ -145,7 +145,7 @@ def judge(model: nn.Module, canvas: us.Tensor, is_matrix: bool) -> tuple[float, 
 
 def draw(path: Path, models: Mapping[str, nn.Module], canvas: us.Tensor) -> None:
     """Write digits, where they were told to go, and what was drawn, as a picture."""
-    figure = Figure(figsize=(9, 2.2 * 3 * len(models)), layout="constrained")
+    figure = Figure(figsize=(9, 3.7 * len(models)), layout="constrained")
     rows: Any = figure.subplots(3 * len(models), 8)
     for index, (name, model) in enumerate(models.items()):
         images, motions, targets = pairs(canvas[:8], name == "matrices")

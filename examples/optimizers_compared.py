@@ -28,9 +28,9 @@ RULES: dict[str, tuple[Rule, tuple[float, ...]]] = {
     "SGD": (optim.SGD, RATES),
     "momentum": (lambda p, lr: optim.SGD(p, lr, momentum=0.9), RATES),
     "Nesterov": (lambda p, lr: optim.SGD(p, lr, momentum=0.9, nesterov=True), RATES),
-    "Adagrad": (optim.Adagrad, (*SMALL_RATES, 0.1)),
+    "Adagrad": (optim.Adagrad, (*SMALL_RATES, 0.1, 0.3)),
     "RMSProp": (optim.RMSprop, SMALL_RATES),
-    "Adadelta": (optim.Adadelta, (0.1, 0.3, 1.0, 3.0)),
+    "Adadelta": (optim.Adadelta, (0.3, 1.0, 3.0, 10.0)),
     "Adam": (optim.Adam, SMALL_RATES),
 }
 

@@ -11,6 +11,7 @@ import pytest
 import unspool as us
 from unspool import augment as A
 from unspool.augment import functional as AF
+from unspool.train import Prefetcher
 
 GEOMETRIC = [
     A.Shift(2),
@@ -282,6 +283,29 @@ def test_gradients_flow_through_a_warp_of_floating_images() -> None:
         ).sum().backward()
 
 
+def test_a_compiled_step_draws_and_warps_as_an_eager_one() -> None:
+    compose = A.Compose(
+        [A.Rotate(20), A.ElasticDistort(0.5, 4), A.Flip(), A.Cutout(3), A.Noise(0.1), A.Crop(6)]
+    )
+    images = us.rand(3, 1, 8, 8)
+    us.manual_seed(0)
+    eager = [compose(images).tolist() for _ in range(4)]
+    step = us.compile(lambda x: compose(x))
+    us.manual_seed(0)
+    assert [step(images).tolist() for _ in range(4)] == eager
+
+
+def test_batches_augmented_by_threads_are_those_of_the_seed() -> None:
+    compose = A.Compose([A.Rotate(20), A.ElasticDistort(0.5, 4), A.Noise(0.1)])
+    batches = list(us.rand(9, 4, 1, 8, 8))
+
+    def epoch(workers: int) -> list[Any]:
+        us.manual_seed(1)
+        return [x.tolist() for x in Prefetcher(batches, compose, workers=workers, seeded=True)]
+
+    assert epoch(1) == epoch(3)
+
+
 def test_the_number_of_threads_does_not_matter() -> None:
     images = (us.rand(33, 3, 40, 50) * 255).to(us.uint8)
     compose = A.Compose([A.Rotate(20), A.ElasticDistort(1, 8), A.Crop(37), A.Noise(3), A.Cutout(9)])
@@ -306,6 +330,14 @@ def test_wild_positions_read_nothing_outside() -> None:
             known = [*images.flatten().tolist(), 0.25]
             low, high = min(known), max(known)
             assert ((result >= low) & (result <= high)).all().item()
+
+
+def test_what_does_not_move_keeps_its_bits_infinities_and_not_a_number_included() -> None:
+    images = us.rand(2, 1, 5, 6)
+    images[0, 0, 2, 3], images[1, 0, 4, 5], images[0, 0, 0, 0] = math.nan, math.inf, -0.0
+    for padding in ("constant", "border", "reflection"):
+        same = AF.warp_image(images, us.eye(3)[:2].repeat(2, 1, 1), padding_mode=padding, fill=math.inf)
+        assert same.numpy().tobytes() == images.numpy().tobytes()
 
 
 @pytest.mark.parametrize(

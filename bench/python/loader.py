@@ -61,6 +61,32 @@ def fill(suite: harness.Suite) -> None:
         suite.duel(name, EPOCH, ours, theirs, floor=floor)
         best = min(timeit.repeat(EPOCH, globals=ours, number=1, repeat=2 if suite.options.quick else 30))
         suite.value(f"{name}: over the copies", best / floor, "x")
+    streaming(suite, us)
+
+
+def streaming(suite: harness.Suite, us: Any) -> None:
+    """An epoch of augmentation and training: batches made ahead by a thread, against made in turn."""
+    augment, nn = us.augment, us.nn
+    moves = [augment.Rotate(15), augment.Scale(0.9, 1.1), augment.ElasticDistort(1, 8), augment.Noise(10)]
+    compose = augment.Compose(moves)
+    batches = list((us.rand(8, 64, 3, 32, 32) * 255).to(us.uint8))
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3600, 10))
+    optimizer = us.optim.SGD(model.parameters(), lr=1e-3)
+
+    def epoch(prepared: Any) -> None:
+        for images in prepared:
+            loss = model(images.float()).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    suite.duel(
+        "8 batches augmented and trained on: ahead, against in turn",
+        "run()",
+        {"run": lambda: epoch(us.train.Prefetcher(batches, compose))},
+        {"run": lambda: epoch(map(compose, batches))},
+        contenders=("ahead", "in turn"),
+    )
 
 
 if __name__ == "__main__":

@@ -177,13 +177,16 @@ struct Taps {
     }
   }
 
+  // A tap of share 0 is not touched, whatever it holds: what has not moved stays as it is, bit for bit.
+  static P between(P a, P b, P share) { return share != 0 ? a + share * (b - a) : a; }
+
   void mix(const P* plane, std::int64_t stride, std::int64_t count, P* to) const {
     const P* below = plane + stride;
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int32_t k = at[i];
-      const P upper = plane[k] + across[i] * (plane[k + 1] - plane[k]);
-      const P lower = below[k] + across[i] * (below[k + 1] - below[k]);
-      to[i] = upper + down[i] * (lower - upper);
+      const P upper = between(plane[k], plane[k + 1], across[i]);
+      const P lower = between(below[k], below[k + 1], across[i]);
+      to[i] = between(upper, lower, down[i]);
     }
   }
 };

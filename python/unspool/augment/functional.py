@@ -164,5 +164,5 @@ def cutout(images: Tensor, top: Number, left: Number, size: Size, fill: float = 
         return ((places >= start) & (places < start + length)).reshape(-1, len(places))
 
     is_covered = within(rows, top, size[0])[:, None, :, None] & within(columns, left, size[1])[:, None, None]
-    value = unspool.tensor(_warp.fitting("cutout", images, fill), dtype=images.dtype)
+    value = unspool.full((), _warp.fitting("cutout", images, fill), dtype=images.dtype)
     return unspool.where(is_covered, value, images)
