@@ -186,6 +186,57 @@ def test_in_place_activations_and_residuals_end_products_too() -> None:
     assert len(lines(compiled, "then relu")) == 1
 
 
+# ---- sums of columns ----
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [1, 5, 32, 64, 257, 600, 1024])
+def test_columns_are_summed_in_the_order_of_a_sum(rows: int, threads: int) -> None:
+    def f(x: Any, w: Any, b: Any) -> Any:
+        first, second = F.relu(x @ w), F.linear(x.view(1, rows, -1), w.t(), b)
+        return first, first.sum(0), second, second.sum((0, -2), keepdim=True)
+
+    before = us.get_num_threads()
+    us.set_num_threads(threads)
+    try:
+        for dtype in (us.float32, us.float64):
+            for inner, columns in ((7, 50), (40, 2), (1, 33), (600, 40)):
+                x, w = numbers(rows, inner).to(dtype), numbers(inner, columns, seed=1).to(dtype)
+                b = numbers(columns, seed=2).to(dtype)
+                compiled = us.compile(f)
+                compiled(x, w, b)
+                for got, expected in zip(compiled(x, w, b), f(x, w, b), strict=True):
+                    np.testing.assert_array_equal(got.numpy(), expected.numpy())
+                assert len(lines(compiled, "with the sums of its columns")) == 2
+    finally:
+        us.set_num_threads(before)
+
+
+def test_gradients_of_biases_are_summed_with_their_product() -> None:
+    def make() -> Made:
+        model = network(nn.Tanh, 33)
+        return training(model, us.optim.Adam(model.parameters()))
+
+    batches = [(numbers(50, 7, seed=i), labels(50, 5, seed=i)) for i in range(3)]
+    compiled = assert_same_bits(make, batches)
+    assert len(lines(compiled, "then tanh_backward with the sums of its columns")) == 2
+
+
+def test_other_sums_of_a_product_are_left_alone() -> None:
+    def f(x: Any, w: Any) -> Any:
+        z = x @ w
+        rows, everything, wide = z.sum(1), z.sum(), z.sum(0, dtype=us.float64)
+        z += 1
+        return rows, everything, wide, z.sum(0), (x @ w[:, :1]).sum(0)
+
+    x, w = numbers(40, 8), numbers(8, 4, seed=1)
+    compiled = us.compile(f)
+    compiled(x, w)
+    for got, expected in zip(compiled(x, w), f(x, w), strict=True):
+        np.testing.assert_array_equal(got.numpy(), expected.numpy())
+    assert not lines(compiled, "with the sums")
+
+
 # ---- slices ----
 
 
@@ -290,8 +341,8 @@ def test_parameters_are_updated_behind_their_gradients(name: str) -> None:
     compiled = assert_same_bits(make, WIDE)
     program = [line.split("  ")[-1] for line in compiled.explain().splitlines()]
     updates = [i for i, line in enumerate(program) if "_update(" in line]
-    # Two large weights, one of them before the last product, and all others at the end.
-    assert [program[i].split("(")[1] for i in updates] == ["1 parameters)", "1 parameters)", "4 parameters)"]
+    # One large weight before the last product, which gives the other's gradient, and all others at the end.
+    assert [program[i].split("(")[1] for i in updates] == ["1 parameters)", "5 parameters)"]
     assert any(" = mm(" in line for line in program[updates[0] :])
     together = assert_same_bits(make, WIDE, 5, passes=("in_place", "tiles"))
     assert len(lines(together, "_update(6 parameters)")) == 1
@@ -336,3 +387,45 @@ def test_each_fusion_alone_keeps_every_bit(passes: tuple[str, ...]) -> None:
         return list(model.parameters()), step
 
     assert_same_bits(make, WIDE, passes=passes)
+
+
+# ---- what profile() says ----
+
+
+def test_profile_puts_a_floor_beside_each_time() -> None:
+    model = wide()
+    step = us.compile(training(model, us.optim.Adam(model.parameters()))[1])
+    table = step.profile(3, *WIDE[0]).splitlines()
+    assert "3 runs; floor" in table[0]
+    assert table[1].startswith("floors: products ")
+    launches = int(table[0].split(" launches")[0].split()[-1])
+    assert len(table) == 2 + launches
+    assert all(" floor " in line and "Gflop/s" in line for line in table[2:])
+
+
+def test_work_of_products_and_of_groups() -> None:
+    from unspool._compile import work
+
+    def flops(f: Callable[..., Any], *inputs: Any) -> int:
+        compiled = us.compile(f)
+        compiled(*inputs)
+        return max(map(work.product_flops, compiled._describe()["instructions"]))
+
+    assert flops(us.mm, numbers(3, 4), numbers(4, 5)) == 2 * 3 * 4 * 5
+    assert flops(us.bmm, numbers(6, 3, 4), numbers(6, 4, 5)) == 2 * 6 * 3 * 4 * 5
+    assert flops(F.linear, numbers(2, 3, 4), numbers(5, 4)) == 2 * 6 * 4 * 5
+    assert flops(F.conv2d, numbers(2, 3, 8, 8), numbers(4, 3, 3, 3)) == 2 * 2 * 4 * 36 * 27
+    assert flops(F.conv_transpose2d, numbers(2, 3, 8, 8), numbers(3, 4, 3, 3)) == 2 * 2 * 3 * 64 * 36
+    heads = [numbers(2, 4, 6, 8, seed=i) for i in range(3)]
+    assert flops(F.scaled_dot_product_attention, *heads) == 2 * 2 * 4 * 6 * 6 * 16
+
+    compiled = us.compile(lambda x: (x * 2 + 1).tanh())
+    compiled(numbers(100, 100))
+    program = compiled._describe()
+    assert program["launches"] == [(0, 3)]
+    # What is read and what comes out; nothing between.
+    assert work.group_traffic(program, (0, 3)) == 2 * 4 * 100 * 100
+    rates = work.Rates(1e9, {100: 1e9, 1000: 1e8})
+    assert rates.floor(5, 50) == 50 / 1e9
+    assert rates.floor(5000, 200) == 5e-6
+    assert rates.floor(5, 5000) == 5000 / 1e8

@@ -1,8 +1,8 @@
 """Captured training steps and inference against the best of what others offer for the same step.
 
 Peers: torch eager, torch with fused optimizers, NumPy written by hand and jax.jit (networks of linear layers
-only; jax where it is installed). All take turns in one process; the ratio is to the peer with the smallest
-median.
+only; jax where it is installed), and with --torch-compile torch.compile, which needs a C++ compiler and up to
+a minute for each row. All take turns in one process; the ratio is to the peer with the smallest median.
 """
 
 from __future__ import annotations
@@ -64,8 +64,32 @@ def require_same_learning(spaces: dict[str, dict[str, Any]], job: networks.Job) 
             raise AssertionError(f"{job.name}: losses of {name} are {got}, of torch {expected}")
 
 
-def peers(torch: Any, job: networks.Job) -> dict[str, dict[str, Any]]:
+def torch_compiled(torch: Any, job: networks.Job) -> dict[str, Any]:
+    """Forward, loss and their backward pass through torch.compile; the update is torch's fused one.
+
+    A step that holds ``backward()`` is not compiled as a whole: torch breaks its graph there.
+    """
+    torch.manual_seed(0)
+    model = job.model(torch)
+    networks.same_weights(torch, model)
+    optimizer = job.optimizer(torch, model.parameters(), fused=True)
+    loss_of = torch.compile(lambda x, y: job.loss(torch, model, x, y))
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = loss_of(x, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = (torch.from_numpy(array) for array in job.batch())
+    return {"step": step, "x": x, "y": y}
+
+
+def peers(torch: Any, job: networks.Job, with_compile: bool) -> dict[str, dict[str, Any]]:
     found = {"torch eager": training(torch, job), "torch fused": training(torch, job, fused=True)}
+    if with_compile:
+        found["torch.compile"] = torch_compiled(torch, job)
     if job.plain is not None and not job.is_random:
         found["numpy"] = networks.numpy_step(job)
     if job.plain is not None and not job.is_random and importlib.util.find_spec("jax"):
@@ -97,7 +121,7 @@ def fill(suite: harness.Suite) -> None:
     ours, torch = harness.libraries(threads)
     rates = harness.measure_rates((ours, torch), suite.options.quick)
     for job in networks.JOBS:
-        spaces = {"unspool": compiled(ours, job), **peers(torch, job)}
+        spaces = {"unspool": compiled(ours, job), **peers(torch, job, suite.options.rest.torch_compile)}
         require_same_learning(spaces, job)
         floor = rates.floor(job.flops, job.bytes) if job.flops else None
         suite.contest(job.name, CALL, spaces, floor=floor)
@@ -112,4 +136,5 @@ def fill(suite: harness.Suite) -> None:
 
 
 if __name__ == "__main__":
-    harness.main("captured", fill)
+    how = {"action": "store_true", "help": "torch.compile as a peer too"}
+    harness.main("captured", fill, **{"torch-compile": how})

@@ -8,6 +8,7 @@
 #include "ops/finishing.h"
 #include "ops/matmul.h"
 #include "ops/record.h"
+#include "ops/reduction.h"
 
 namespace unspool::exec {
 namespace {
@@ -100,25 +101,73 @@ bool is_fresh(const Recording& recording, const Uses& uses, std::size_t at) {
          static_cast<std::size_t>(numel(out.sizes)) * size_of(out.dtype) == buffer.bytes;
 }
 
+// Whether the instruction sums the columns of the product's result, and nothing else has used the memory for
+// the sums since the product.
+bool is_column_sum(const Recording& recording, const Uses& uses, std::size_t at, std::size_t later) {
+  const Instruction &product = recording.instructions[at], &sum = recording.instructions[later];
+  const Place& result = product.out[0];
+  if (sum.op != &ops::op_of<ops::SumOp> || !is_same_memory(sum.in[0].place, result)) return false;
+  const Place &from = sum.in[0].place, &to = sum.out[0];
+  const std::size_t ndim = from.sizes.size();
+  const std::int64_t columns =
+      product.op == &ops::op_of<ops::Mm> ? product.in[1].place.sizes[1] : product.in[1].place.sizes[0];
+  // One column is summed in another order.
+  if (ndim < 2 || columns < 2 || from.sizes.back() != columns || to.dtype != from.dtype) return false;
+  if (!is_dense(to) || numel(to.sizes) != columns || sum.attrs[0].kind() == ops::Attr::Kind::kNone)
+    return false;
+  const Dims dims =
+      sum.attrs[0].kind() == ops::Attr::Kind::kInt ? Dims{sum.attrs[0].integer()} : sum.attrs[0].dims();
+  std::vector<bool> is_summed(ndim);
+  for (const std::int64_t d : dims)
+    is_summed[static_cast<std::size_t>(d < 0 ? d + static_cast<std::int64_t>(ndim) : d)] = true;
+  if (is_summed.back() ||
+      std::count(is_summed.begin(), is_summed.end(), true) + 1 != static_cast<std::ptrdiff_t>(ndim))
+    return false;
+  const bool is_operand = std::any_of(product.in.begin(), product.in.end(), [&](const Argument& argument) {
+    return argument.is_tensor() && argument.place.buffer == to.buffer;
+  });
+  return !is_operand && to.buffer != result.buffer && !uses.any(to.buffer, at, later);
+}
+
+// Where a result's columns are summed before it is changed; end() if nowhere.
+std::size_t column_sum_of(const Recording& recording, const Uses& uses, std::size_t at) {
+  const BufferId id = recording.instructions[at].out[0].buffer;
+  for (std::size_t later = uses.next(id, at); later != uses.end(); later = uses.next(id, later)) {
+    if (is_column_sum(recording, uses, at, later)) return later;
+    if (uses.any_write(id, later - 1, later + 1)) break;
+  }
+  return uses.end();
+}
+
 }  // namespace
 
 void end_products(Recording& recording) {
   Uses uses(recording);
   std::vector<bool> is_taken(recording.instructions.size());
-  for (std::size_t at = 0; at < recording.instructions.size(); ++at) {
-    Instruction& product = recording.instructions[at];
-    if (is_taken[at] || !is_product(product) || !is_fresh(recording, uses, at)) continue;
-    const std::size_t later = uses.next(product.out[0].buffer, at);
-    if (later == uses.end()) continue;
-    const Instruction& follower = recording.instructions[later];
-    const std::optional<Ending> ending = ending_of(follower, product.out[0]);
-    if (!ending || !may_come_at_once(recording, uses, at, later, *ending)) continue;
-    product.then = follower.op;
-    product.attrs = {ops::Attr(ending->function), ops::Attr(ending->parameter)};
-    if (ending->other) product.in.push_back(*ending->other);
-    product.out[0] = follower.out[0];
+  const auto take = [&](std::size_t later, std::size_t at) {
     uses.move(recording, later, at);
     is_taken[later] = true;
+  };
+  for (std::size_t at = 0; at < recording.instructions.size(); ++at) {
+    Instruction& product = recording.instructions[at];
+    if (is_taken[at] || !is_product(product)) continue;
+    const std::size_t later =
+        is_fresh(recording, uses, at) ? uses.next(product.out[0].buffer, at) : uses.end();
+    if (later != uses.end()) {
+      const Instruction& follower = recording.instructions[later];
+      const std::optional<Ending> ending = ending_of(follower, product.out[0]);
+      if (ending && may_come_at_once(recording, uses, at, later, *ending)) {
+        product.then = follower.op;
+        product.attrs = {ops::Attr(ending->function), ops::Attr(ending->parameter)};
+        if (ending->other) product.in.push_back(*ending->other);
+        product.out[0] = follower.out[0];
+        take(later, at);
+      }
+    }
+    const std::size_t sum = column_sum_of(recording, uses, at);
+    if (sum == uses.end()) continue;
+    product.out.push_back(recording.instructions[sum].out[0]);
+    take(sum, at);
   }
   std::size_t next = 0;
   std::erase_if(recording.instructions, [&](const Instruction&) { return is_taken[next++]; });

@@ -49,8 +49,12 @@ struct AttentionShape {
         causal(is_causal) {}
 
   std::int64_t group() const { return shared_heads > 0 ? heads / shared_heads : 0; }
-  // Queries of one tile: fewer where their rows of scores are long, so that these stay in the cache.
-  std::int64_t tile() const { return keys <= 512 ? 64 : keys <= 2048 ? 32 : 16; }
+  // Queries of one tile: fewer where their rows of scores are long, so that these stay in the cache, and
+  // where half of a large tile would be scores that nobody sees.
+  std::int64_t tile() const {
+    if (keys > 512) return keys <= 2048 ? 32 : 16;
+    return causal && keys <= 128 ? 32 : 64;
+  }
   // Elements from one row of scores to the next: not a power of two, whose lines would evict each other.
   template <class T>
   std::int64_t pitch() const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/cpu/gemm_columns.h"
 #include "kernels/cpu/gemm_dot.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_plan.h"
@@ -15,25 +16,32 @@
 namespace unspool::kernels::cpu {
 namespace {
 
+constexpr std::int64_t kFinishedTogether = 16384;  // elements of c
+
 template <class T>
 std::size_t chain_scratch(const Gemm<T>& g, int threads) {
-  if (pick_chain_way(g) == Way::kRow) return 0;
+  if (pick_chain_way(g) != Way::kTiles) return 0;
   const TilePlan<T> plan = plan_tiles(g, threads);
   return TileRun<T>(g, plan).scratch(threads);
 }
 
 template <class T>
 void run_chain(const Context& context, const Gemm<T>& g) {
-  if (pick_chain_way(g) == Way::kTiles) {
+  const Way way = pick_chain_way(g);
+  if (way == Way::kTiles) {
     const TilePlan<T> plan = plan_tiles(g, context.threads);
     return TileRun<T>(g, plan).run(context);
+  }
+  if (way == Way::kOuter) {
+    const std::int64_t rows = std::max<std::int64_t>(1, kFinishedTogether / g.n);
+    return context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
+      run_outer(g, chunk * rows, std::min(g.m, (chunk + 1) * rows));
+    });
   }
   const Parts parts{g.n, std::max<std::int64_t>(1, std::min(g.n / 1024, g.n * g.k / kChunkWork))};
   context.parallel(parts.count,
                    [&](std::int64_t part) { run_row(g, parts.start(part), parts.start(part + 1)); });
 }
-
-constexpr std::int64_t kFinishedTogether = 16384;  // elements of c
 
 // ---- a transposed result: c' = b' a', with the vectors along the rows of c ----
 
@@ -120,30 +128,73 @@ void finish_all(const Context& context, const Gemm<T>& g) {
   });
 }
 
+// ---- sums of columns ----
+
+template <class T>
+std::size_t column_sums_scratch(const Gemm<T>& g) {
+  return g.sums_columns ? bytes_of<T>(column_blocks(g.m) * g.n) : 0;
+}
+
+// Whether the rows that one chunk has are whole blocks of a sum.
+template <class T>
+bool sums_in_panels(const Gemm<T>& g, int threads) {
+  if (pick_way(g) != Way::kTiles) return false;
+  const Parts rows = plan_tiles(g, threads).rows;
+  for (std::int64_t part = 1; part < rows.count; ++part) {
+    if (rows.start(part) % kSumRows != 0) return false;
+  }
+  return true;
+}
+
+template <class T>
+void run_with_column_sums(const Context& context, const Gemm<T>& g) {
+  T* const sums = reinterpret_cast<T*>(context.scratch);
+  Context rest = context;
+  rest.scratch += column_sums_scratch(g);
+  Gemm<T> inner = g;
+  inner.sums_columns = false;
+  const bool in_panels = sums_in_panels(g, context.threads);
+  if (in_panels) inner.block_sums = sums;
+  gemm(rest, inner);
+  const std::int64_t blocks = column_blocks(g.m);
+  if (!in_panels) {
+    context.parallel(blocks, [&](std::int64_t b) {
+      sum_blocks(g.c + b * kSumRows * g.c_row, g.c_row, std::min(kSumRows, g.m - b * kSumRows), g.n,
+                 sums + b * g.n, g.n);
+    });
+  }
+  combine_blocks(sums, blocks, g.n, g.column_sums);
+}
+
 }  // namespace
 
 template <class T>
 std::size_t gemm_scratch(const Gemm<T>& g, int threads) {
-  if (g.m <= 0 || g.n <= 0 || g.k <= 0) return 0;
+  if (g.m <= 0 || g.n <= 0) return 0;
+  const std::size_t sums = column_sums_scratch(g);
+  if (g.k <= 0) return sums;
   const Way way = pick_way(g);
-  if (way == Way::kFewColumns || way == Way::kFewRows) return dots_scratch(g, way);
-  if (way == Way::kSwapped) return bytes_of<T>(g.m * g.n) + chain_scratch(swapped(g, g.c), threads);
-  return chain_scratch(g, threads);
+  if (way == Way::kFewColumns || way == Way::kFewRows) return sums + dots_scratch(g, way);
+  if (way == Way::kSwapped) return sums + bytes_of<T>(g.m * g.n) + chain_scratch(swapped(g, g.c), threads);
+  return sums + chain_scratch(g, threads);
 }
 
 template <class T>
 void gemm(const Context& context, const Gemm<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  const Way way = g.k <= 0 ? Way::kRow : pick_way(g);
-  if (way == Way::kTiles) return run_chain(context, g);
-  if (g.k <= 0)
+  if (g.sums_columns) return run_with_column_sums(context, g);
+  if (g.k <= 0) {
     run_empty(g);
-  else if (way == Way::kRow)
-    run_chain(context, g);
-  else if (way == Way::kSwapped)
+    return finish_all(context, g);
+  }
+  const Way way = pick_way(g);
+  if (way == Way::kTiles) return run_chain(context, g);
+  if (way == Way::kSwapped)
     run_swapped(context, g);
-  else
+  else if (way == Way::kFewColumns || way == Way::kFewRows)
     run_dots(context, g, way);
+  else
+    run_chain(context, g);
   finish_all(context, g);
 }
 

@@ -31,7 +31,8 @@ struct Finish {
 // c[i, j] = sum over p of a[i, p] * b[p, j] (+ c[i, j] before) (+ bias[j]), then what `finish` says. Strides
 // are in elements and may be anything, zero and negative included, except that the columns of c lie side by
 // side. c overlaps no operand. `accumulate` adds the finished sum to what c held, so it equals a product into
-// a fresh c followed by an addition.
+// a fresh c followed by an addition. With `sums_columns`, `column_sums` receives the sums of the columns of
+// the finished c, in the order in which a sum over its rows adds them.
 template <class T>
 struct Gemm {
   std::int64_t m, n, k;
@@ -44,6 +45,9 @@ struct Gemm {
   const T* bias = nullptr;
   bool accumulate = false;
   Finish<T> finish{};
+  bool sums_columns = false;
+  T* column_sums = nullptr;
+  T* block_sums = nullptr;  // of gemm itself: where sums of blocks of rows wait, row by row
 };
 
 // Bytes of Context::scratch that gemm needs when it runs on `threads` threads or on one. For float and

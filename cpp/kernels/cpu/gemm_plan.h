@@ -47,7 +47,7 @@ struct Parts {
   }
 };
 
-enum class Way { kTiles, kRow, kSwapped, kFewColumns, kFewRows };
+enum class Way { kTiles, kRow, kOuter, kSwapped, kFewColumns, kFewRows };
 
 // How an operand reaches the tiles: where it lies, in panels packed by each chunk just before use, or packed
 // whole before any tile starts. The last is the layout that packed weights kept between steps would have.
@@ -71,9 +71,10 @@ struct TilePlan {
   std::int64_t own_b() const { return b == Source::kPanel ? round_up(panel() * depth, 16) : 0; }
 };
 
-// The two ways that sum in one order, so that every product may take either.
+// The ways that sum in one order, so that every product may take any of them.
 template <class T>
 Way pick_chain_way(const Gemm<T>& g) {
+  if (g.k == 1 && g.b_col == 1 && g.n >= simd::kWidth<T>) return Way::kOuter;
   const bool large = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) > kRowBytes;
   return g.m == 1 && g.b_col == 1 && large ? Way::kRow : Way::kTiles;
 }

@@ -8,6 +8,7 @@
 
 #include "kernels/context.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_columns.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_plan.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -243,6 +244,10 @@ class TileRun {
       walk.next.fetch(walk.share);
       kernel(tile);
       start += rows;
+    }
+    if (tile.finish && g_.block_sums) {
+      sum_blocks(g_.c + walk.region.row * g_.c_row + col, g_.c_row, walk.tiles.size, cols,
+                 g_.block_sums + walk.region.row / kSumRows * g_.n + col, g_.n);
     }
   }
 

@@ -1,6 +1,6 @@
-// One row times a matrix too large for the nearest cache: what counts is to read the matrix in long runs, so
-// eight of its rows at a time pass by a block of sums. Every sum is still one chain over k in ascending
-// order.
+// Products with vectors. One row times a matrix too large for the nearest cache: what counts is to read the
+// matrix in long runs, so eight of its rows at a time pass by a block of sums. Every sum is still one chain
+// over k in ascending order.
 #pragma once
 
 #include <algorithm>
@@ -60,6 +60,28 @@ void run_row(const Gemm<T>& g, std::int64_t first, std::int64_t last) {
       for (std::int64_t j = 0; j < cols; ++j) sums[j] = sums[j] + g.bias[first + j];
     }
     std::copy(sums, sums + cols, out);
+  }
+}
+
+// Rows [first, last) of a product whose k is 1, with the columns of b side by side: too little for tiles.
+template <class T>
+void run_outer(const Gemm<T>& g, std::int64_t first, std::int64_t last) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>;
+  const auto finished = [&](Vector<T> sum, const T* out, const T* bias, auto&& read) {
+    if (g.accumulate) sum = read(out) + sum;
+    return bias ? sum + read(bias) : sum;
+  };
+  for (std::int64_t i = first; i < last; ++i) {
+    const Vector<T> x = broadcast(g.a[i * g.a_row]);
+    T* const out = g.c + i * g.c_row;
+    std::int64_t j = 0;
+    const auto sum_at = [&](auto&& read) __attribute__((always_inline)) {
+      return finished(fma(x, read(g.b + j), Vector<T>{}), out + j, g.bias ? g.bias + j : nullptr, read);
+    };
+    for (; j + kW <= g.n; j += kW) store<T>(out + j, sum_at([](const T* from) { return load<T>(from); }));
+    if (const int left = static_cast<int>(g.n - j); left > 0)
+      store_partial(out + j, sum_at([left](const T* from) { return load_partial(from, left); }), left);
   }
 }
 

@@ -7,13 +7,17 @@
 #include "kernels/cpu/copy.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/finishing.h"
+#include "kernels/cpu/fold.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_columns.h"
 #include "kernels/cpu/lane.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/ranges.h"
 
 namespace unspool::kernels::cpu {
 namespace {
+
+static_assert(kSumRows == kFoldRows);
 
 template <class T>
 constexpr bool kIsFloat = std::is_floating_point_v<T>;
@@ -59,9 +63,12 @@ Gemm<T> gemm_of(const View& a, const View& b, const View& c) {
 }
 
 // What a program has put behind the product: attributes that the operation itself does not have say which
-// function and its parameter, and one more operand, laid out like the result, is the function's.
+// function and its parameter, one more operand, laid out like the result, is the function's, and one more
+// result takes the sums of the columns.
 template <class T>
 void add_finish(const KernelCall& call, int other, Gemm<T>& g) {
+  g.sums_columns = call.out.size() > 1;
+  if (g.sums_columns) g.column_sums = call.out[1].template as<T>();
   if (call.attrs.empty()) return;
   if constexpr (kIsFloat<T>) {
     Finish<T> finish = kFinishes<T>[static_cast<std::size_t>(call.attrs[0].integer())];

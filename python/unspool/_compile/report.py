@@ -50,6 +50,8 @@ def line(program: dict[str, Any], instruction: dict[str, Any]) -> str:
     text += f"{instruction['op']}({listed})"
     if instruction["then"]:
         text += f" then {instruction['then']}"
+    if instruction["op"] in ("mm", "linear") and len(instruction["out"]) > 1:
+        text += " with the sums of its columns"
     return text + (f"  in {instruction['scope']}" if instruction["scope"] else "")
 
 
