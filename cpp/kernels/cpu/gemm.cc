@@ -25,6 +25,40 @@ std::size_t chain_scratch(const Gemm<T>& g, int threads) {
   return TileRun<T>(g, plan).scratch(threads);
 }
 
+// The finish of rows [first, last) of a product that does not go by tiles.
+template <class T>
+void finish_rows(const Gemm<T>& g, std::int64_t first, std::int64_t last) {
+  const Finish<T>& finish = g.finish;
+  if (finish.way == Finish<T>::Way::kNone) return;
+  finish.rows(finish, g.c + first * g.c_row, g.c_row,
+              finish.other ? finish.other + first * finish.other_row : nullptr, last - first, g.n);
+}
+
+template <class T>
+void finish_all(const Context& context, const Gemm<T>& g) {
+  const std::int64_t rows = std::max<std::int64_t>(1, kFinishedTogether / g.n);
+  context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
+    finish_rows(g, chunk * rows, std::min(g.m, (chunk + 1) * rows));
+  });
+}
+
+// A few rows at a time go all the way, so that they stay in the nearest cache.
+template <class T>
+void run_outer(const Context& context, const Gemm<T>& g) {
+  const std::int64_t rows = round_up(std::max<std::int64_t>(1, kFinishedTogether / g.n), kSumRows);
+  context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
+    for (std::int64_t first = chunk * rows; first < std::min(g.m, (chunk + 1) * rows); first += kSumRows) {
+      const std::int64_t last = std::min(g.m, first + kSumRows);
+      run_outer(g, first, last);
+      finish_rows(g, first, last);
+      if (g.block_sums) {
+        sum_blocks(g.c + first * g.c_row, g.c_row, last - first, g.n, g.block_sums + first / kSumRows * g.n,
+                   g.n);
+      }
+    }
+  });
+}
+
 template <class T>
 void run_chain(const Context& context, const Gemm<T>& g) {
   const Way way = pick_chain_way(g);
@@ -32,12 +66,7 @@ void run_chain(const Context& context, const Gemm<T>& g) {
     const TilePlan<T> plan = plan_tiles(g, context.threads);
     return TileRun<T>(g, plan).run(context);
   }
-  if (way == Way::kOuter) {
-    const std::int64_t rows = std::max<std::int64_t>(1, kFinishedTogether / g.n);
-    return context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
-      run_outer(g, chunk * rows, std::min(g.m, (chunk + 1) * rows));
-    });
-  }
+  if (way == Way::kOuter) return run_outer(context, g);
   const Parts parts{g.n, std::max<std::int64_t>(1, std::min(g.n / 1024, g.n * g.k / kChunkWork))};
   context.parallel(parts.count,
                    [&](std::int64_t part) { run_row(g, parts.start(part), parts.start(part + 1)); });
@@ -114,20 +143,6 @@ void run_empty(const Gemm<T>& g) {
   }
 }
 
-// The finish of products that do not go by tiles.
-template <class T>
-void finish_all(const Context& context, const Gemm<T>& g) {
-  const Finish<T>& finish = g.finish;
-  if (finish.way == Finish<T>::Way::kNone) return;
-  const std::int64_t rows = std::max<std::int64_t>(1, kFinishedTogether / g.n);
-  context.parallel(ceil_div(g.m, rows), [&](std::int64_t chunk) {
-    const std::int64_t row = chunk * rows;
-    finish.rows(finish, g.c + row * g.c_row, g.c_row,
-                finish.other ? finish.other + row * finish.other_row : nullptr, std::min(rows, g.m - row),
-                g.n);
-  });
-}
-
 // ---- sums of columns ----
 
 template <class T>
@@ -138,7 +153,8 @@ std::size_t column_sums_scratch(const Gemm<T>& g) {
 // Whether the rows that one chunk has are whole blocks of a sum.
 template <class T>
 bool sums_in_panels(const Gemm<T>& g, int threads) {
-  if (pick_way(g) != Way::kTiles) return false;
+  const Way way = pick_way(g);
+  if (way != Way::kTiles) return way == Way::kOuter;
   const Parts rows = plan_tiles(g, threads).rows;
   for (std::int64_t part = 1; part < rows.count; ++part) {
     if (rows.start(part) % kSumRows != 0) return false;
@@ -188,7 +204,7 @@ void gemm(const Context& context, const Gemm<T>& g) {
     return finish_all(context, g);
   }
   const Way way = pick_way(g);
-  if (way == Way::kTiles) return run_chain(context, g);
+  if (way == Way::kTiles || way == Way::kOuter) return run_chain(context, g);
   if (way == Way::kSwapped)
     run_swapped(context, g);
   else if (way == Way::kFewColumns || way == Way::kFewRows)
