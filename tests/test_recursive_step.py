@@ -125,7 +125,7 @@ def test_groups_schedules_and_frozen_layers() -> None:
         plan_a.step()
         plan_b.step()
     assert all(us.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
-    assert len(step) == 21 + 20 + 3  # linear, tanh; of the loss: sub, square, mean
+    assert len(step) == 21  # calls: each linear with what follows it; the last one with the loss
 
 
 def test_a_change_of_mode_shape_or_weights_is_noticed() -> None:
@@ -144,7 +144,7 @@ def test_a_change_of_mode_shape_or_weights_is_noticed() -> None:
 
 
 def test_frames_move_to_the_heap() -> None:
-    model = nn.Sequential(*[nn.Tanh()] * 30_000, nn.Linear(4, 1))
+    model = nn.Sequential(*[nn.Tanh()] * 80_000, nn.Linear(4, 1))
     step = us.recursive_step(nn.Sequential(nn.Linear(4, 4), model), F.mse_loss, optim.SGD(model.parameters()))
     with pytest.raises(RuntimeError, match="in no group"):
         step(us.randn(2, 4), us.randn(2, 1))
@@ -156,8 +156,8 @@ def test_frames_move_to_the_heap() -> None:
     loss.backward()
     assert step(x, t).item() == loss.item()
     use = step.stack_use()
-    assert use.frames > 30_000
-    assert use.heap_frames > 10_000
+    assert use.frames > 10_000
+    assert use.heap_frames > 5_000
     assert 50 < use.frame_bytes < 1000
     for p, q in zip(reference.parameters(), whole.parameters(), strict=True):
         assert us.equal(p - 0.1 * p.grad, q)

@@ -131,7 +131,7 @@ class RecordedChain {
     }
     if (!is_tensor(loss.ptr()))
       fail(ErrorKind::kType, "recursive_step: the loss must be a Tensor, not ", Py_TYPE(loss.ptr())->tp_name);
-    chain_ = recorder.finish(tensor_of(loss.ptr()));
+    step_ = std::make_unique<exec::ReturningStep>(recorder.finish(tensor_of(loss.ptr())));
     tensors_.clear();
     find_learners(groups);
   }
@@ -149,7 +149,7 @@ class RecordedChain {
       fail("recursive_step: the arguments are not like those that were recorded");
     Updates updates(learners_, groups_of(groups), at_once);
     try {
-      Tensor loss = exec::run_by_recursion(chain_, inputs, updates, use_);
+      Tensor loss = step_->run(inputs, updates, use_);
       updates.finish();
       return loss;
     } catch (const Error& error) {
@@ -167,7 +167,7 @@ class RecordedChain {
     result["heap_frame_bytes"] = use_.heap_frame_bytes;
     return result;
   }
-  std::size_t size() const { return chain_.links.size(); }
+  std::size_t size() const { return step_->depth(); }
 
  private:
   static void refuse_inside_capture() {
@@ -185,7 +185,7 @@ class RecordedChain {
         known[&tensor_of(parameter.ptr()).impl()] = {g, py::reinterpret_borrow<py::object>(parameter)};
       }
     }
-    for (const Tensor& parameter : chain_.parameters) {
+    for (const Tensor& parameter : step_->chain().parameters) {
       const auto found = known.find(&parameter.impl());
       if (found == known.end()) {
         fail("recursive_step: a parameter of shape ", to_string(parameter.sizes()),
@@ -199,7 +199,7 @@ class RecordedChain {
   std::vector<Tensor> tensors_;
   Signature signature_;
   StepGuards guards_;
-  exec::Chain chain_;
+  std::unique_ptr<exec::ReturningStep> step_;
   std::vector<Learner> learners_;
   exec::StackUse use_;
 };

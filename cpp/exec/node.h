@@ -43,15 +43,16 @@ using StorageVisitor = std::function<void(const Storage&)>;
 
 class Node : public GraphNode {
  public:
+  // In an order that leaves no gaps. Scratch of the engine's set-up: the traversal that last saw this node,
+  // and its place there (index).
+  std::uint32_t epoch = 0;
   // Position in forward order; leaves have 0. Inputs of a node always have smaller numbers.
   std::uint64_t sequence = 0;
-  // Scratch of the engine's set-up: the traversal that last saw this node, and its place there.
-  std::uint32_t epoch = 0;
-  std::uint32_t index = 0;
-  bool released = false;
   // The module that was running when the operation was recorded.
   const ops::Scope* scope = nullptr;
   std::unique_ptr<HookList> hooks;
+  std::uint32_t index = 0;
+  bool released = false;
 
   virtual std::string name() const = 0;
   virtual bool is_leaf() const { return false; }

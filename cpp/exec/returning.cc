@@ -4,80 +4,47 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/error.h"
 #include "base/machine_stack.h"
-#include "exec/tape.h"
-#include "exec/unwinder.h"
 #include "ops/api.h"
-#include "ops/arithmetic.h"
-#include "ops/vjp.h"
 
 namespace unspool::exec {
 namespace {
 
-using ops::Operand;
 using Kind = ChainOperand::Kind;
 
 // What a call keeps until it returns.
 struct Frame {
-  std::uint32_t link = 0;
-  Tensor input;                    // when a rule reads it
-  SmallVector<Tensor, 1> results;  // those that a rule reads; the others are undefined
-};
-
-class Run;
-
-// Hands a rule what its frame holds.
-class FrameVjp final : public ops::Vjp {
- public:
-  FrameVjp(const Run& run, const Link& link, const Frame& frame, Tensor& cotangent)
-      : Vjp({*link.op, {}, link.attrs}), run_(run), link_(link), frame_(frame), cotangent_(cotangent) {}
-
-  Tensor g(int i) override;
-  bool has_g(int i) const override { return i == 0; }
-  Operand in(int i) override;
-  Tensor out(int i) override { return frame_.results[static_cast<std::size_t>(i)]; }
-  bool wants(int i) const override;
-  const Dims& sizes(int i) const override { return link_.operands[static_cast<std::size_t>(i)].sizes; }
-  Dtype dtype(int i) const override { return link_.operands[static_cast<std::size_t>(i)].dtype; }
-
- private:
-  const Run& run_;
-  const Link& link_;
-  const Frame& frame_;
-  Tensor& cotangent_;
+  std::uint32_t part = 0;
+  Tensor input;  // the result of the part before, when a rule reads it
+  Values kept;   // what the part computed, as far as a rule reads it
 };
 
 class Run {
  public:
-  Run(const Chain& chain, std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use)
-      : chain_(chain), inputs_(inputs), taker_(taker), use_(use), sides_(chain.side_values) {}
+  Run(const Chain& chain, std::vector<ChainPart>& parts, ChainPart::Known& known,
+      std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use)
+      : chain_(chain),
+        parts_(parts),
+        known_(known),
+        inputs_(inputs),
+        taker_(taker),
+        use_(use),
+        sides_(chain.side_values) {}
 
   Tensor operator()();
-  // The value of an operand; `current` where it is the result of the link before.
-  Operand value(const ChainOperand& operand, const Tensor& current) const {
-    switch (operand.kind) {
-      case Kind::kCurrent:
-        return current;
-      case Kind::kInput:
-        return inputs_[operand.number];
-      case Kind::kSide:
-        return sides_[operand.number];
-      default:
-        return operand.fixed;
-    }
-  }
 
  private:
-  bool descend(std::uint32_t link, Tensor x, Tensor& cotangent);
+  bool descend(std::uint32_t part, Tensor x, Tensor& cotangent);
   [[gnu::noinline]] Tensor forward(Frame& frame, Tensor x);
   [[gnu::noinline]] void unwind(Frame& frame, Tensor& cotangent);
+  Tensor tensor_of(const ChainOperand& operand, const Tensor& current) const;
+  SmallVector<Tensor, 8> arguments_of(const ChainPart& part, const Tensor& x) const;
   void run_sides(std::uint32_t end, const Tensor& current);
-  SmallVector<Operand, 4> gather(const ChainCall& call, const Tensor& current) const;
-  void measure(std::uint32_t link);
-  void hand_out(const Link& link, std::span<Tensor> grads, Tensor& cotangent);
+  void measure(std::uint32_t part);
 
   const Chain& chain_;
+  std::vector<ChainPart>& parts_;
+  ChainPart::Known& known_;
   std::span<const Tensor> inputs_;
   GradientTaker& taker_;
   StackUse& use_;
@@ -85,35 +52,40 @@ class Run {
   std::uint32_t sides_done_ = 0;
   Tensor loss_;
   // Where the recursion goes on after it has left the machine stack, and the frames it left, deepest first.
-  std::uint32_t next_link_ = 0, first_link_ = 0;
+  std::uint32_t next_part_ = 0, first_part_ = 0;
   Tensor next_x_;
   std::vector<Frame> moved_;
   StackRoom room_;
 };
 
-Tensor FrameVjp::g(int i) {
-  if (i == 0) return cotangent_;
-  const ops::OutputSpec& spec = link_.results[static_cast<std::size_t>(i)];
-  return ops::full(spec.sizes, 0.0, spec.dtype);
+Tensor Run::tensor_of(const ChainOperand& operand, const Tensor& current) const {
+  switch (operand.kind) {
+    case Kind::kCurrent:
+      return current;
+    case Kind::kInput:
+      return inputs_[operand.number];
+    case Kind::kSide:
+      return sides_[operand.number];
+    default:
+      return operand.fixed.tensor();
+  }
 }
 
-Operand FrameVjp::in(int i) { return run_.value(link_.in[static_cast<std::size_t>(i)], frame_.input); }
-
-bool FrameVjp::wants(int i) const {
-  const ChainOperand& operand = link_.in[static_cast<std::size_t>(i)];
-  return operand.parameter >= 0 || (operand.kind == Kind::kCurrent && link_.passes_on);
-}
-
-SmallVector<Operand, 4> Run::gather(const ChainCall& call, const Tensor& current) const {
-  SmallVector<Operand, 4> operands;
-  for (const ChainOperand& operand : call.in) operands.push_back(value(operand, current));
-  return operands;
+SmallVector<Tensor, 8> Run::arguments_of(const ChainPart& part, const Tensor& x) const {
+  SmallVector<Tensor, 8> arguments;
+  if (part.reads_current()) arguments.push_back(x);
+  for (const ChainOperand* operand : part.operands()) arguments.push_back(tensor_of(*operand, x));
+  return arguments;
 }
 
 void Run::run_sides(std::uint32_t end, const Tensor& current) {
   for (; sides_done_ < end; ++sides_done_) {
     const SideCall& side = chain_.sides[sides_done_];
-    const auto operands = gather(side, current);
+    SmallVector<ops::Operand, 4> operands;
+    for (const ChainOperand& operand : side.in) {
+      const bool is_number = operand.kind == Kind::kFixed && !operand.fixed.is_tensor();
+      operands.push_back(is_number ? operand.fixed : ops::Operand(tensor_of(operand, current)));
+    }
     ops::thread_state().scope = side.scope;
     ops::emitter().emit(
         {*side.op, operands, side.attrs},
@@ -122,89 +94,50 @@ void Run::run_sides(std::uint32_t end, const Tensor& current) {
 }
 
 Tensor Run::forward(Frame& frame, Tensor x) {
-  const Link& link = chain_.links[frame.link];
-  run_sides(link.sides_end, x);
-  Tensor out[ops::kMaxOutputs];
-  const std::size_t outputs = link.results.size();
-  {
-    const auto operands = gather(link, x);
-    ops::thread_state().scope = link.scope;
-    ops::emitter().emit({*link.op, operands, link.attrs}, {out, outputs});
-  }
-  for (std::size_t i = 0; i < link.in.size(); ++i) {
-    if (link.in[i].kind == Kind::kCurrent && (link.reads & ops::in(static_cast<int>(i)))) frame.input = x;
-  }
-  for (std::size_t i = 0; i < outputs; ++i) {
-    const bool is_read = link.reads & ops::out(static_cast<int>(i));
-    if (is_read) {
-      frame.results.resize(i + 1);
-      frame.results[i] = out[i];
-    }
-  }
-  return std::move(out[0]);
+  ChainPart& part = parts_[frame.part];
+  run_sides(chain_.links[part.first()].sides_end, x);
+  const auto arguments = arguments_of(part, x);
+  frame.kept = part.compute_fast(arguments, known_);
+  if (part.keeps_current()) frame.input = std::move(x);
+  return part.keeps(0) ? frame.kept[0] : std::move(frame.kept[0]);
 }
 
-// Turns the cotangent of the link's result into that of its input.
+// Turns the cotangent of the part's result into that of its input.
 void Run::unwind(Frame& frame, Tensor& cotangent) {
-  const Link& link = chain_.links[frame.link];
-  const std::size_t count = link.in.size();
-  SmallVector<Tensor, 4> grads(count);
-  {
-    FrameVjp vjp(*this, link, frame, cotangent);
-    SmallVector<bool, 8> wanted(count);
-    for (std::size_t i = 0; i < count; ++i) wanted[i] = vjp.wants(static_cast<int>(i));
-    ops::thread_state().scope = link.scope;
-    apply_rules(link.op->record, vjp, wanted, {grads.data(), count});
-  }
-  // Every rule of this link has run: what it read can go, and its parameters may change.
+  const ChainPart& part = parts_[frame.part];
+  Values gradients =
+      part.unwind_fast(cotangent, {frame.kept.data(), frame.kept.size()}, arguments_of(part, frame.input));
+  // Every rule of this part has run: what it read can go, and its parameters may change.
   frame = {};
-  hand_out(link, {grads.data(), count}, cotangent);
+  std::size_t next = 0;
+  cotangent = part.passes_on() ? std::move(gradients[next++]) : Tensor();
+  for (const std::uint32_t parameter : part.parameters())
+    taker_.take(parameter, std::move(gradients[next++]));
 }
 
-void Run::hand_out(const Link& link, std::span<Tensor> grads, Tensor& cotangent) {
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    if (grads[i] && !fit(grads[i], link.operands[i])) {
-      fail("recursive_step: ", link.op->record.name, " returned a gradient of shape ",
-           to_string(grads[i].sizes()), " for input ", i, ", whose shape is ",
-           to_string(link.operands[i].sizes));
-    }
-  }
-  cotangent = Tensor();
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    const ChainOperand& operand = link.in[i];
-    if (operand.kind == Kind::kCurrent && link.passes_on && grads[i]) {
-      cotangent = cotangent ? ops::add(cotangent, grads[i]) : std::move(grads[i]);
-    }
-  }
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    if (link.in[i].parameter >= 0 && grads[i])
-      taker_.take(static_cast<std::size_t>(link.in[i].parameter), std::move(grads[i]));
-  }
-}
-
-// What a frame takes: `link` is the deepest of this stretch.
-void Run::measure(std::uint32_t link) {
-  if (link > first_link_) use_.frame_bytes = std::max(use_.frame_bytes, room_.depth() / (link - first_link_));
-  first_link_ = link;
+// What a frame takes: `part` is the deepest of this stretch.
+void Run::measure(std::uint32_t part) {
+  if (part > first_part_) use_.frame_bytes = std::max(use_.frame_bytes, room_.depth() / (part - first_part_));
+  first_part_ = part;
 }
 
 // The recursive function. False when the machine stack is used up: the deepest call has then said where to go
 // on, and every frame above it has been put aside.
-bool Run::descend(std::uint32_t link, Tensor x, Tensor& cotangent) {
-  if (link == chain_.links.size()) {
-    measure(link);
+bool Run::descend(std::uint32_t part, Tensor x, Tensor& cotangent) {
+  if (part == parts_.size()) {
+    measure(part);
     cotangent = ops::ones_like(x);
     loss_ = std::move(x);
     return true;
   }
   if (room_.is_used_up()) {
-    measure(link);
-    next_link_ = link;
+    measure(part);
+    next_part_ = part;
     next_x_ = std::move(x);
     return false;
   }
-  Frame frame{.link = link, .input = {}, .results = {}};
-  if (!descend(link + 1, forward(frame, std::move(x)), cotangent)) {
+  Frame frame{.part = part, .input = {}, .kept = {}};
+  if (!descend(part + 1, forward(frame, std::move(x)), cotangent)) {
     moved_.push_back(std::move(frame));
     return false;
   }
@@ -215,11 +148,11 @@ bool Run::descend(std::uint32_t link, Tensor x, Tensor& cotangent) {
 Tensor Run::operator()() {
   std::vector<Frame> heap;
   Tensor cotangent;
-  while (!descend(next_link_, std::move(next_x_), cotangent)) {
+  while (!descend(next_part_, std::move(next_x_), cotangent)) {
     heap.insert(heap.end(), std::move_iterator(moved_.rbegin()), std::move_iterator(moved_.rend()));
     moved_.clear();
   }
-  use_.frames = chain_.links.size();
+  use_.frames = parts_.size();
   use_.heap_frames = heap.size();
   use_.heap_frame_bytes = sizeof(Frame);
   while (!heap.empty()) {
@@ -230,21 +163,27 @@ Tensor Run::operator()() {
   return std::move(loss_);
 }
 
+// The module that is running is what it was before, whatever happens.
+class KeepScope {
+ public:
+  KeepScope() : before_(ops::thread_state().scope) {}
+  ~KeepScope() { ops::thread_state().scope = before_; }
+  KeepScope(const KeepScope&) = delete;
+  KeepScope& operator=(const KeepScope&) = delete;
+
+ private:
+  const ops::Scope* before_;
+};
+
 }  // namespace
 
-Tensor run_by_recursion(const Chain& chain, std::span<const Tensor> inputs, GradientTaker& taker,
-                        StackUse& use) {
+ReturningStep::ReturningStep(Chain chain) : chain_(std::move(chain)), parts_(parts_of(chain_)) {}
+
+Tensor ReturningStep::run(std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use) {
   const ops::GradMode no_grad(false);
-  const auto scope = ops::thread_state().scope;
+  const KeepScope keep;
   use = {};
-  try {
-    Tensor loss = Run(chain, inputs, taker, use)();
-    ops::thread_state().scope = scope;
-    return loss;
-  } catch (...) {
-    ops::thread_state().scope = scope;
-    throw;
-  }
+  return Run(chain_, parts_, known_, inputs, taker, use)();
 }
 
 }  // namespace unspool::exec

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <span>
 
-#include "exec/chain.h"
+#include "exec/chain_part.h"
 
 namespace unspool::exec {
 
@@ -26,8 +26,22 @@ struct StackUse {
   std::size_t heap_frame_bytes = 0;  // of one on the heap
 };
 
-// Runs the step and returns the loss. `inputs` are like those the chain was recorded with.
-Tensor run_by_recursion(const Chain& chain, std::span<const Tensor> inputs, GradientTaker& taker,
-                        StackUse& use);
+class ReturningStep {
+ public:
+  explicit ReturningStep(Chain chain);
+  ReturningStep(const ReturningStep&) = delete;
+  ReturningStep& operator=(const ReturningStep&) = delete;
+
+  const Chain& chain() const { return chain_; }
+  // How deep the recursion goes.
+  std::size_t depth() const { return parts_.size(); }
+  // Runs the step and returns the loss. `inputs` are like those the chain was recorded with.
+  Tensor run(std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use);
+
+ private:
+  Chain chain_;
+  std::vector<ChainPart> parts_;
+  ChainPart::Known known_;
+};
 
 }  // namespace unspool::exec

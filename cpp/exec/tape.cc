@@ -23,50 +23,69 @@ using ops::Reads;
 // and keeping the tensor itself would be a cycle.
 class Saved {
  public:
-  Saved() noexcept : value_() {}
+  Saved() noexcept = default;
   ~Saved() { clear(); }
   Saved(const Saved&) = delete;
   Saved& operator=(const Saved&) = delete;
 
   void keep(const Operand& value) {
-    value_ = value;
-    if (value.is_tensor()) version_ = value.impl().storage->version();
+    kind_ = value.kind();
+    if (value.is_tensor()) {
+      value_.tensor = Ref<TensorImpl>(&value.impl()).release();
+      version_ = value_.tensor->storage->version();
+    } else if (kind_ == Operand::Kind::kFloat) {
+      value_.f = value.number();
+    } else {
+      value_.i = value.integer();
+    }
   }
   void keep(const Ref<Storage>& storage) {
-    value_.~Operand();
-    ::new (&plain_) Ref<Storage>(storage);
     is_plain_ = true;
+    value_.storage = Ref<Storage>(storage).release();
     version_ = storage->version();
   }
   void clear() noexcept {
-    if (is_plain_) {
-      plain_.~Ref<Storage>();
-      ::new (&value_) Operand();
-      is_plain_ = false;
-    } else {
-      value_ = Operand();
-    }
+    if (is_plain_) Ref<Storage>::adopt(value_.storage);
+    if (kind_ == Operand::Kind::kTensor) Ref<TensorImpl>::adopt(value_.tensor);
+    is_plain_ = false;
+    kind_ = Operand::Kind::kNone;
   }
 
   bool is_plain() const { return is_plain_; }
-  const Operand& value() const { return value_; }
-  const Ref<Storage>& plain() const { return plain_; }
+  Operand value() const {
+    switch (kind_) {
+      case Operand::Kind::kTensor:
+        return Tensor(Ref<TensorImpl>(value_.tensor));
+      case Operand::Kind::kBool:
+        return value_.i != 0;
+      case Operand::Kind::kInt:
+        return value_.i;
+      case Operand::Kind::kFloat:
+        return value_.f;
+      default:
+        return {};
+    }
+  }
+  Ref<Storage> plain() const { return Ref<Storage>(value_.storage); }
   // Whose version counts; null for numbers and absent operands.
   const Storage* storage() const {
-    if (is_plain_) return plain_.get();
-    return value_.is_tensor() ? value_.impl().storage.get() : nullptr;
+    if (is_plain_) return value_.storage;
+    return kind_ == Operand::Kind::kTensor ? value_.tensor->storage.get() : nullptr;
   }
   std::uint32_t version() const { return version_; }
 
  private:
-  union {
-    Operand value_;
-    Ref<Storage> plain_;
-  };
+  Operand::Kind kind_ = Operand::Kind::kNone;
+  bool is_plain_ = false;  // the union holds a storage
   std::uint32_t version_ = 0;
-  bool is_plain_ = false;
+  union {
+    TensorImpl* tensor;
+    Storage* storage;
+    std::int64_t i;
+    double f;
+  } value_{};
 };
-static_assert(sizeof(Saved) == 24);
+static_assert(sizeof(Saved) == 16);
 
 struct OutputMeta {
   std::uint32_t first_size;  // into the node's list of sizes
@@ -114,7 +133,10 @@ class OpNode final : public Node {
 
   std::string name() const override { return std::string(op_.record.name); }
   std::uint32_t input_count() const override { return inputs_; }
-  const Edge& edge(std::uint32_t i) const override { return edges()[i]; }
+  const Edge& edge(std::uint32_t i) const override {
+    static const Edge nowhere;
+    return i < edge_count() ? edges()[i] : nowhere;
+  }
   std::uint32_t output_count() const override { return outputs_; }
   ops::OutputSpec output(std::uint32_t i) const override {
     const OutputMeta& meta = metas()[i];
@@ -126,7 +148,7 @@ class OpNode final : public Node {
   void visit_saved(const StorageVisitor& visit) const override;
 
   const ops::Op& op() const { return op_; }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const;
   std::span<const Attr> attributes() const { return {at<Attr>(layout().attrs), attrs_}; }
   std::size_t saved_count() const { return static_cast<std::size_t>(std::popcount(reads_)); }
   bool reads(int bit) const { return (reads_ >> bit) & 1u; }
@@ -137,27 +159,36 @@ class OpNode final : public Node {
   OpReport inspect() const;
 
  private:
-  OpNode(const ops::Op& op, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t attrs, Reads reads)
-      : op_(op),
-        inputs_(inputs),
+  OpNode(const ops::Call& call, std::size_t outputs, std::size_t edges, Reads reads)
+      : outputs_(static_cast<std::uint8_t>(outputs)),
+        attrs_(static_cast<std::uint8_t>(call.attrs.size())),
+        edgeless_(static_cast<std::uint8_t>(call.in.size() - edges)),
+        inputs_(static_cast<std::uint32_t>(call.in.size())),
         reads_(reads),
-        outputs_(static_cast<std::uint8_t>(outputs)),
-        attrs_(static_cast<std::uint8_t>(attrs)) {}
+        op_(call.op) {}
   ~OpNode() = default;
   void destroy_now() noexcept override;
 
-  static Layout layout(std::size_t inputs, std::size_t saved, std::size_t attrs, std::size_t outputs,
+  // Edges are kept up to the last operand that has one.
+  static std::size_t edges_for(const ops::Call& call);
+  static bool has_edge(const ops::Call& call, std::size_t i) {
+    if (!call.in[i].is_tensor() || !exec::needs_gradient(call.in[i].impl())) return false;
+    return call.op.record.joint_vjp.cotangents || rule_for(call.op.record, i);
+  }
+  std::uint32_t edge_count() const { return inputs_ - edgeless_; }
+
+  static Layout layout(std::size_t edges, std::size_t saved, std::size_t attrs, std::size_t outputs,
                        std::size_t sizes) {
     Layout l;
     l.edges = sizeof(OpNode);
-    l.saved = l.edges + inputs * sizeof(Edge);
+    l.saved = l.edges + edges * sizeof(Edge);
     l.attrs = l.saved + saved * sizeof(Saved);
     l.metas = l.attrs + attrs * sizeof(Attr);
     l.sizes = l.metas + outputs * sizeof(OutputMeta);
     l.total = l.sizes + sizes * sizeof(std::int64_t);
     return l;
   }
-  Layout layout() const { return layout(inputs_, saved_count(), attrs_, outputs_, 0); }
+  Layout layout() const { return layout(edge_count(), saved_count(), attrs_, outputs_, 0); }
   template <class T>
   T* at(std::size_t offset) const {
     return reinterpret_cast<T*>(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) + offset);
@@ -168,15 +199,17 @@ class OpNode final : public Node {
 
   void save_output(Saved& place, const Tensor& value);
 
-  const ops::Op& op_;
-  std::uint32_t inputs_;
-  Reads reads_;
-  std::uint32_t bytes_ = 0;
+  // Begin in the gap that the base class leaves at its end.
   std::uint8_t outputs_;
   std::uint8_t attrs_;
+  std::uint8_t edgeless_;  // inputs at the end without an edge
+  std::uint32_t inputs_;
+  Reads reads_;
+  const ops::Op& op_;
 
   friend class TapeVjp;
 };
+static_assert(sizeof(OpNode) == 64);
 
 // A view is kept without its base where the base may yet get a history that leads back to the node.
 Operand without_base(const Operand& operand) {
@@ -192,20 +225,24 @@ Operand without_base(const Operand& operand) {
   return copy;
 }
 
+std::size_t OpNode::edges_for(const ops::Call& call) {
+  constexpr std::size_t kMostEdgeless = 255;
+  const std::size_t least = call.in.size() - std::min(call.in.size(), kMostEdgeless);
+  std::size_t count = call.in.size();
+  while (count > least && !has_edge(call, count - 1)) --count;
+  return count;
+}
+
 OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten) {
   std::size_t sizes = 0;
   for (const Tensor& tensor : out) sizes += tensor.sizes().size();
-  const Layout l = layout(call.in.size(), static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(),
-                          out.size(), sizes);
+  const std::size_t edges = edges_for(call);
+  const Layout l =
+      layout(edges, static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(), out.size(), sizes);
   void* memory = ::operator new(l.total);
-  auto* node = ::new (memory)
-      OpNode(call.op, static_cast<std::uint32_t>(call.in.size()), static_cast<std::uint32_t>(out.size()),
-             static_cast<std::uint32_t>(call.attrs.size()), reads);
-  node->bytes_ = static_cast<std::uint32_t>(l.total);
-  for (std::size_t i = 0; i < call.in.size(); ++i) {
-    const bool has_rule = call.op.record.joint_vjp.cotangents || rule_for(call.op.record, i);
-    ::new (node->edges() + i) Edge(has_rule && call.in[i].is_tensor() ? edge_of(call.in[i].impl()) : Edge{});
-  }
+  auto* node = ::new (memory) OpNode(call, out.size(), edges, reads);
+  for (std::size_t i = 0; i < edges; ++i)
+    ::new (node->edges() + i) Edge(has_edge(call, i) ? edge_of(call.in[i].impl()) : Edge{});
   auto* saved = node->at<Saved>(l.saved);
   std::size_t next = 0;
   for (int bit = 0; bit < 32; ++bit) {
@@ -250,7 +287,7 @@ void OpNode::release() {
 
 void OpNode::destroy_now() noexcept {
   const Layout l = layout();
-  std::destroy_n(edges(), inputs_);
+  std::destroy_n(edges(), edge_count());
   std::destroy_n(at<Saved>(l.saved), saved_count());
   std::destroy_n(at<Attr>(l.attrs), attrs_);
   this->~OpNode();
@@ -268,6 +305,12 @@ std::size_t OpNode::saved_bytes() const {
   std::size_t total = 0;
   visit_saved([&](const Storage& storage) { total += storage.bytes(); });
   return total;
+}
+
+std::size_t OpNode::bytes() const {
+  std::size_t sizes = 0;
+  for (std::size_t i = 0; i < outputs_; ++i) sizes += metas()[i].ndim;
+  return layout(edge_count(), saved_count(), attrs_, outputs_, sizes).total;
 }
 
 OpReport OpNode::inspect() const {
