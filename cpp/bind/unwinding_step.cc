@@ -58,8 +58,9 @@ void UnwindingStep::add_group(const py::tuple& described) {
     group.step = std::make_unique<GroupStep>(py::object(described[1]).ptr(), group.dict.ptr(),
                                              py::object(described[3]).ptr(), 1);
   }
+  places_.reserve(places_.size() + parameters.size());
   for (Py_ssize_t index = 0; index < static_cast<Py_ssize_t>(parameters.size()); ++index) {
-    const py::handle parameter = parameters[static_cast<std::size_t>(index)];
+    const py::handle parameter(PyList_GET_ITEM(parameters.ptr(), index));
     if (!is_tensor(parameter.ptr())) {
       fail(ErrorKind::kType, "backward(step=): parameter ", index, " of a group is no tensor but ",
            Py_TYPE(parameter.ptr())->tp_name);
@@ -72,6 +73,7 @@ void UnwindingStep::add_group(const py::tuple& described) {
 // Parameters whose storages overlap: in which order they are updated then matters to the last bit.
 void UnwindingStep::find_shared_memory() {
   std::vector<Place*> ordered;
+  ordered.reserve(places_.size());
   for (Place& place : places_) {
     if (place.tensor()->storage->bytes() > 0) ordered.push_back(&place);
   }
@@ -261,21 +263,40 @@ void rehearse(py::handle outputs, py::handle gradients, py::handle inputs, const
   if (trace) trace->begin_section();
 }
 
+// Adds to the Python exception that is being thrown how far the step had come.
+void add_note(std::size_t updated) {
+  set_python_error();
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  const std::string note =
+      "(in backward(step=): " + std::to_string(updated) + " parameters had been updated before this)";
+  Py_XDECREF(PyObject_CallMethod(value, "add_note", "s", note.c_str()));
+  PyErr_Clear();
+  PyErr_Restore(type, value, traceback);
+}
+
+// Unwinds, and updates the parameters of `groups` meanwhile; for the arguments see UnwindingStep.
+void unwind_and_step(py::handle outputs, py::handle gradients, py::handle inputs, const std::string& engine,
+                     const py::list& groups, py::object prepare) {
+  const Walk walk(outputs, gradients, inputs, engine);
+  UnwindingStep step(groups, std::move(prepare));
+  try {
+    walk.run(step, false);
+    const ops::GradMode no_grad(false);
+    step.finish();
+  } catch (...) {
+    if (step.updated() == 0) throw;
+    add_note(step.updated());
+    throw PythonError{};
+  }
+}
+
 }  // namespace
 
 void bind_unwinding_step(py::module_& core) {
   core.def("_rehearse", &rehearse);
-  py::class_<UnwindingStep>(core, "_UnwindingStep")
-      .def(py::init<const py::list&, py::object>())
-      .def("run",
-           [](UnwindingStep& self, py::handle outputs, py::handle gradients, py::handle inputs,
-              const std::string& engine) {
-             const Walk walk(outputs, gradients, inputs, engine);
-             walk.run(self, false);
-             const ops::GradMode no_grad(false);
-             self.finish();
-           })
-      .def_property_readonly("updated", &UnwindingStep::updated);
+  core.def("_unwind_and_step", &unwind_and_step);
 }
 
 }  // namespace unspool::bind

@@ -7,11 +7,14 @@
 
 namespace unspool::exec {
 
-MemoryWatch::MemoryWatch(const std::vector<Changing>& leaves) {
+MemoryWatch::MemoryWatch(const std::vector<Changing>& leaves, std::size_t nodes) {
+  first_read_.reserve(nodes + 1);
+  reads_.reserve(nodes);
+  ranges_.reserve(leaves.size());
   for (const auto& [leaf, storage] : leaves) {
     if (storage->bytes() == 0) continue;
     const auto* begin = static_cast<const std::byte*>(storage->data());
-    ranges_.push_back({begin, begin + storage->bytes(), 0, false, {}});
+    ranges_.push_back({begin, begin + storage->bytes(), 0, false});
   }
   std::sort(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
   std::size_t last = 0;
@@ -28,8 +31,8 @@ std::span<const MemoryWatch::Range> MemoryWatch::overlapping(const Storage& stor
   const auto* begin = static_cast<const std::byte*>(storage.data());
   const auto first = std::partition_point(ranges_.begin(), ranges_.end(),
                                           [&](const Range& range) { return range.end <= begin; });
-  const auto last = std::partition_point(
-      first, ranges_.end(), [&](const Range& range) { return range.begin < begin + storage.bytes(); });
+  auto last = first;
+  while (last != ranges_.end() && last->begin < begin + storage.bytes()) ++last;
   return {first, last};
 }
 
@@ -43,7 +46,7 @@ void MemoryWatch::add_read(const Storage& storage) {
 bool MemoryWatch::is_free(std::uint32_t leaf, const Storage& storage) {
   for (Range& range : overlapping(storage)) {  // one at most: each leaf lies in one
     if (range.readers == 0) continue;
-    range.waiting.push_back(leaf);
+    waiting_.emplace_back(leaf, static_cast<std::uint32_t>(&range - ranges_.data()));
     return false;
   }
   return true;

@@ -18,7 +18,7 @@ class MemoryWatch {
  public:
   // A leaf by its number, and its memory.
   using Changing = std::pair<std::uint32_t, const Storage*>;
-  explicit MemoryWatch(const std::vector<Changing>& leaves);
+  MemoryWatch(const std::vector<Changing>& leaves, std::size_t nodes);
 
   bool covers(const Storage& storage) const { return !overlapping(storage).empty(); }
   // A node, the next one in ascending order, and what it reads.
@@ -41,7 +41,6 @@ class MemoryWatch {
     const std::byte* end;
     std::uint32_t readers = 0;  // nodes that will still read it
     bool is_changed = false;
-    std::vector<std::uint32_t> waiting;
   };
   std::span<const Range> overlapping(const Storage& storage) const;
   std::span<Range> overlapping(const Storage& storage) {
@@ -52,6 +51,7 @@ class MemoryWatch {
   std::vector<Range> ranges_;              // apart from each other, in order of addresses
   std::vector<std::uint32_t> first_read_;  // node i reads reads_[first_read_[i] .. first_read_[i + 1])
   std::vector<std::uint32_t> reads_;       // ranges
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> waiting_;  // leaves, each with its range
   bool has_changes_ = false;
 };
 
@@ -74,9 +74,17 @@ class WatchedEmitter final : public Eager {
 template <class F>
 void MemoryWatch::passed(std::size_t node, F&& f) {
   for (std::uint32_t r = first_read_[node]; r < first_read_[node + 1]; ++r) {
-    Range& range = ranges_[reads_[r]];
-    if (--range.readers > 0) continue;
-    for (const std::uint32_t leaf : std::exchange(range.waiting, {})) f(leaf);
+    const std::uint32_t range = reads_[r];
+    if (--ranges_[range].readers > 0) continue;
+    for (std::size_t i = 0; i < waiting_.size();) {
+      if (waiting_[i].second != range) {
+        ++i;
+        continue;
+      }
+      const std::uint32_t leaf = waiting_[i].first;
+      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+      f(leaf);
+    }
   }
 }
 

@@ -322,11 +322,12 @@ void Unwinder::watch_memory() {
   }
   how_.receiver->begin();
   if (changing.empty()) return;
-  watch_ = std::make_unique<MemoryWatch>(changing);
+  watch_ = std::make_unique<MemoryWatch>(changing, nodes_.size());
+  const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     watch_->add_node();
     if (!needed_.empty() && !needed_[i]) continue;
-    nodes_[i]->visit_saved([this](const Storage& storage) { watch_->add_read(storage); });
+    nodes_[i]->visit_saved(read);
   }
   watch_->add_node();
 }

@@ -112,9 +112,8 @@ class GradScaler:
         for optimizer in optimizers:
             if id(optimizer) in self._stepped or id(optimizer) in self._finite:
                 raise RuntimeError(
-                    "backward(step=, scaler=): step() or unscale_() was called for this optimizer since "
-                    "the last "
-                    "update()"
+                    "backward(step=, scaler=): step() or unscale_() was called for this optimizer since the "
+                    "last update()"
                 )
         return 1.0 / self._scale
 

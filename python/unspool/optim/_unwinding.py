@@ -39,28 +39,30 @@ def unwind(
     """
     if step is None:
         raise ValueError(
-            "backward: clip, max_norm and scaler belong to step=, the optimizer that updates while the "
-            "tape is "
-            "unwound; without it call nn.utils.clip_grad_norm_() or scaler.step() afterwards"
+            "backward: clip, max_norm and scaler belong to step=, the optimizer that updates while the tape "
+            "is unwound; without it call nn.utils.clip_grad_norm_() or scaler.step() afterwards"
         )
     if kept[0]:
         raise ValueError(
             "backward(step=): retain_graph=True keeps the tape for another unwinding, which would meet "
-            "parameters "
-            "that have changed since; unwind with retain_graph=True and without step first, and with step "
-            "last"
+            "parameters that have changed since; unwind with retain_graph=True and without step first, and "
+            "with step last"
         )
     if kept[1]:
         raise ValueError(
             "backward(step=): create_graph=True records the gradients for higher derivatives, but they are "
-            "freed; "
-            "call backward(create_graph=True) and the optimizer's step() one after the other"
+            "freed; call backward(create_graph=True) and the optimizer's step() one after the other"
         )
     optimizers = _checked_optimizers(step)
     _check_clip(clip, max_norm)
-    unwinding = _Unwinding(walked, optimizers)
     for optimizer in optimizers:
         before_unwinding(optimizer)
+    if clip is None and scaler is None:
+        _core._unwind_and_step(*walked, _groups_of(optimizers), None)
+        for optimizer in optimizers:
+            after_unwinding(optimizer)
+        return None
+    unwinding = _Unwinding(walked, optimizers)
     if scaler is None or not scaler.is_enabled():
         total = unwinding.run(clip, max_norm, norm_type)
     else:
@@ -68,6 +70,19 @@ def unwind(
     for optimizer in unwinding.stepping:
         after_unwinding(optimizer)
     return total
+
+
+def _groups_of(optimizers: list[Optimizer], finite: list[bool] | None = None) -> list[tuple[Any, ...]]:
+    """As the core takes them. Gradients of optimizers that are not finite are dropped."""
+    groups: list[tuple[Any, ...]] = []
+    for number, optimizer in enumerate(optimizers):
+        method = optimizer._checked_step_parameter()
+        if finite is not None and not finite[number]:
+            method = _drop
+        for group in optimizer.param_groups:
+            rule = None if method is not None else optimizer._rule_of(group)
+            groups.append((number, rule, group, optimizer.state, method))
+    return groups
 
 
 def _checked_optimizers(step: Any) -> list[Optimizer]:
@@ -93,9 +108,8 @@ def _check_clip(clip: str | None, max_norm: float | None) -> None:
         raise ValueError(f"backward(step=): clip={clip!r} needs max_norm, the norm wanted at most")
     if clip is None and max_norm is not None:
         raise ValueError(
-            'backward(step=): max_norm needs clip="exact" (two unwindings) or clip="previous" (the last '
-            "step's "
-            "norm)"
+            'backward(step=): max_norm needs clip="exact" (two unwindings) or clip="previous" (the norm of '
+            "the last step)"
         )
 
 
@@ -120,19 +134,20 @@ class _Unwinding:
         self.walked = walked
         self.optimizers = optimizers
         self.stepping = list(optimizers)  # without those that are left out because of their gradients
-        self.methods = [optimizer._checked_step_parameter() for optimizer in optimizers]
 
     def run(self, clip: str | None, max_norm: float | None, norm_type: float) -> Tensor | None:
         """Without scaling."""
         if clip is None or max_norm is None:
-            self._update(self._groups(), None)
+            _core._unwind_and_step(*self.walked, _groups_of(self.optimizers), None)
             return None
         norms, previous = _Norms(norm_type), self._previous(clip)
         if previous is None:
             self._rehearse(norms.take)
             total = norms.total()
             factor = clipping_factor(max_norm, total)
-            self._update(self._groups(), lambda _, gradient: gradient.mul_(factor))
+            _core._unwind_and_step(
+                *self.walked, _groups_of(self.optimizers), lambda _, gradient: gradient.mul_(factor)
+            )
         else:
             factor = clipping_factor(max_norm, previous)
 
@@ -140,7 +155,7 @@ class _Unwinding:
                 norms.take(number, gradient)
                 gradient.mul_(factor)
 
-            self._update(self._groups(), prepare)
+            _core._unwind_and_step(*self.walked, _groups_of(self.optimizers), prepare)
             total = norms.total()
         return self._kept(clip, total)
 
@@ -170,7 +185,7 @@ class _Unwinding:
             if factor is not None:
                 gradient.mul_(factor)
 
-        self._update(self._groups(finite), prepare)
+        _core._unwind_and_step(*self.walked, _groups_of(self.optimizers, finite), prepare)
         self.stepping = [each for each, steps in zip(self.optimizers, finite, strict=True) if steps]
         scaler._end_unwinding(self.optimizers, finite)
         return self._kept(clip, total) if total is not None and all(finite) else total
@@ -180,31 +195,8 @@ class _Unwinding:
         parameters = [parameter for _, group in self._numbered_groups() for parameter in group["params"]]
         _core._rehearse(*self.walked, parameters, visit)
 
-    def _update(self, groups: list[tuple[Any, ...]], prepare: Visit | None) -> None:
-        """Unwinds and updates; ``prepare`` may change each gradient before."""
-        step = _core._UnwindingStep(groups, prepare)
-        try:
-            step.run(*self.walked)
-        except Exception as error:
-            if step.updated:
-                error.add_note(
-                    f"(in backward(step=): {step.updated} parameters had been updated before this)"
-                )
-            raise
-
     def _numbered_groups(self) -> list[tuple[int, dict[str, Any]]]:
         return [(i, group) for i, each in enumerate(self.optimizers) for group in each.param_groups]
-
-    def _groups(self, finite: list[bool] | None = None) -> list[tuple[Any, ...]]:
-        """As ``_core._UnwindingStep`` takes them; gradients of optimizers that are not finite are dropped."""
-        groups: list[tuple[Any, ...]] = []
-        for number, group in self._numbered_groups():
-            optimizer, method = self.optimizers[number], self.methods[number]
-            if finite is not None and not finite[number]:
-                method = _drop
-            rule = None if method is not None else optimizer._rule_of(group)
-            groups.append((number, rule, group, optimizer.state, method))
-        return groups
 
     def _previous(self, clip: str) -> Tensor | None:
         """The norm of the last step where it is to be used and there was one."""

@@ -77,9 +77,8 @@ class Optimizer:
         self.defaults = defaults
         if isinstance(params, Tensor):
             raise TypeError(
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a "
-                "Tensor: "
-                "write [tensor]"
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                "a Tensor: write [tensor]"
             )
         if not isinstance(params, Iterable):
             raise TypeError(
@@ -144,19 +143,12 @@ class Optimizer:
         Raises:
             NotImplementedError: parameters cannot be updated one by one.
         """
-        own, rule = _definer(self, "step_parameter"), _definer(self, "_rule_of")
-        source = own if own is not Optimizer else rule
-        step = _definer(self, "step")
-        if source is Optimizer:
-            why = self._not_alone
-        elif step is not source and issubclass(step, source):
-            why = f"{step.__name__} changes step() without saying, in step_parameter(), what that does to one"
-        else:
-            return None if own is Optimizer else self.step_parameter
+        why = _why_not_alone(type(self))
+        if why is None:
+            return None if type(self).step_parameter is Optimizer.step_parameter else self.step_parameter
         raise NotImplementedError(
             f"backward(step=): {type(self).__name__} cannot update parameters one by one: {why}; call "
-            f"backward() "
-            "and step() one after the other"
+            "backward() and step() one after the other"
         )
 
     def _update(self, closure: Closure | None) -> Any:
@@ -222,8 +214,7 @@ class Optimizer:
         elif isinstance(params, set):
             raise TypeError(
                 "optimizer parameters need to be organized in ordered collections, but the ordering of "
-                "tensors in "
-                "sets will change between runs. Please use a list instead."
+                "tensors in sets will change between runs. Please use a list instead."
             )
         param_group["params"] = self._checked_parameters(list(params), param_group)
         for name, default in self.defaults.items():
@@ -383,8 +374,20 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
     return _keep(_global_post_hooks, hook)
 
 
-def _definer(optimizer: Optimizer, name: str) -> type:
-    return next(kind for kind in type(optimizer).__mro__ if name in kind.__dict__)
+@functools.cache
+def _why_not_alone(kind: type[Optimizer]) -> str | None:
+    """Why optimizers of this class cannot update parameters one by one; None where they can."""
+
+    def definer(name: str) -> type:
+        return next(each for each in kind.__mro__ if name in each.__dict__)
+
+    own, step = definer("step_parameter"), definer("step")
+    source = own if own is not Optimizer else definer("_rule_of")
+    if source is Optimizer:
+        return kind._not_alone
+    if step is not source and issubclass(step, source):
+        return f"{step.__name__} changes step() without saying, in step_parameter(), what that does to one"
+    return None
 
 
 def before_unwinding(optimizer: Optimizer) -> None:
@@ -392,10 +395,8 @@ def before_unwinding(optimizer: Optimizer) -> None:
     if _global_pre_hooks or optimizer._optimizer_step_pre_hooks:
         raise RuntimeError(
             f"backward(step=): {type(optimizer).__name__} has a step pre-hook (register_step_pre_hook), "
-            f"which runs "
-            "when all gradients are there; while the tape is unwound they never are. Remove it, or call "
-            "backward() "
-            "and step() one after the other"
+            "which runs when all gradients are there; while the tape is unwound they never are. Remove it, "
+            "or call backward() and step() one after the other"
         )
 
 
