@@ -167,6 +167,25 @@ def test_random_graphs(seed: int) -> None:
     both(loss, [numbers(3, 3, seed=i) for i in range(4)])
 
 
+@pytest.mark.parametrize("update", [False, True])
+def test_a_program_refuses_memory_by_two_names(update: bool) -> None:
+    v, w = nn.Parameter(numbers(8192)), nn.Parameter(numbers(8192, seed=1))
+    optimizer, other = us.optim.SGD([v, w], lr=0.1), w.data
+
+    @us.compile
+    def step() -> None:
+        loss = (us.sin(v * other) * w).sum()
+        if update:
+            loss.backward(step=optimizer)
+        else:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    with pytest.raises(us.CaptureError, match=r"x\.data"):
+        step()
+
+
 # --- code of the user's
 
 

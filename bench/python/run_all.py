@@ -28,6 +28,7 @@ SUITES = {
     "convolution": "Convolutions",
     "recurrent": "Recurrent layers",
     "accuracy": "Accuracy of functions in float32",
+    "unwinding": "Updates while unwinding against two phases",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",
 }

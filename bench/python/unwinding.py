@@ -8,7 +8,7 @@ is that of whole processes that run ten steps, over what the imports take.
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import networks
@@ -29,19 +29,21 @@ NAMES = (
 TURNS = ("unwinding", "two phases")
 
 PROCESS = """
-import os, resource, sys
+import sys
 sys.path.insert(0, {folder!r})
 import networks, unwinding, {module} as lib
 lib.set_num_threads(1)
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def field(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
 job = next(job for job in networks.JOBS if job.name == unwinding.WIDE)
-batch = job.batch()
-before = peak()
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")  # the peak begins anew
+before = field("VmRSS")
 space = unwinding.{maker}(lib, job)
 for _ in range(10):
     space["step"](space["x"], space["y"])
-print([float(peak() - before)])
+print([float(field("VmHWM") - before)])
 """
 
 
@@ -130,7 +132,7 @@ def fill(suite: harness.Suite) -> None:
         row = f"{name}, against torch in two phases"
         suite.duel(row, CALL, unwound(ours, jobs[name]), training(torch, jobs[name]))
     memory(suite, ours, jobs[WIDE])
-    folder = os.path.dirname(os.path.abspath(__file__))
+    folder = str(Path(__file__).resolve().parent)
     codes = {
         "unwinding": PROCESS.format(folder=folder, module="unspool", maker="unwound"),
         "two phases": PROCESS.format(folder=folder, module="unspool", maker="training"),

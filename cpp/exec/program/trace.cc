@@ -296,6 +296,35 @@ std::string Trace::unexplained(std::span<const Tensor> outputs) const {
   return {};
 }
 
+namespace {
+
+// Whether an external buffer that is written overlaps another one. Passes take different buffers for
+// different memory.
+bool has_written_overlap(const Recording& recording) {
+  std::vector<bool> is_written(recording.buffers.size());
+  for (const Instruction& instruction : recording.instructions)
+    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { is_written[id] = true; });
+  std::vector<BufferId> externals;
+  for (BufferId id = 0; id < recording.buffers.size(); ++id) {
+    if (recording.buffers[id].kind == Buffer::Kind::kExternal) externals.push_back(id);
+  }
+  const auto begin = [&](BufferId id) {
+    return static_cast<const std::byte*>(recording.buffers[id].storage->data());
+  };
+  std::sort(externals.begin(), externals.end(),
+            [&](BufferId a, BufferId b) { return std::less<>()(begin(a), begin(b)); });
+  for (std::size_t i = 0; i < externals.size(); ++i) {
+    const BufferId id = externals[i];
+    const std::byte* end = begin(id) + recording.buffers[id].bytes;
+    for (std::size_t k = i + 1; k < externals.size() && begin(externals[k]) < end; ++k) {
+      if (is_written[id] || is_written[externals[k]]) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   Result result;
   for (const TracedLeaf& leaf : leaves_) {
@@ -308,6 +337,13 @@ Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   }
   for (const Tensor& output : outputs) result.outputs.push_back(place_of(output));
   settle_externals(outputs);
+  if (has_written_overlap(recording_)) {
+    refuse(
+        "the step changes a tensor whose memory it also uses by a tensor of its own, such as x.data or an "
+        "array "
+        "that overlaps, so that a replay would not know what depends on the change. Use detach() in place of "
+        ".data, or a copy");
+  }
   for (const Place& place : result.outputs) {
     Buffer& buffer = recording_.buffers[place.buffer];
     if (buffer.kind == Buffer::Kind::kTemporary) buffer.kind = Buffer::Kind::kOutput;

@@ -71,6 +71,7 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
+        cls._why_not_alone = _why_not_alone(cls)
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._make_hook_tables()
@@ -130,6 +131,7 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define step_parameter()")
 
+    _why_not_alone: str | None = "the base class updates nothing"
     _not_alone = "it does not define step_parameter(), which updates one parameter"
 
     def _rule_of(self, group: dict[str, Any]) -> str | None:
@@ -143,7 +145,7 @@ class Optimizer:
         Raises:
             NotImplementedError: parameters cannot be updated one by one.
         """
-        why = _why_not_alone(type(self))
+        why = self._why_not_alone
         if why is None:
             return None if type(self).step_parameter is Optimizer.step_parameter else self.step_parameter
         raise NotImplementedError(
@@ -374,7 +376,6 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
     return _keep(_global_post_hooks, hook)
 
 
-@functools.cache
 def _why_not_alone(kind: type[Optimizer]) -> str | None:
     """Why optimizers of this class cannot update parameters one by one; None where they can."""
 
