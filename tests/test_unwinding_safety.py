@@ -16,20 +16,21 @@ from unspool import nn
 
 
 def both(loss_of: Any, values: list[Any], lr: float = 0.1) -> None:
-    """One step in two phases and one while unwinding give the same parameters."""
+    """One step in two phases and one while unwinding, by either engine, give the same parameters."""
     results = []
-    for update in (False, True):
+    for engine in (None, "loop", "recursive"):
         parameters = [nn.Parameter(value.clone()) for value in values]
         optimizer = us.optim.SGD(parameters, lr=lr)
         loss = loss_of(*parameters)
-        if update:
-            loss.backward(step=optimizer)
+        if engine:
+            loss.backward(step=optimizer, engine=engine)
         else:
             loss.backward()
             optimizer.step()
         results.append([p.detach().numpy() for p in parameters])
-    for one, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for two_phases, *others in zip(*results, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(two_phases, other)
 
 
 # --- what is still to be read
