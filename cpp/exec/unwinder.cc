@@ -169,11 +169,9 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
   }
 }
 
-template <class F>
-void Unwinder::run_node(const Node& node, F&& f) {
-  if (!watch_ || !watch_->has_changes() || !(node.hooks || node.runs_user_code())) return f();
-  const ForeignCode foreign(*watch_);
-  f();
+// Whether code of the user's may run at the node and read memory that was changed.
+bool Unwinder::needs_guard(const Node& node) const {
+  return watch_->has_changes() && (node.hooks || node.runs_user_code());
 }
 
 bool Unwinder::is_end(std::size_t i) const {
@@ -208,22 +206,22 @@ void Unwinder::visit(std::size_t i) {
   const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
   SmallVector<Tensor, 4> grads(targets_.empty() ? 0 : first_edge_[i + 1] - first_edge_[i]);
   if (any) {
-    run_node(node, [&] {
-      run_hooks(node, arrived);
-      capture(i, arrived);
-      SmallVector<bool, 8> wanted(grads.size());
-      bool wants_any = false;
-      for (std::size_t e = 0; e < wanted.size(); ++e) {
-        const std::int32_t target = targets_[first_edge_[i] + e];
-        wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
-        wants_any = wants_any || wanted[e];
-      }
-      if (wants_any) {
-        unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
-        if (!how_.retain_graph) node.release();
-      }
-      for (Tensor& cotangent : arrived) cotangent = Tensor();
-    });
+    std::optional<ForeignCode> foreign;
+    if (watch_ && needs_guard(node)) foreign.emplace(*watch_);
+    run_hooks(node, arrived);
+    capture(i, arrived);
+    SmallVector<bool, 8> wanted(grads.size());
+    bool wants_any = false;
+    for (std::size_t e = 0; e < wanted.size(); ++e) {
+      const std::int32_t target = targets_[first_edge_[i] + e];
+      wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
+      wants_any = wants_any || wanted[e];
+    }
+    if (wants_any) {
+      unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
+      if (!how_.retain_graph) node.release();
+    }
+    for (Tensor& cotangent : arrived) cotangent = Tensor();
   }
   if (watch_) after_node(i, {grads.data(), grads.size()});
   pass_on(i, {grads.data(), grads.size()});
@@ -270,11 +268,13 @@ void Unwinder::finish_leaf(std::size_t i) {
   const bool accumulates = how_.inputs.empty() || how_.accumulate;
   auto& leaf = static_cast<LeafNode&>(*nodes_[i]);
   if (how_.receiver && leaf.leaf() && accumulates) how_.receiver->arriving(*leaf.leaf());
-  run_node(leaf, [&] {
+  {
+    std::optional<ForeignCode> foreign;
+    if (watch_ && needs_guard(leaf)) foreign.emplace(*watch_);
     run_hooks(leaf, arrived);
     capture(i, arrived);
     if (accumulates) leaf.unwind(arrived, {}, {});
-  });
+  }
   arrived[0] = Tensor();
   if (how_.receiver && leaf.leaf() && accumulates) complete(i);
 }

@@ -69,8 +69,7 @@ class Unwinder {
   void complete(std::size_t leaf);
   void keep_apart(std::span<Tensor> cotangents) const;
   void after_node(std::size_t i, std::span<Tensor> grads);
-  template <class F>
-  void run_node(const Node& node, F&& f);
+  bool needs_guard(const Node& node) const;
   void run_hooks(Node& node, std::span<Tensor> arrived);
   void capture(std::size_t i, std::span<const Tensor> arrived);
   std::span<Tensor> slots(std::size_t i) {

@@ -54,7 +54,8 @@ def unwind(
             "freed; call backward(create_graph=True) and the optimizer's step() one after the other"
         )
     optimizers = _checked_optimizers(step)
-    _check_clip(clip, max_norm)
+    if clip is not None or max_norm is not None:
+        _check_clip(clip, max_norm)
     for optimizer in optimizers:
         before_unwinding(optimizer)
     if clip is None and scaler is None:
@@ -86,7 +87,9 @@ def _groups_of(optimizers: list[Optimizer], finite: list[bool] | None = None) ->
 
 
 def _checked_optimizers(step: Any) -> list[Optimizer]:
-    optimizers = [step] if isinstance(step, Optimizer) else step
+    if isinstance(step, Optimizer):
+        return [step]
+    optimizers = step
     if not isinstance(optimizers, (list, tuple)) or not all(
         isinstance(each, Optimizer) for each in optimizers
     ):
