@@ -13,7 +13,7 @@ import pytest
 from verify_faults import FAULTS, leaf
 
 import unspool as us
-from unspool import nn
+from unspool import _verify, nn
 from unspool.autograd import Function
 
 
@@ -156,6 +156,66 @@ def test_second_derivatives_are_checked_too() -> None:
     assert verifier.checked > first
 
 
+def compared_modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names of the arguments of modules that are compared as a whole, by what messages call the module."""
+    found: dict[str, list[str]] = {}
+    check = _verify.check_rule
+
+    def noted(case: Any, rng: Any) -> bool:
+        if "module" in case.operation or "all" in case.operation:
+            found[case.operation] = [case.names[i] for i in case.places]
+        return check(case, rng)
+
+    monkeypatch.setattr(_verify, "check_rule", noted)
+    return found
+
+
+def test_modules_are_compared_as_a_whole_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared_modules(monkeypatch)
+    model = nn.Sequential(
+        nn.Linear(3, 4), nn.Sequential(nn.Linear(4, 4), nn.Elementwise(us.sin, us.cos)), nn.Linear(4, 2)
+    )
+    with us.verify():
+        model(us.randn(5, 3)).sum().backward()
+    assert found == {
+        "module '1'": ["input of linear in 0", "0.weight", "0.bias"],
+        "all that was unwound": ["0.weight", "0.bias", "1.0.weight", "1.0.bias", "2.weight", "2.bias"],
+    }
+
+
+def test_modules_that_run_twice_or_share_inputs_are_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared_modules(monkeypatch)
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+
+        def forward(self, x: Any) -> Any:
+            y = self.inner(x)
+            return self.inner(y * x) + y + x
+
+    with us.verify():
+        (Twice()(leaf(5, 4)) ** 2).mean().backward()
+    assert set(found) == {"module 'inner.0'", "module 'inner.1'", "module 'inner'", "all that was unwound"}
+
+
+def test_a_wrong_sum_in_a_module_names_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = _verify.Unwound.add
+
+    def doubled(self: Any, node: Any, case: Any, scope: str, cotangents: Any, grads: Any) -> None:
+        """Pretend that the engine passed on twice what the first layer's rules gave."""
+        is_first = scope == "1.0"
+        grads = [None if g is None else g * 2 if is_first else g for g in grads]
+        add(self, node, case, scope, cotangents, grads)
+
+    monkeypatch.setattr(_verify.Unwound, "add", doubled)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Linear(4, 4), nn.Tanh()))
+    with us.verify(), pytest.raises(us.GradientError, match=r"module '1': .* of argument '.*'") as caught:
+        model(us.randn(5, 3)).sum().backward()
+    assert caught.value.analytic == pytest.approx(2 * caught.value.numerical, rel=1e-3)
+
+
 def test_hooks_may_be_let_through() -> None:
     for name in ("tensor_hook_that_scales", "module_backward_hook_that_shifts"):
         with us.verify(hooks=False):
@@ -253,7 +313,7 @@ def test_command_runs_a_script_and_names_the_line(tmp_path: Path) -> None:
     right = run(str(script), "2")
     assert right.returncode == 0, right.stderr
     assert right.stdout == "unwound __main__\n"
-    assert right.stderr == "verify: 2 gradients compared, none is wrong\n"
+    assert right.stderr == "verify: 3 gradients compared, none is wrong\n"
     wrong = run(str(script), "3")
     assert wrong.returncode == 1
     assert "GradientError: Square: wrong gradient of argument 'x' (2)" in wrong.stderr

@@ -146,8 +146,11 @@ class CallRecorder {
 // Keeps a copy of what every recorded call was given, and shows it to Python when the call is unwound.
 class Observation final : public exec::Observer {
  public:
-  Observation(py::function unwound, py::function hooked)
-      : unwound_(std::move(unwound)), hooked_(std::move(hooked)) {}
+  Observation(py::function unwound, py::function hooked, py::function begun, py::function finished)
+      : unwound_(std::move(unwound)),
+        hooked_(std::move(hooked)),
+        begun_(std::move(begun)),
+        finished_(std::move(finished)) {}
 
   void enter() {
     if (exec::observer()) fail("Observation: somebody looks on already on this thread");
@@ -180,7 +183,9 @@ class Observation final : public exec::Observer {
     const std::shared_ptr<RecordedCall> call = found->second;
     const exec::Unobserved alone;
     const WithGil gil;
-    unwound_(call, list_of(cotangents), list_of(grads));
+    const py::object handle =
+        py::reinterpret_steal<py::object>(node_object(Ref<GraphNode>(const_cast<exec::Node*>(&node))));
+    unwound_(handle, call, list_of(cotangents), list_of(grads));
   }
   void hooked(const exec::Node& node, std::uint32_t output, const Tensor& before,
               const Tensor& after) override {
@@ -191,10 +196,27 @@ class Observation final : public exec::Observer {
     hooked_(node.name(), path_of(node.scope), output, leaf, before, after);
   }
   void dying(const exec::Node& node) noexcept override { calls_.erase(node.sequence); }
+  // Only the outermost unwinding is told of.
+  void begun() override {
+    if (depth_++ > 0) return;
+    const WithGil gil;
+    begun_();
+  }
+  void finished() override {
+    if (depth_ > 1) return;
+    const exec::Unobserved alone;
+    const WithGil gil;
+    finished_();
+  }
+  void ended() noexcept override { --depth_; }
+  int depth() const { return depth_; }
 
  private:
   py::function unwound_;
   py::function hooked_;
+  py::function begun_;
+  py::function finished_;
+  int depth_ = 0;  // of unwindings inside of each other
   std::unordered_map<std::uint64_t, std::shared_ptr<RecordedCall>> calls_;  // by the node's sequence
 };
 
@@ -251,7 +273,9 @@ void bind_inspection(py::module_& core) {
       .def("__exit__", [](CallRecorder& self, const py::args&) { self.exit(); })
       .def("take", &CallRecorder::take, "The calls so far, which are then forgotten.");
   py::class_<Observation>(core, "Observation", "Shows every recorded call to Python when it is unwound.")
-      .def(py::init<py::function, py::function>(), py::arg("unwound"), py::arg("hooked"))
+      .def(py::init<py::function, py::function, py::function, py::function>(), py::arg("unwound"),
+           py::arg("hooked"), py::arg("begun"), py::arg("finished"))
+      .def_property_readonly("depth", &Observation::depth, "How many unwindings run inside of each other.")
       .def("pause", &Observation::pause, "Look away.")
       .def("resume", &Observation::resume, "Look on again.")
       .def("__enter__", [](Observation& self) { self.enter(); })

@@ -3,6 +3,7 @@
 #include "exec/backward.h"
 
 #include "base/error.h"
+#include "exec/observer.h"
 #include "exec/recursion.h"
 #include "exec/unwinder.h"
 
@@ -22,11 +23,13 @@ std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tens
     }
   }
   const ops::GradMode mode(how.create_graph);
+  ObservedUnwinding observed;
   Unwinder unwinder(outputs, cotangents, how);
   if (how.by_recursion)
     unwind_recursively(unwinder);
   else
     for (std::size_t i = 0; i < unwinder.size(); ++i) unwinder.visit(i);
+  observed.finish();
   return unwinder.take_captured();
 }
 

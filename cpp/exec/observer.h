@@ -23,10 +23,33 @@ class Observer {
   // Hooks have seen the complete cotangent `before` of an output, and left `after`.
   virtual void hooked(const Node& node, std::uint32_t output, const Tensor& before, const Tensor& after) = 0;
   virtual void dying(const Node& node) noexcept = 0;
+  // An unwinding, maybe inside of another, begins; has passed all nodes; ends, after that or with an error.
+  virtual void begun() = 0;
+  virtual void finished() = 0;
+  virtual void ended() noexcept = 0;
 };
 
 // This thread's; null when nobody looks on.
 Observer*& observer() noexcept;
+
+// Tells this thread's observer of an unwinding.
+class ObservedUnwinding {
+ public:
+  ObservedUnwinding() : watching_(observer()) {
+    if (watching_) watching_->begun();
+  }
+  ~ObservedUnwinding() {
+    if (watching_) watching_->ended();
+  }
+  ObservedUnwinding(const ObservedUnwinding&) = delete;
+  ObservedUnwinding& operator=(const ObservedUnwinding&) = delete;
+  void finish() {
+    if (watching_) watching_->finished();
+  }
+
+ private:
+  Observer* watching_;
+};
 
 // Nobody looks on in the scope.
 class Unobserved {

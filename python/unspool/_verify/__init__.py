@@ -8,12 +8,13 @@ from typing import Any, Self
 import numpy as np
 
 from unspool import _core
-from unspool._core import RecordedCall, Tensor
+from unspool._core import Node, RecordedCall, Tensor
 from unspool._verify.case import Case, shape_text
 from unspool._verify.checks import check_hook, check_real, check_rule
 from unspool._verify.error import GradientError
 from unspool._verify.functions import FunctionWatcher
-from unspool._verify.operations import case_of
+from unspool._verify.modules import Unwound
+from unspool._verify.operations import part_of, whole_case
 from unspool.autograd import function as _function
 from unspool.autograd.function import Function
 
@@ -30,7 +31,9 @@ class verify:
       central differences along a random direction;
     - the gradient that was really computed against that of a repeated call, so that a value that changed
       unseen since forward, or a cache of another call, is found as well;
-    - hooks of tensors and modules: whether they left the gradient as it was.
+    - hooks of tensors and modules: whether they left the gradient as it was;
+    - and, when the unwinding is through, what flowed through each module and through all, in both ways: the
+      calls that ran in it are repeated as one function of its inputs and parameters.
 
     The program computes what it would compute without: the same bits, random numbers and statistics. It takes
     some hundred times as long. Custom Functions are called again, with copies; what they do beyond
@@ -38,7 +41,8 @@ class verify:
     into.
 
     Args:
-        hooks: whether a hook that changes a gradient is an error. False where hooks clip or mask gradients.
+        hooks: whether a hook that changes a gradient is an error. False where hooks clip or mask gradients;
+            modules are then not compared as a whole.
         exempt: subclasses of Function and names of operations that are not compared, such as a
             straight-through estimator, whose gradient differs from its derivative on purpose.
         seed: of the random directions and cotangents.
@@ -75,7 +79,8 @@ class verify:
     def __enter__(self) -> Self:
         if _function.watcher is not None:
             raise RuntimeError("verify: a block is running already; it need not be nested")
-        self._observation = _core.Observation(self._unwound, self._hooked)
+        self._observation = _core.Observation(self._unwound, self._hooked, self._begun, self._finished)
+        self.passed = Unwound()
         self._observation.__enter__()
         self._watcher = FunctionWatcher(self)
         _function.watcher = self._watcher
@@ -88,20 +93,43 @@ class verify:
         self._observation = self._watcher = None
 
     def check(self, case: Case, cotangents: Sequence[Tensor | None], grads: list[Tensor | None]) -> None:
-        """Compare one call that was unwound."""
+        """Compare one call, or what flowed through one module."""
         self.checked += 1
         with _core.RecordingMode(True, False):
-            check_rule(case, self._rng)
-            check_real(case, cotangents, grads)
+            if check_rule(case, self._rng):
+                check_real(case, cotangents, grads)
+            else:
+                self.passed.leave_out(case.module)
+
+    def note(
+        self,
+        node: Node,
+        scope: str,
+        case: Case | None,
+        cotangents: list[Tensor | None],
+        grads: list[Tensor | None],
+    ) -> None:
+        """Note a call for the comparison of modules; without a case it cannot be repeated."""
+        if self._observation is not None and self._observation.depth == 1 and self.hooks:
+            self.passed.add(node, case, scope, cotangents, grads)
 
     def _unwound(
-        self, call: RecordedCall, cotangents: list[Tensor | None], grads: list[Tensor | None]
+        self, node: Node, call: RecordedCall, cotangents: list[Tensor | None], grads: list[Tensor | None]
     ) -> None:
-        if call.name in self.exempt:
-            return
-        case = case_of(call, cotangents, grads)
+        whole = None if call.name in self.exempt else whole_case(call)
+        self.note(node, call.scope, whole, cotangents, grads)
+        case = None if whole is None else part_of(whole, cotangents, grads)
         if case is not None:
             self.check(case, [each for each in cotangents if each is not None], grads)
+
+    def _begun(self) -> None:
+        self.passed = Unwound()
+
+    def _finished(self) -> None:
+        with self.paused():
+            for case, cotangents, grads in self.passed.cases():
+                self.check(case, cotangents, grads)
+        self.passed = Unwound()
 
     def _hooked(
         self,

@@ -31,6 +31,7 @@ class Case:
     places: list[int]  # of the arguments that the gradient is taken of
     function: Callable[[list[Any], bool], list[Tensor]]  # (arguments, whether in double) -> results
     fixed: dict[int, Any] = field(default_factory=dict)  # elements whose gradient is 0 by definition
+    noise: float = 0.0  # change of the results, relative to their norm, that is rounding inside of the call
 
     def arguments(self, *, is_double: bool, shake: np.random.Generator | None = None) -> list[Any]:
         """Copy the arguments; those that are differentiated are new leaves."""

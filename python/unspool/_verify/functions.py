@@ -26,11 +26,11 @@ class FunctionWatcher:
 
     def called(self, cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Keep what a call needs to be repeated; None where it is not to be verified."""
-        if threading.get_ident() != self._thread or cls in self._owner.exempt:
+        if threading.get_ident() != self._thread or not _core.is_grad_enabled():
             return None
-        if not _core.is_grad_enabled():
-            return None
-        if cls.verified_as != "derivative":
+        if cls in self._owner.exempt:
+            return (cls, _core.current_scope(), None)
+        if cls.verified_as == "nothing":
             return (cls, _core.current_scope(), None)
         with self._owner.paused(), _core.RecordingMode(False, False):
             values = [arg.detach().clone() if isinstance(arg, Tensor) else arg for arg in args]
@@ -43,6 +43,8 @@ class FunctionWatcher:
 
         def function(arguments: list[Any], is_double: bool) -> list[Tensor]:
             del is_double
+            if cls.verified_as == "identity":
+                return [argument for argument in arguments if isinstance(argument, Tensor)]
             with unchanged(cls):
                 states.restore()
                 result = cls.apply(*arguments, **kwargs)
@@ -61,11 +63,13 @@ class FunctionWatcher:
             copies = [None if each is None else each.detach().clone() for each in cotangents]
         result = backward(node, *cotangents)
         with self._owner.paused():
-            if case is not None:
+            self._owner.note(node, module, case, copies, result)
+            if cls.verified_as == "identity":
+                if self._owner.hooks:
+                    self._compare_gate(module, copies, result)
+            elif case is not None:
                 with unchanged(cls):
                     self._owner.check(case, copies, result)
-            elif cls.verified_as == "identity" and self._owner.hooks:
-                self._compare_gate(module, copies, result)
         return result
 
     def _compare_gate(self, module: str, cotangents: list[Tensor | None], result: list[Any]) -> None:
