@@ -147,6 +147,21 @@ def test_integers_masks_and_changes_in_place_are_no_faults() -> None:
     assert verifier.checked >= 8
 
 
+def test_other_ways_to_train_are_no_faults() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer = us.optim.SGD(model.parameters(), 0.1)
+    step = us.compile(lambda x: model(x).sum())
+    concentration = us.ones(4, requires_grad=True)
+    with us.verify() as verifier:
+        model(us.randn(5, 3)).square().mean().backward(step=optimizer)
+        by_one = verifier.checked
+        model(us.randn(5, 3)).square().mean().backward(engine="recursive")
+        assert verifier.checked == 2 * by_one
+        us.distributions.Gamma(concentration, 1.0).rsample().sum().backward()
+        for _ in range(3):
+            step(us.randn(5, 3)).backward()
+
+
 def test_second_derivatives_are_checked_too() -> None:
     x = leaf(4)
     with us.verify() as verifier:
