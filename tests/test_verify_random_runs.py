@@ -34,4 +34,4 @@ def test_no_false_alarm() -> None:
 
 @pytest.mark.slow
 def test_no_false_alarm_in_many_runs() -> None:
-    check(1000, 20_000)
+    check(300, 20_400)  # with the vanishing gradient of a bias before a normalization

@@ -156,17 +156,18 @@ def simplified(operator: str, left: Expression, right: Expression) -> Expression
         return right
     if isinstance(left, Number) and isinstance(right, Number) and operator in "+-*":
         a, b = left.value, right.value
-        return Number(a + b if operator == "+" else a - b if operator == "-" else a * b)
+        value = a + b if operator == "+" else a - b if operator == "-" else a * b
+        return Number(value, broadcast(left.shape, right.shape))
     if operator == "*" and isinstance(right, Number):
         left, right = right, left
-    if isinstance(left, Number):
+    if isinstance(left, Number) and left.shape == ():
         if left.value == 1 and operator == "*":
             return right
         if left.value == -1 and operator == "*":
             return Prefix("-", right)
         if left.value == 0 and operator == "+":
             return right
-    if isinstance(right, Number):
+    if isinstance(right, Number) and right.shape == ():
         if right.value == 0 and operator in "+-":
             return left
         if right.value == 1 and operator in "/^":

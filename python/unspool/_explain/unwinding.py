@@ -137,7 +137,9 @@ class Unwinding:
         self._constants: dict[tuple[Any, ...], Symbol] = {}
         self._inlined: dict[Value, Expression] = {}
         self._forward: dict[Operation, Expression] = {}
-        self._cotangents: dict[Value, Expression] = {root: Number(1.0, root.shape)}
+        # dL/dL is 1, written out; where L is no number, it is whatever will be given.
+        seed: Expression = Slope("L", root.shape) if root.shape else Number(1.0)
+        self._cotangents: dict[Value, Expression] = {root: seed}
         self._layer = 0
         self._others = 0
         self._unnamed = 0

@@ -36,7 +36,7 @@ class verify:
       calls that ran in it are repeated as one function of its inputs and parameters.
 
     The program computes what it would compute without: the same bits, random numbers and statistics. It takes
-    some hundred times as long. Custom Functions are called again, with copies; what they do beyond
+    about a thousand times as long. Custom Functions are called again, with copies; what they do beyond
     computing (printing, counting in a list) they then do more often. Calls of compiled steps are not looked
     into.
 

@@ -109,9 +109,11 @@ def _function(case: Case, is_double: bool) -> Any:
 def check_real(case: Case, cotangents: Sequence[Tensor | None], grads: list[Tensor | None]) -> None:
     """Compare the gradients that were computed with those of the repeated call; GradientError if wrong."""
     arguments = case.arguments(is_double=False)
-    again = _gradients(_function(case, False)(*arguments), cotangents, [arguments[i] for i in case.places])
+    outputs = _function(case, False)(*arguments)
+    again = _gradients(outputs, cotangents, [arguments[i] for i in case.places])
     if again is None:
         return
+    size = _work(outputs, cotangents) if case.noise else 0.0
     for place, fresh in zip(case.places, again, strict=True):
         shape = tuple(case.values[place].shape)
         real = _of_shape(grads[place], shape)
@@ -120,8 +122,15 @@ def check_real(case: Case, cotangents: Sequence[Tensor | None], grads: list[Tens
             continue
         epsilon = float(np.finfo(_name(case.values[place])).eps)
         allowed = 1e3 * epsilon * max(_largest_sum(grads[place]), float(np.abs(repeated).max(initial=0.0)))
+        allowed += 1e3 * epsilon * size / typical(np.abs(as_double(case.values[place])).reshape(-1))
         if np.abs(real - repeated).max(initial=0.0) > allowed:
             _decide(case, place, cotangents, real, repeated, epsilon)
+
+
+def _work(outputs: Any, cotangents: Sequence[Tensor | None]) -> float:
+    """Give how much the results weigh: what terms that cancel inside of a module are small against."""
+    pairs = zip(outputs, cotangents, strict=False)
+    return float(sum(np.abs(as_double(o) * as_double(g)).sum() for o, g in pairs if g is not None))
 
 
 def _name(tensor: Tensor) -> str:
