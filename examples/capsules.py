@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--quick", action="store_true", help="few steps")
     parser.add_argument("--capsules", type=int, default=40)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     steps = 300 if options.quick else options.steps

@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--quick", action="store_true", help="two seeds, few steps")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
-    seeds, steps = (2, 40) if options.quick else (10, 150)
+    seeds, steps = (2, 40) if options.quick else (10, 80)
     digits = load_digits()
     us.manual_seed(options.seed)
     x, y = (
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     x_old, y_old, x_new, y_new = x[y < 5], y[y < 5], PLACE(x[y >= 5]), y[y >= 5] - 5
 
     first = build("backbone")
-    train(first, optim.Adam(first.parameters(), lr=3e-3), x_old, y_old, 5 * steps, PLACE)
+    train(first, optim.Adam(first.parameters(), lr=3e-3), x_old, y_old, 8 * steps, PLACE)
     print(f"digits 0 to 4: {accuracy(first, PLACE(x_old), y_old):.1%} read correctly at new places")
     print(load_matching(build("features"), first.state_dict(), {"backbone": "features"}, only="features"))
 
