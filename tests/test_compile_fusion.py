@@ -263,6 +263,27 @@ def test_gradients_of_parts_are_written_side_by_side(split: tuple[int, ...], dim
     assert len(lines(without, "slice_backward")) == len(split)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_attention_writes_the_gradients_of_its_parts_where_they_belong(heads: int) -> None:
+    def make() -> Made:
+        mix = nn.Linear(8, 24)
+        optimizer = us.optim.SGD(mix.parameters(), lr=0.1)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            parts = (part.view(3, 7, heads, 8 // heads).transpose(1, 2) for part in mix(x).split(8, 2))
+            loss = F.scaled_dot_product_attention(*parts, is_causal=True).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return list(mix.parameters()), step
+
+    compiled = assert_same_bits(make, [(numbers(3, 7, 8, seed=i),) for i in range(3)], 40)
+    assert not lines(compiled, "slice_backward")
+    assert not lines(compiled, "= add(")
+
+
 def test_negative_zeros_of_parts_become_zeros_as_in_a_sum() -> None:
     def f(x: Any) -> Any:
         first, second = x.split(2)
@@ -429,3 +450,69 @@ def test_work_of_products_and_of_groups() -> None:
     assert rates.floor(5, 50) == 50 / 1e9
     assert rates.floor(5000, 200) == 5e-6
     assert rates.floor(5, 5000) == 5000 / 1e8
+
+
+# ---- anything ----
+
+
+class RandomProgram:
+    """Products, functions, sums and slices of square matrices in random order, some of them in place."""
+
+    size = 12
+
+    def __init__(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.weights = [nn.Parameter(numbers(self.size, self.size, seed=seed + i) * 0.3) for i in range(3)]
+        self.plan = [(str(random.choice(STEPS_OF_PROGRAMS)), *random.integers(0, 99, 2)) for _ in range(14)]
+
+    def __call__(self, x: Any) -> Any:
+        known = [x, x @ self.weights[0]]
+        for name, i, j in self.plan:
+            a, b, w = known[-1 - i % min(2, len(known))], known[j % len(known)], self.weights[j % 3]
+            known.append(self.apply(name, a, b, w))
+        return known[-1].mean() + known[-2].square().mean() + known[len(known) // 2].sum(0).mean()
+
+    def apply(self, name: str, a: Any, b: Any, w: Any) -> Any:
+        if name == "split":
+            first, second, third = a.split([3, 4, 5], 1)
+            return us.cat([third.tanh(), first, second.sigmoid()], 1)
+        if name == "in place":
+            return (a @ w).mul_(0.5).relu_()
+        if name == "columns":
+            z = us.tanh(a @ w)
+            return z + z.detach().sum(0) * 0.1
+        two: dict[str, Callable[[], Any]] = {
+            "mm": lambda: a @ w,
+            "linear": lambda: F.linear(a, w, w[0]),
+            "residual": lambda: b + a @ w,
+            "gate": lambda: (a @ w) * b.sigmoid(),
+            "relu": lambda: F.relu(a @ w),
+            "gelu": lambda: F.gelu(F.linear(a, w)),
+            "silu": lambda: F.silu(a) * 0.5,
+            "tanh": lambda: a.tanh() - b.tanh(),
+        }
+        return two[name]()
+
+
+STEPS_OF_PROGRAMS = (
+    *("split", "in place", "columns", "mm", "linear", "residual", "gate", "relu", "gelu", "silu", "tanh"),
+)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_programs_keep_every_bit(seed: int) -> None:
+    def make() -> Made:
+        program = RandomProgram(seed)
+        optimizer = us.optim.Adam(program.weights, lr=1e-3)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = program(x)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return list(program.weights), step
+
+    batches = [(numbers(12, 12, seed=i),) for i in range(2)]
+    assert_same_bits(make, batches, 6)

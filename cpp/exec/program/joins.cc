@@ -5,6 +5,7 @@
 
 #include "exec/program/uses.h"
 #include "ops/arithmetic.h"
+#include "ops/attention.h"
 #include "ops/shape.h"
 
 namespace unspool::exec {
@@ -15,6 +16,23 @@ struct Part {
   std::size_t at;
   std::int64_t start, count;
 };
+
+// The strides with which `place`, some of its dimensions split, has the given sizes; empty where it has not.
+Dims strides_of_split(const Dims& sizes, const Place& place) {
+  Dims strides(sizes.size(), 0);
+  std::size_t d = sizes.size();
+  for (std::size_t p = place.sizes.size(); p-- > 0;) {
+    std::int64_t left = place.sizes[p], stride = place.strides[p];
+    while (left != 1 && d > 0 && sizes[d - 1] > 0 && left % sizes[d - 1] == 0) {
+      strides[--d] = stride;
+      stride *= sizes[d];
+      left /= sizes[d];
+    }
+    if (left != 1) return {};
+  }
+  while (d > 0 && sizes[d - 1] == 1) --d;
+  return d == 0 ? strides : Dims();
+}
 
 class Join {
  public:
@@ -39,6 +57,10 @@ class Join {
       Place place = whole_;
       place.sizes[dim_] = part.count;
       place.offset += part.start * whole_.strides[dim_];
+      if (is_written_there(recording, part.at, place)) {
+        is_dropped[part.at] = true;
+        continue;
+      }
       instruction.op = &ops::op_of<ops::Add>;
       instruction.compute = whole_.dtype;
       instruction.in.resize(1);
@@ -50,6 +72,27 @@ class Join {
   }
 
  private:
+  // Lets the instruction that made the part write it to `place` itself: attention, whose cotangents of
+  // queries, keys and values may lie anywhere and are never -0.
+  bool is_written_there(Recording& recording, std::size_t at, const Place& place) const {
+    const Place part = recording.instructions[at].in[0].place;
+    const std::size_t writer = uses_.first(part.buffer);
+    if (!is_temporary(part) || writer >= at ||
+        recording.instructions[writer].op != &ops::op_of<ops::AttentionBackward>)
+      return false;
+    if (uses_.next(part.buffer, writer) != at || uses_.next(part.buffer, at) != uses_.end()) return false;
+    for (Place& out : recording.instructions[writer].out) {
+      const bool is_all = out.buffer == part.buffer && is_contiguous(out.sizes, out.strides) &&
+                          is_contiguous(part.sizes, part.strides) && numel(out.sizes) == numel(part.sizes);
+      if (!is_all) continue;
+      const Dims strides = strides_of_split(out.sizes, place);
+      if (strides.size() != out.sizes.size()) return false;
+      out = {place.buffer, place.offset, out.sizes, strides, place.dtype};
+      return true;
+    }
+    return false;
+  }
+
   // Whether the instruction is the first to use its result's memory, and fills it.
   bool is_fresh(std::size_t at) const {
     const Place& out = recording_.instructions[at].out[0];

@@ -82,8 +82,10 @@ class Backward {
         for (std::int64_t i = 0; i < rows; ++i) {
           slopes_of_row(b, h, row + i, n, room.scores + i * pitch, room.slopes + i * pitch, room.mask_row);
         }
-        keys.multiply(rows, s_.depth, n, room.slopes, pitch, 1, to_query_.at(b, h) + row * to_query_.row,
-                      to_query_.row, false);
+        T* to_query = to_query_.at(b, h) + row * to_query_.row;
+        for (std::int64_t i = 0; i < rows; ++i) std::fill_n(to_query + i * to_query_.row, s_.depth, T(0));
+        // Added to zeros like the others, so that none of the three is ever -0.
+        keys.multiply(rows, s_.depth, n, room.slopes, pitch, 1, to_query, to_query_.row, true);
         const Panels<T> queries(room.queries, query, query_.row, 1, rows, s_.depth);
         queries.multiply(n, s_.depth, rows, room.slopes, 1, pitch, to_key_.at(b, shared), to_key_.row, true);
         const Panels<T> grads(room.grads, grad, grad_.row, 1, rows, s_.width);
