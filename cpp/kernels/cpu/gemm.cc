@@ -25,13 +25,23 @@ std::size_t chain_scratch(const Gemm<T>& g, int threads) {
   return TileRun<T>(g, plan).scratch(threads);
 }
 
-// The finish of rows [first, last) of a product that does not go by tiles.
+// The finish of rows [first, last) of a product whose tiles do not do it; as one row where they lie without
+// gaps.
 template <class T>
 void finish_rows(const Gemm<T>& g, std::int64_t first, std::int64_t last) {
   const Finish<T>& finish = g.finish;
   if (finish.way == Finish<T>::Way::kNone) return;
-  finish.rows(finish, g.c + first * g.c_row, g.c_row,
-              finish.other ? finish.other + first * finish.other_row : nullptr, last - first, g.n);
+  const T* const other = finish.other ? finish.other + first * finish.other_row : nullptr;
+  const bool is_dense = g.c_row == g.n && (!other || finish.other_row == g.n);
+  const std::int64_t rows = is_dense ? 1 : last - first;
+  finish.rows(finish, g.c + first * g.c_row, g.c_row, other, rows, (last - first) / rows * g.n);
+}
+
+// Whether c is so small that a pass over all of it beats short ones over its tiles.
+template <class T>
+bool finishes_last(const Gemm<T>& g) {
+  constexpr std::int64_t kSmall = (32 << 10) / sizeof(T);
+  return g.finish.way == Finish<T>::Way::kRows && g.m * g.n <= kSmall;
 }
 
 template <class T>
@@ -155,6 +165,7 @@ template <class T>
 bool sums_in_panels(const Gemm<T>& g, int threads) {
   const Way way = pick_way(g);
   if (way != Way::kTiles) return way == Way::kOuter;
+  if (finishes_last(g)) return false;
   const Parts rows = plan_tiles(g, threads).rows;
   for (std::int64_t part = 1; part < rows.count; ++part) {
     if (rows.start(part) % kSumRows != 0) return false;
@@ -204,6 +215,12 @@ void gemm(const Context& context, const Gemm<T>& g) {
     return finish_all(context, g);
   }
   const Way way = pick_way(g);
+  if (way == Way::kTiles && finishes_last(g)) {
+    Gemm<T> plain = g;
+    plain.finish = {};
+    run_chain(context, plain);
+    return finish_all(context, g);
+  }
   if (way == Way::kTiles || way == Way::kOuter) return run_chain(context, g);
   if (way == Way::kSwapped)
     run_swapped(context, g);
