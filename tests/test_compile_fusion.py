@@ -391,6 +391,27 @@ def test_clipped_and_shared_parameters_wait_for_what_reads_them() -> None:
     assert_same_bits(make, WIDE)
 
 
+def test_nothing_is_updated_before_an_index_that_may_be_wrong() -> None:
+    table, other = nn.Parameter(numbers(20, 6)), nn.Parameter(numbers(100, 100))
+    other.grad = us.ones(100, 100)  # complete before the step begins
+    optimizer = us.optim.SGD([table, other], lr=0.1)
+
+    @us.compile
+    def step(x: Any) -> Any:
+        loss = F.embedding(x, table * 0.5).square().sum()
+        table.grad = None
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(2):
+        step(labels(5, 20))
+    before = other.tolist()
+    with pytest.raises(IndexError, match="no parameter was updated"):
+        step(us.tensor([1, 2, 3, 4, 50]))
+    assert other.tolist() == before
+
+
 @pytest.mark.parametrize("passes", [(), *((each,) for each in FUSIONS)], ids=str)
 def test_each_fusion_alone_keeps_every_bit(passes: tuple[str, ...]) -> None:
     def make() -> Made:
