@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,17 @@ def test_other_ways_to_train_are_no_faults() -> None:
         us.distributions.Gamma(concentration, 1.0).rsample().sum().backward()
         for _ in range(3):
             step(us.randn(5, 3)).backward()
+
+
+def test_another_thread_is_not_looked_at() -> None:
+    with us.verify() as verifier:
+        loss = FAULTS["wrong_sign"]()
+        thread = threading.Thread(target=loss.backward)
+        thread.start()
+        thread.join()
+        assert verifier.checked == 0
+        (leaf(3) * 2).sum().backward()
+    assert verifier.checked >= 2
 
 
 def test_second_derivatives_are_checked_too() -> None:
