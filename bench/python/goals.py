@@ -76,8 +76,8 @@ GOALS = (
     Goal("accuracy", "tanh", 2.0, "ours"),
     Goal("footprint", "import, over numpy's", 0.060, "ours"),
     Goal("footprint", "memory after import, over numpy's", 15.0, "ours"),
-    Goal("footprint", "tape node, largest", 250.0, "ours"),
-    Goal("footprint", "resident bytes per node, *", 250.0, "ours"),
+    Goal("footprint", "tape node, largest", 200.0, "ours"),
+    Goal("footprint", "resident bytes per node, *", 200.0, "ours"),
     Goal("threads", "MLP of width *", 1.05),
 )
 

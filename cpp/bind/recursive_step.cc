@@ -82,8 +82,13 @@ class Updates final : public exec::GradientTaker {
       return;
     }
     add(parameter, std::move(gradient));
-    steps_[learners_[parameter].group]->run();
-    ++done_;
+    ++taken_;
+  }
+
+  void returned() override {
+    if (taken_ == 0) return;
+    for (const auto& step : steps_) step->run();
+    done_ += std::exchange(taken_, 0);
   }
 
   void finish() {
@@ -105,7 +110,7 @@ class Updates final : public exec::GradientTaker {
   const std::vector<Learner>& learners_;
   std::vector<std::unique_ptr<GroupStep>> steps_;
   std::vector<Tensor> waiting_;
-  std::size_t done_ = 0;
+  std::size_t taken_ = 0, done_ = 0;  // parameters
 };
 
 class RecordedChain {

@@ -18,7 +18,9 @@ using Kind = ChainOperand::Kind;
 
 namespace {
 
+// A call costs about as much as a small product, so small layers share one.
 constexpr std::uint32_t kMostLinks = 8;
+constexpr std::int64_t kSmall = 1 << 14;  // parameters
 
 bool overlap_each_other(std::span<const Tensor> tensors) {
   for (std::size_t i = 1; i < tensors.size(); ++i) {
@@ -295,7 +297,7 @@ Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> k
                     (!is_captured || programs_->cotangent->fits(cotangent));
   if (!fits) return unwind(cotangent, kept, arguments);
   if (!is_captured) capture_unwinding(cotangent, kept, arguments);
-  SmallVector<Tensor, 12> inputs{cotangent};
+  SmallVector<Tensor, 24> inputs{cotangent};
   inputs.append(kept.begin(), kept.end());
   inputs.append(arguments.begin(), arguments.end());
   Values gradients(programs_->backward->output_count());
@@ -305,17 +307,25 @@ Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> k
 
 std::vector<ChainPart> parts_of(const Chain& chain) {
   std::vector<ChainPart> parts;
+  const auto parameters = [&](std::uint32_t i) {
+    std::int64_t count = 0;
+    for (const ChainOperand& operand : chain.links[i].in) {
+      if (operand.parameter >= 0) count += operand.fixed.impl().numel;
+    }
+    return count;
+  };
   std::uint32_t first = 0;
+  std::int64_t held = parameters(0);
   for (std::uint32_t i = 1; i <= chain.links.size(); ++i) {
     const bool is_end = i == chain.links.size();
     const bool has_sides = !is_end && chain.links[i].sides_end > chain.links[i - 1].sides_end;
-    const bool learns =
-        !is_end && std::any_of(chain.links[i].in.begin(), chain.links[i].in.end(),
-                               [](const ChainOperand& operand) { return operand.parameter >= 0; });
-    if (is_end || has_sides || learns || i - first == kMostLinks) {
+    const std::int64_t more = is_end ? 0 : parameters(i);
+    if (is_end || has_sides || (more > 0 && held + more > kSmall) || i - first == kMostLinks) {
       parts.emplace_back(chain, first, i);
       first = i;
+      held = 0;
     }
+    held += more;
   }
   return parts;
 }

@@ -16,7 +16,7 @@
 namespace unspool::exec {
 
 // Tensors that one call computes and its return reads, and the cotangents of a return.
-using Values = SmallVector<Tensor, 6>;
+using Values = SmallVector<Tensor, 8>;
 
 // What a tensor has to look like to be an input of a program.
 struct Geometry {
@@ -99,7 +99,8 @@ class ChainPart {
   std::shared_ptr<PartPrograms> programs_;
 };
 
-// The parts of a chain: a new one begins with each operation that has parameters, or work beside it.
+// The parts of a chain: a new one begins with each operation that has many parameters, or work beside it, and
+// after a few links at most.
 std::vector<ChainPart> parts_of(const Chain& chain);
 
 }  // namespace unspool::exec

@@ -38,7 +38,7 @@ class Run {
   [[gnu::noinline]] Tensor forward(Frame& frame, Tensor x);
   [[gnu::noinline]] void unwind(Frame& frame, Tensor& cotangent);
   Tensor tensor_of(const ChainOperand& operand, const Tensor& current) const;
-  SmallVector<Tensor, 8> arguments_of(const ChainPart& part, const Tensor& x) const;
+  SmallVector<Tensor, 12> arguments_of(const ChainPart& part, const Tensor& x) const;
   void run_sides(std::uint32_t end, const Tensor& current);
   void measure(std::uint32_t part);
 
@@ -71,8 +71,8 @@ Tensor Run::tensor_of(const ChainOperand& operand, const Tensor& current) const 
   }
 }
 
-SmallVector<Tensor, 8> Run::arguments_of(const ChainPart& part, const Tensor& x) const {
-  SmallVector<Tensor, 8> arguments;
+SmallVector<Tensor, 12> Run::arguments_of(const ChainPart& part, const Tensor& x) const {
+  SmallVector<Tensor, 12> arguments;
   if (part.reads_current()) arguments.push_back(x);
   for (const ChainOperand* operand : part.operands()) arguments.push_back(tensor_of(*operand, x));
   return arguments;
@@ -113,6 +113,7 @@ void Run::unwind(Frame& frame, Tensor& cotangent) {
   cotangent = part.passes_on() ? std::move(gradients[next++]) : Tensor();
   for (const std::uint32_t parameter : part.parameters())
     taker_.take(parameter, std::move(gradients[next++]));
+  taker_.returned();
 }
 
 // What a frame takes: `part` is the deepest of this stretch.

@@ -16,6 +16,8 @@ class GradientTaker {
  public:
   virtual ~GradientTaker() = default;
   virtual void take(std::size_t parameter, Tensor gradient) = 0;
+  // All gradients of a layer have been taken.
+  virtual void returned() = 0;
 };
 
 // How the frames of a step were kept.

@@ -19,8 +19,8 @@ class StackUse(NamedTuple):
     """How the frames of a step were kept.
 
     Attributes:
-        frames: calls that the recursion was deep: one for each operation with parameters, together with those
-            that follow it (at most eight).
+        frames: calls that the recursion was deep: one for each layer, that is an operation with parameters
+            and what follows it; small layers share one (up to eight operations).
         frame_bytes: machine stack for one of them; what a frame holds on to comes on top.
         heap_frames: frames that did not fit on the machine stack and moved to the heap.
         heap_frame_bytes: memory for one of those.
@@ -138,10 +138,11 @@ def recursive_step(
 ) -> RecursiveStep:
     """Makes a training step that is one recursive function: the call stack is its tape, no graph is built.
 
-    On the way in, each call computes a layer of the model (an operation with parameters and what follows it)
-    and calls itself for the next; the deepest one starts from the loss with the cotangent 1; each return
-    turns the cotangent of its result into those of its input and its parameters. What a call and a return do
-    is captured once for all layers that look alike. Where the machine stack ends, frames move to the heap.
+    On the way in, each call computes a layer of the model (an operation with parameters and what follows it;
+    several layers where they are small) and calls itself for the next; the deepest one starts from the loss
+    with the cotangent 1; each return turns the cotangent of its result into those of its input and its
+    parameters. What a call and a return do is captured once for all layers that look alike. Where the machine
+    stack ends, frames move to the heap.
     Losses and weights have the same bits as ``loss.backward(); optimizer.step()``.
 
     The operations are written down at the first call with arguments of a kind (shapes, dtypes), and again
