@@ -2,7 +2,7 @@
 
 Each run builds a network and a loss at random (layers, activations, kinks and ties from rounded
 inputs, dropout, integer inputs, changes in place, views, hooks that only look, custom Functions, second
-derivatives; float32 or float64) and takes one training step. 10,000 runs take about ten minutes on one core:
+derivatives; float32 or float64) and takes one training step. 10,000 runs take about half an hour on one core:
 
     python bench/python/verify_random_runs.py --runs 10000
 """
