@@ -133,7 +133,6 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("torch.onnx.export", lambda: us.onnx.export(nn.Linear(1, 1), us.ones(1), "a.onnx")),
     ("torch.hub.load", lambda: us.hub.load("a/b", "c")),
     ("torch.jit.save", lambda: us.jit.save(nn.Linear(1, 1), "a.pt")),
-    ("torch.utils.checkpoint.checkpoint", lambda: us.utils.checkpoint.checkpoint(us.sin, us.ones(1))),
     ("torch.Tensor.share_memory_", lambda: us.ones(1).share_memory_()),
     ("torch.cos", lambda: us.cos(us.eye(2).to_sparse())),
 ]

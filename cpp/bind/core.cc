@@ -15,6 +15,7 @@
 #include "bind/module_base.h"
 #include "bind/op_function.h"
 #include "bind/optim.h"
+#include "bind/recompute.h"
 #include "bind/recording_mode.h"
 #include "bind/recursive_step.h"
 #include "bind/size.h"
@@ -68,6 +69,7 @@ PYBIND11_MODULE(_core, core) {
   bind::bind_random(core);
   bind::bind_autograd(core);
   bind::bind_inspection(core);
+  bind::bind_recompute(core);
 
   bind::bind_optim(core);
   bind::bind_recursive_step(core);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "exec/observer.h"
+#include "exec/recompute/replay_recorder.h"
 #include "exec/recursion.h"
 #include "exec/unwinder.h"
 
@@ -30,6 +31,9 @@ std::vector<Tensor> unwind(std::span<const Tensor> outputs, std::span<const Tens
   else
     for (std::size_t i = 0; i < unwinder.size(); ++i) unwinder.visit(i);
   observed.finish();
+  // What was recorded until now is no longer a way to anything but what the tape still holds.
+  ReplayRecorder* const recorder = ops::thread_state().emitter ? ReplayRecorder::current() : nullptr;
+  if (recorder && !how.create_graph) recorder->forget();
   return unwinder.take_captured();
 }
 

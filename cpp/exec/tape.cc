@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "exec/observer.h"
+#include "exec/recompute/replay_recorder.h"
 #include "exec/views.h"
 #include "ops/api.h"
 
@@ -18,6 +19,44 @@ namespace {
 using ops::Attr;
 using ops::Operand;
 using ops::Reads;
+
+// A tensor whose memory may be dropped, because a recorder knows how its value was made.
+struct Droppable {
+  Droppable(const Tensor& tensor, Ref<Value> made)
+      : value(std::move(made)),
+        sizes(tensor.sizes()),
+        strides(tensor.strides()),
+        offset(tensor->offset),
+        dtype(tensor.dtype()),
+        requires_grad(tensor->requires_grad),
+        output_nr(tensor->output_nr),
+        node(tensor->node) {
+    value->hold(tensor->storage);
+  }
+  ~Droppable() { value->let_go(); }
+  Droppable(const Droppable&) = delete;
+  Droppable& operator=(const Droppable&) = delete;
+
+  // Without history.
+  Tensor plain() const {
+    return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, sizes, strides, value->get(), offset)));
+  }
+  Tensor tensor() const {
+    Tensor result = plain();
+    result->node = node;
+    result->output_nr = output_nr;
+    result->requires_grad = requires_grad;
+    return result;
+  }
+
+  Ref<Value> value;
+  Dims sizes, strides;
+  std::int64_t offset;
+  Dtype dtype;
+  bool requires_grad;
+  std::uint32_t output_nr;
+  Ref<GraphNode> node;
+};
 
 // A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry,
 // and keeping the tensor itself would be a cycle.
@@ -40,18 +79,24 @@ class Saved {
     }
   }
   void keep(const Ref<Storage>& storage) {
-    is_plain_ = true;
+    form_ = Form::kStorage;
     value_.storage = Ref<Storage>(storage).release();
     version_ = storage->version();
   }
+  void keep(std::unique_ptr<Droppable> droppable) {
+    form_ = Form::kDroppable;
+    value_.droppable = droppable.release();
+  }
   void clear() noexcept {
-    if (is_plain_) Ref<Storage>::adopt(value_.storage);
+    if (is_plain()) Ref<Storage>::adopt(value_.storage);
+    if (form_ == Form::kDroppable) delete value_.droppable;
     if (kind_ == Operand::Kind::kTensor) Ref<TensorImpl>::adopt(value_.tensor);
-    is_plain_ = false;
+    form_ = Form::kValue;
     kind_ = Operand::Kind::kNone;
   }
 
-  bool is_plain() const { return is_plain_; }
+  bool is_plain() const { return form_ == Form::kStorage; }
+  const Droppable* droppable() const { return form_ == Form::kDroppable ? value_.droppable : nullptr; }
   Operand value() const {
     switch (kind_) {
       case Operand::Kind::kTensor:
@@ -67,25 +112,40 @@ class Saved {
     }
   }
   Ref<Storage> plain() const { return Ref<Storage>(value_.storage); }
-  // Whose version counts; null for numbers and absent operands.
+  // Whose version counts; null for numbers, absent operands, and values that can be made again.
   const Storage* storage() const {
-    if (is_plain_) return value_.storage;
+    if (is_plain()) return value_.storage;
     return kind_ == Operand::Kind::kTensor ? value_.tensor->storage.get() : nullptr;
+  }
+  // What is in memory now.
+  const Storage* memory() const {
+    if (const Droppable* dropped = droppable())
+      return dropped->value->is_here() ? dropped->value->storage().get() : nullptr;
+    return storage();
   }
   std::uint32_t version() const { return version_; }
 
  private:
+  enum class Form : std::uint8_t { kValue, kStorage, kDroppable };
   Operand::Kind kind_ = Operand::Kind::kNone;
-  bool is_plain_ = false;  // the union holds a storage
+  Form form_ = Form::kValue;
   std::uint32_t version_ = 0;
   union {
     TensorImpl* tensor;
     Storage* storage;
+    Droppable* droppable;
     std::int64_t i;
     double f;
   } value_{};
 };
 static_assert(sizeof(Saved) == 16);
+
+// The tensor with the history it is saved with, droppable if the thread's recorder can make it again.
+std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
+  const ReplayRecorder* recorder = ops::thread_state().emitter ? ReplayRecorder::current() : nullptr;
+  Ref<Value> value = recorder ? recorder->recomputable(tensor) : nullptr;
+  return value ? std::make_unique<Droppable>(tensor, std::move(value)) : nullptr;
+}
 
 struct OutputMeta {
   std::uint32_t first_size;  // into the node's list of sizes
@@ -197,6 +257,7 @@ class OpNode final : public Node {
   const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
   const std::int64_t* all_sizes() const { return at<std::int64_t>(layout().sizes); }
 
+  void save_input(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
 
   // Begin in the gap that the base class leaves at its end.
@@ -253,7 +314,7 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
     } else if (static_cast<std::size_t>(bit) < call.in.size()) {
       const Operand& operand = call.in[static_cast<std::size_t>(bit)];
       const bool is_old = overwritten && operand.is_tensor() && &operand.impl() == &out[0].impl();
-      place->keep(is_old ? Operand(overwritten) : without_base(operand));
+      node->save_input(*place, is_old ? Operand(overwritten) : without_base(operand));
     }
   }
   for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
@@ -270,7 +331,19 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
   return node;
 }
 
+void OpNode::save_input(Saved& place, const Operand& value) {
+  // A leaf is saved itself: gradients of higher order flow to it.
+  const bool is_leaf = value.is_tensor() && value.impl().requires_grad && !value.impl().node;
+  std::unique_ptr<Droppable> dropped = value.is_tensor() && !is_leaf ? droppable(value.tensor()) : nullptr;
+  if (dropped)
+    place.keep(std::move(dropped));
+  else
+    place.keep(value);
+}
+
 void OpNode::save_output(Saved& place, const Tensor& value) {
+  // The alias has no history: an output's is the node itself.
+  if (std::unique_ptr<Droppable> dropped = droppable(value.alias())) return place.keep(std::move(dropped));
   const bool is_plain = value.is_contiguous() && value->offset == 0;
   if (is_plain)
     place.keep(value->storage);
@@ -297,7 +370,7 @@ void OpNode::destroy_now() noexcept {
 void OpNode::visit_saved(const StorageVisitor& visit) const {
   const Saved* saved = at<Saved>(layout().saved);
   for (std::size_t i = 0; i < saved_count(); ++i) {
-    if (saved[i].storage()) visit(*saved[i].storage());
+    if (const Storage* storage = saved[i].memory()) visit(*storage);
   }
 }
 
@@ -320,7 +393,8 @@ OpReport OpNode::inspect() const {
     const Saved& value = saved(bit);
     const int place = bit >= kOutputBit ? kOutputBit - 1 - bit : bit;
     if (!value.is_plain()) {
-      result.saved.emplace_back(place, value.value());
+      const Droppable* dropped = value.droppable();
+      result.saved.emplace_back(place, dropped ? Operand(dropped->plain()) : value.value());
       continue;
     }
     const ops::OutputSpec spec = output(static_cast<std::uint32_t>(bit - kOutputBit));
@@ -351,7 +425,10 @@ class TapeVjp final : public ops::Vjp {
     return cotangent;
   }
   bool has_g(int i) const override { return static_cast<bool>(cotangents_[static_cast<std::size_t>(i)]); }
-  Operand in(int i) override { return checked(i).value(); }
+  Operand in(int i) override {
+    const Saved& saved = checked(i);
+    return saved.droppable() ? Operand(saved.droppable()->tensor()) : saved.value();
+  }
   Tensor out(int i) override {
     const Saved& saved = checked(kOutputBit + i);
     Tensor value;
@@ -360,7 +437,7 @@ class TapeVjp final : public ops::Vjp {
       value = Tensor(Ref<TensorImpl>(
           new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.plain(), 0)));
     } else {
-      value = saved.value().tensor().alias();
+      value = saved.droppable() ? saved.droppable()->plain() : saved.value().tensor().alias();
     }
     // For higher derivatives the output is again this node's result.
     if (ops::thread_state().grad_enabled && is_floating(value.dtype())) {

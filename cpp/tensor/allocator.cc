@@ -333,6 +333,11 @@ Shared& shared();
 #endif
 constinit thread_local ThreadCache* this_thread = nullptr;
 
+#if defined(__ELF__)
+[[gnu::tls_model("initial-exec")]]
+#endif
+constinit thread_local AllocationGuard allocation_guard = nullptr;
+
 pthread_key_t exit_key;
 
 void retire_this_thread(void* data) {
@@ -442,7 +447,11 @@ constexpr auto kCacheLimits = [] {
 
 }  // namespace
 
+void set_allocation_guard(AllocationGuard guard) noexcept { allocation_guard = guard; }
+
 void* allocate(std::size_t bytes) {
+  if (allocation_guard) [[unlikely]]
+    allocation_guard(bytes);
   if constexpr (kPassThrough) return allocate_from_sanitizer(bytes);
   if (ThreadCache* cache = this_thread; cache && bytes <= kSmallMax) [[likely]] {
     if (FreeList& list = cache->lists[small_class(bytes)]; list.head) [[likely]] {

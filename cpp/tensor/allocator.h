@@ -16,6 +16,11 @@ inline constexpr std::size_t kTensorAlignment = 64;
 // `bytes` must be what `allocate` was asked for. Any thread may call; nullptr is ignored.
 void deallocate(void* data, std::size_t bytes) noexcept;
 
+// Called on this thread before each allocation, with the bytes that are asked for; may deallocate, and may
+// throw, upon which nothing is allocated. Null takes it away.
+using AllocationGuard = void (*)(std::size_t bytes);
+void set_allocation_guard(AllocationGuard guard) noexcept;
+
 // Gives cached memory back to the system: all large blocks, and the small ones whose neighbours are free too,
 // except those in the caches of other threads.
 void empty_cache() noexcept;

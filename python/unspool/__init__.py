@@ -177,6 +177,7 @@ if TYPE_CHECKING:
     from unspool._compile import compile
     from unspool._draw import Drawing, draw
     from unspool._explain import Explanation, explain
+    from unspool._recompute import checkpoint, checkpoint_sequential, memory_budget
     from unspool._recursive_step import RecursiveStep, StackUse, recursive_step
     from unspool._summary import Summary, summary
     from unspool._verify import GradientError, verify
@@ -211,6 +212,9 @@ else:
         ],
         {
             "GradScaler": "unspool.amp",
+            "checkpoint": "unspool._recompute",
+            "checkpoint_sequential": "unspool._recompute",
+            "memory_budget": "unspool._recompute",
             "compile": "unspool._compile",
             "RecursiveStep": "unspool._recursive_step",
             "StackUse": "unspool._recursive_step",
@@ -271,6 +275,8 @@ __all__ = [
     "chain_matmul",
     "channels_last",
     "channels_last_3d",
+    "checkpoint",
+    "checkpoint_sequential",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
@@ -345,6 +351,7 @@ __all__ = [
     "manual_seed",
     "matrix_exp",
     "matrix_power",
+    "memory_budget",
     "memory_format",
     "memory_stats",
     "meshgrid",

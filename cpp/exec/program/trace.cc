@@ -1,7 +1,6 @@
 // Which memory is which, and what remains of it at the end.
 #include "exec/program/trace.h"
 
-#include <atomic>
 #include <mutex>
 
 #include "base/error.h"
@@ -10,49 +9,13 @@
 #include "ops/api.h"
 
 namespace unspool::exec {
-namespace {
-
-// Storages may die on any thread.
-std::mutex& mutex() {
-  static auto& all = *new std::mutex;
-  return all;
-}
-std::unordered_map<std::uint32_t, Trace*>& running() {
-  static auto& traces = *new std::unordered_map<std::uint32_t, Trace*>;
-  return traces;
-}
-
-std::uint32_t next_epoch() {
-  static std::atomic<std::uint32_t> epoch{0};
-  return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-std::uint32_t epoch_of(std::uint64_t tag) { return static_cast<std::uint32_t>(tag >> 32); }
-BufferId buffer_of_tag(std::uint64_t tag) { return static_cast<BufferId>(tag); }
-
-}  // namespace
-
-void Trace::forget(std::uint64_t tag) {
-  const std::lock_guard lock(mutex());
-  const auto found = running().find(epoch_of(tag));
-  if (found != running().end()) found->second->alive_[buffer_of_tag(tag)] = nullptr;
-}
-
 Trace::Trace(std::vector<Tensor> inputs, bool is_tolerant)
-    : epoch_(next_epoch()), is_tolerant_(is_tolerant), inputs_(std::move(inputs)) {
-  Storage::on_tagged_death = &Trace::forget;
+    : is_tolerant_(is_tolerant), inputs_(std::move(inputs)) {
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const Ref<Storage>& storage = inputs_[i]->storage;
     if (external_of_.contains(storage.get())) continue;
     external_of_[storage.get()] = add({Buffer::Kind::kInput, storage->bytes(), nullptr, i});
   }
-  const std::lock_guard lock(mutex());
-  running()[epoch_] = this;
-}
-
-Trace::~Trace() {
-  const std::lock_guard lock(mutex());
-  running().erase(epoch_);
 }
 
 Trace* Trace::current() noexcept { return dynamic_cast<Trace*>(ops::thread_state().emitter); }
@@ -100,12 +63,12 @@ BufferId Trace::buffer_of(const Tensor& tensor, bool fresh) {
   Storage& storage = *tensor->storage;
   if (fresh) {
     const BufferId id = add({Buffer::Kind::kTemporary, storage.bytes(), nullptr, 0});
-    storage.set_tag((static_cast<std::uint64_t>(epoch_) << 32) | id);
+    follow(storage, id);
     const std::lock_guard lock(mutex());
     alive_[id] = &storage;
     return id;
   }
-  if (storage.tag() && epoch_of(storage.tag()) == epoch_) return buffer_of_tag(storage.tag());
+  if (follows(storage)) return number_of(storage);
   const auto found = external_of_.find(&storage);
   return found != external_of_.end() ? found->second : add_external(tensor);
 }
@@ -153,10 +116,7 @@ void Trace::launched(const Launched& launch) {
   instruction.update = {host_step_, updates_};
 }
 
-bool Trace::has_made(const Tensor& tensor) const {
-  const std::uint64_t tag = tensor->storage->tag();
-  return tag && epoch_of(tag) == epoch_;
-}
+bool Trace::has_made(const Tensor& tensor) const { return follows(*tensor->storage); }
 
 void Trace::begin_updates(std::shared_ptr<HostStep> step) {
   const auto found = std::find(host_steps_.begin(), host_steps_.end(), step);
@@ -280,7 +240,7 @@ std::string Trace::unexplained(std::span<const Tensor> outputs) const {
   if (derivative_) return {};  // the tape is alive, and holds much
   std::vector<bool> is_known(recording_.buffers.size());
   const auto know = [&](const Tensor& tensor) {
-    if (tensor && has_made(tensor)) is_known[buffer_of_tag(tensor->storage->tag())] = true;
+    if (tensor && has_made(tensor)) is_known[number_of(*tensor->storage)] = true;
   };
   for (const Tensor& output : outputs) know(output);
   for (const TracedLeaf& leaf : leaves_) know(gradient_of(leaf.leaf));

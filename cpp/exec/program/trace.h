@@ -12,6 +12,7 @@
 #include "exec/memory_watch.h"
 #include "exec/node.h"
 #include "exec/program/recording.h"
+#include "exec/tagged.h"
 
 namespace unspool::exec {
 
@@ -42,11 +43,11 @@ struct TracedLeaf {
   bool is_spent = false;       // it was used up in the step
 };
 
-class Trace final : public Eager {
+class Trace final : public Eager, private StorageFollower {
  public:
   // A tolerant trace goes on eagerly, without recording, where another raises.
   explicit Trace(std::vector<Tensor> inputs, bool is_tolerant = false);
-  ~Trace() override;
+  ~Trace() override { stop_following(); }
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
 
@@ -117,8 +118,7 @@ class Trace final : public Eager {
   void watch(const Tensor& tensor);
 
  private:
-  static void forget(std::uint64_t tag);
-
+  void died(std::uint32_t number) noexcept override { alive_[number] = nullptr; }
   void launched(const Launched& launch) override;
   BufferId buffer_of(const Tensor& tensor, bool fresh);
   BufferId add(Buffer buffer);
@@ -129,12 +129,11 @@ class Trace final : public Eager {
   void touch(const Tensor& leaf, bool reads);
   void settle_externals(std::span<const Tensor> outputs);
 
-  std::uint32_t epoch_;
   bool is_tolerant_;
   std::string failure_;
   std::vector<Tensor> inputs_;
   Recording recording_;
-  std::vector<Storage*> alive_;  // by buffer; null once dead. Guarded by the mutex of all traces.
+  std::vector<Storage*> alive_;  // by buffer; null once dead. Guarded by the mutex of all followers.
   std::unordered_map<const Storage*, BufferId> external_of_;
   std::vector<External> externals_;
   std::vector<TracedLeaf> leaves_;
