@@ -17,7 +17,9 @@
 #include "bind/tensor_object.h"
 #include "exec/program/differentiable.h"
 #include "exec/program/program.h"
+#include "exec/program/rematerialise.h"
 #include "ops/api.h"
+#include "tensor/allocator.h"
 
 namespace unspool::bind {
 namespace {
@@ -42,6 +44,22 @@ struct LiveNumber {
     write_scalar(place, value, "a compiled step");
   }
 };
+
+// What is in use now stays in use, and so do new results; the rest is for temporaries.
+std::unique_ptr<exec::Program> within_budget(const exec::Trace::Result& recorded, bool needs_derivative,
+                                             const exec::Passes& passes, std::size_t budget) {
+  if (needs_derivative) {
+    fail(ErrorKind::kNotImplemented,
+         "compile: memory_budget is for whole steps: the results of this call still need gradients; put the "
+         "backward pass into the compiled function, or use unspool.memory_budget around both");
+  }
+  constexpr std::size_t kBesides = 4096;  // headers of new results
+  std::size_t outside = static_cast<std::size_t>(allocator_stats().allocated_bytes) + kBesides;
+  for (const exec::Buffer& buffer : recorded.recording.buffers) {
+    if (buffer.kind == exec::Buffer::Kind::kOutput) outside += buffer.bytes;
+  }
+  return exec::program_within(recorded, passes, budget > outside ? budget - outside : 0, outside);
+}
 
 struct Entry {
   Entry(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) : signature(args, kwargs, tensors) {}
@@ -75,9 +93,13 @@ struct Entry {
       return true;
     });
   }
-  void hold(exec::Trace::Result recorded, const exec::Passes& passes) {
+  void hold(exec::Trace::Result recorded, const exec::Passes& passes, std::size_t memory_budget) {
     const std::optional<exec::Trace::Derivative> derivative =
         std::exchange(recorded.derivative, std::nullopt);
+    if (memory_budget) {
+      program = within_budget(recorded, derivative.has_value(), passes, memory_budget);
+      return;
+    }
     if (derivative)
       differentiable =
           std::make_unique<exec::DifferentiableProgram>(std::move(recorded), *derivative, passes);
@@ -91,6 +113,7 @@ struct State {
   std::deque<std::shared_ptr<Entry>> entries;
   std::size_t limit = 8;
   exec::Passes passes;
+  std::size_t memory_budget = 0;  // in bytes; 0 for none
   std::size_t hits = 0, misses = 0;
   int unsettled = 0;  // captures in a row after which Python's objects were not what they had been
 };
@@ -265,7 +288,7 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         }
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
-        if (trace.failure().empty()) entry->hold(std::move(recorded), state.passes);
+        if (trace.failure().empty()) entry->hold(std::move(recorded), state.passes, state.memory_budget);
       } catch (const Error& error) {
         if (!is_tolerant || error.kind() != ErrorKind::kCapture) throw;
         trace.refuse(error.what());
@@ -345,6 +368,13 @@ PyObject* set_passes(PyObject* self, PyObject* args) {
   Py_RETURN_NONE;
 }
 
+PyObject* set_memory_budget(PyObject* self, PyObject* value) {
+  const std::size_t bytes = PyLong_AsSize_t(value);
+  if (bytes == static_cast<std::size_t>(-1) && PyErr_Occurred()) return nullptr;
+  state_of(self).memory_budget = bytes;
+  Py_RETURN_NONE;
+}
+
 PyObject* set_limit(PyObject* self, PyObject* value) {
   const Py_ssize_t limit = PyLong_AsSsize_t(value);
   if (limit < 0 && PyErr_Occurred()) return nullptr;
@@ -394,6 +424,7 @@ PyMethodDef methods[] = {
     {"_describe", describe, METH_NOARGS, "The latest program as a dict."},
     {"_measure", method(measure), METH_FASTCALL, "Run the step and time each instruction."},
     {"_set_passes", set_passes, METH_VARARGS, "Which passes new programs go through."},
+    {"_set_memory_budget", set_memory_budget, METH_O, "The bytes that new programs leave room for; 0: any."},
     {"_set_limit", set_limit, METH_O, "How many programs are kept."},
     {nullptr, nullptr, 0, nullptr},
 };

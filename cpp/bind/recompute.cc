@@ -13,6 +13,7 @@
 #include "bind/caster.h"
 #include "exec/recompute/chain_run.h"
 #include "exec/recompute/memory_limit.h"
+#include "exec/recompute/schedule.h"
 #include "ops/emitter.h"
 
 namespace py = pybind11;
@@ -133,6 +134,20 @@ void bind_chain(py::module_& core) {
       .def("close", &OpenChain::close, "After the last one.");
 }
 
+using Piece = std::tuple<double, std::vector<std::uint32_t>, std::vector<std::uint32_t>, std::uint32_t>;
+
+// Time, bytes and order of each schedule.
+std::vector<std::tuple<double, std::size_t, std::vector<std::uint32_t>>> schedules(
+    const std::vector<Piece>& pieces, const std::vector<std::size_t>& blocks) {
+  exec::WorkGraph graph{{}, blocks};
+  for (const auto& [time, reads, writes, repeats_until] : pieces)
+    graph.work.push_back({time, reads, writes, repeats_until});
+  std::vector<std::tuple<double, std::size_t, std::vector<std::uint32_t>>> result;
+  for (exec::Schedule& schedule : exec::schedules(graph))
+    result.emplace_back(schedule.time, schedule.bytes, std::move(schedule.order));
+  return result;
+}
+
 // Where operations go somewhere else, into a program that is being captured, nothing is dropped.
 bool can_recompute() {
   const ops::ThreadState& state = ops::thread_state();
@@ -150,6 +165,7 @@ void bind_recompute(py::module_& core) {
       .def(py::init<std::size_t>(), py::arg("bytes"))
       .def("close", &OpenLimit::close, "Takes the limit away.");
   bind_chain(core);
+  core.def("_schedules", &schedules, py::arg("work"), py::arg("blocks"));
   core.def("_can_recompute", &can_recompute);
   core.def("_replayed_calls", &exec::replayed_calls);
 }

@@ -43,7 +43,53 @@ void add_copies(Recording& recording) {
   recording.instructions = std::move(all);
 }
 
+ArenaLayout lay_out(const Recording& recording, std::span<const Range> ranges,
+                    const std::vector<bool>& tile_locals) {
+  const std::size_t count = recording.buffers.size();
+  std::vector<Lifetime> lifetimes(count);
+  std::vector<bool> is_used(count);
+  std::vector<std::size_t> tile_bytes(count);
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const auto use = [&](BufferId id) {
+      if (!is_used[id]) lifetimes[id].first = i;
+      is_used[id] = true;
+      lifetimes[id].last = i;
+    };
+    for (std::size_t k = 0; k < ranges[i].count; ++k) {
+      const Instruction& instruction = recording.instructions[ranges[i].first + k];
+      visit_buffers(instruction, use, use);
+      for (const Place& place : instruction.out) {
+        if (!tile_locals[place.buffer]) continue;
+        tile_bytes[place.buffer] = static_cast<std::size_t>(thread_count()) *
+                                   TileGroup::local_bytes(recording, ranges[i], place.dtype);
+      }
+    }
+  }
+  ArenaLayout layout;
+  std::vector<Lifetime> temporaries;
+  std::vector<BufferId> ids;
+  for (std::size_t id = 0; id < count; ++id) {
+    const Buffer& buffer = recording.buffers[id];
+    if (buffer.kind != Buffer::Kind::kTemporary || !is_used[id]) continue;
+    lifetimes[id].bytes = tile_locals[id] ? tile_bytes[id] : buffer.bytes;
+    layout.unplanned_bytes += buffer.bytes;
+    temporaries.push_back(lifetimes[id]);
+    ids.push_back(static_cast<BufferId>(id));
+  }
+  layout.plan = plan(temporaries);
+  layout.offsets.assign(count, 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) layout.offsets[ids[i]] = layout.plan.offsets[i];
+  return layout;
+}
+
 }  // namespace
+
+std::size_t arena_bytes_of(Recording recording, const Passes& passes) {
+  apply(passes, recording);
+  add_copies(recording);
+  const std::vector<Range> ranges = tile_ranges(recording, passes.tiles);
+  return lay_out(recording, ranges, tile_locals(recording, ranges)).plan.bytes;
+}
 
 Program::Program(Trace::Result traced, const Passes& passes)
     : recording_(std::move(traced.recording)),
@@ -60,48 +106,15 @@ Program::Program(Trace::Result traced, const Passes& passes)
   add_copies(recording_);
   ranges_ = tile_ranges(recording_, passes.tiles);
   tile_locals_ = tile_locals(recording_, ranges_);
-  lay_out();
+  ArenaLayout layout = lay_out(recording_, ranges_, tile_locals_);
+  plan_ = std::move(layout.plan);
+  offset_of_ = std::move(layout.offsets);
+  unplanned_bytes_ = layout.unplanned_bytes;
   prepare();
 }
 
 Program::~Program() {
   if (arena_) deallocate(arena_, plan_.bytes + scratch_bytes_);
-}
-
-void Program::lay_out() {
-  const std::size_t count = recording_.buffers.size();
-  std::vector<Lifetime> lifetimes(count);
-  std::vector<bool> is_used(count);
-  std::vector<std::size_t> tile_bytes(count);
-  for (std::size_t i = 0; i < ranges_.size(); ++i) {
-    const auto use = [&](BufferId id) {
-      if (!is_used[id]) lifetimes[id].first = i;
-      is_used[id] = true;
-      lifetimes[id].last = i;
-    };
-    for (std::size_t k = 0; k < ranges_[i].count; ++k) {
-      const Instruction& instruction = recording_.instructions[ranges_[i].first + k];
-      visit_buffers(instruction, use, use);
-      for (const Place& place : instruction.out) {
-        if (!tile_locals_[place.buffer]) continue;
-        tile_bytes[place.buffer] = static_cast<std::size_t>(thread_count()) *
-                                   TileGroup::local_bytes(recording_, ranges_[i], place.dtype);
-      }
-    }
-  }
-  std::vector<Lifetime> temporaries;
-  std::vector<BufferId> ids;
-  for (std::size_t id = 0; id < count; ++id) {
-    const Buffer& buffer = recording_.buffers[id];
-    if (buffer.kind != Buffer::Kind::kTemporary || !is_used[id]) continue;
-    lifetimes[id].bytes = tile_locals_[id] ? tile_bytes[id] : buffer.bytes;
-    unplanned_bytes_ += buffer.bytes;
-    temporaries.push_back(lifetimes[id]);
-    ids.push_back(static_cast<BufferId>(id));
-  }
-  plan_ = plan(temporaries);
-  offset_of_.assign(count, 0);
-  for (std::size_t i = 0; i < ids.size(); ++i) offset_of_[ids[i]] = plan_.offsets[i];
 }
 
 void Program::add_view(const Place& place) {

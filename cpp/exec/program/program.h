@@ -16,6 +16,16 @@
 
 namespace unspool::exec {
 
+// Where the temporaries lie.
+struct ArenaLayout {
+  Plan plan;
+  std::vector<std::size_t> offsets;  // of each buffer that is a temporary
+  std::size_t unplanned_bytes = 0;   // what the temporaries take together
+};
+
+// The bytes of the arena that a program of the recording would have.
+std::size_t arena_bytes_of(Recording recording, const Passes& passes);
+
 class Program {
  public:
   explicit Program(Trace::Result traced, const Passes& passes = {});
@@ -56,7 +66,6 @@ class Program {
     BufferId buffer;
   };
 
-  void lay_out();
   void prepare();
   void add_view(const Place& place);
   void add_number(const ops::Operand& number, Dtype dtype);

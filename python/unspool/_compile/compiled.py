@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import unspool
 from unspool import _core
 from unspool._compile.guards import collect
+from unspool._recompute.budget import bytes_of
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
@@ -37,14 +38,16 @@ class CompiledFunction(_core.CompiledStep):
         fallback: Fallback = None,
         cache_size: int = 8,
         passes: Collection[str] = PASSES,
+        memory_budget: int | str | None = None,
     ) -> None:
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
         self._fallback = fallback
-        self._settings = (fallback, cache_size, passes)
+        self._settings = (fallback, cache_size, passes, memory_budget)
         self._has_warned = False
         self._set_limit(cache_size)
         self._set_passes(*(name in passes for name in PASSES))
+        self._set_memory_budget(0 if memory_budget is None else bytes_of(memory_budget))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -181,6 +184,7 @@ def compile(
     fallback: Fallback = None,
     cache_size: int = 8,
     passes: Collection[str] = PASSES,
+    memory_budget: int | str | None = None,
     fullgraph: bool = False,
     dynamic: bool | None = None,
     backend: Any = None,
@@ -207,6 +211,10 @@ def compile(
             side, ``"pairs"`` computes a function and its derivative at once, ``"updates"`` changes a
             parameter as soon as its gradient is complete, ``"in_place"`` writes results over operands,
             ``"tiles"`` runs neighbouring element-wise instructions tile by tile.
+        memory_budget: bytes, or a text such as "200 MB": what ``memory_stats()["allocated_bytes"]`` may reach
+            in a replay, all that is allocated outside of the step included. Temporaries are given up and
+            computed again where that is needed, with the same bits. The first call, which is captured, runs
+            eagerly and is not bounded. For steps that hold their own backward pass.
         fullgraph: has no effect: a program always holds the whole call.
         dynamic: has no effect: each shape has its own program.
         backend: has no effect: there is no compiler to choose.
@@ -219,7 +227,8 @@ def compile(
 
     Raises:
         TypeError: ``model`` is neither a function nor a module.
-        ValueError: an unknown ``fallback`` or pass, or a ``cache_size`` below 1.
+        ValueError: an unknown ``fallback`` or pass, or a ``cache_size`` below 1; and when the step is
+            captured: ``memory_budget`` is too small, with the smallest that is not.
     """
     del fullgraph, dynamic, backend, mode, options
     if fallback not in (None, "eager"):
@@ -229,12 +238,17 @@ def compile(
     if unknown := set(passes) - set(PASSES):
         raise ValueError(f"compile: unknown passes {sorted(unknown)}; known are {list(PASSES)}")
     if model is None:
-        settings: dict[str, Any] = {"fallback": fallback, "cache_size": cache_size, "passes": passes}
+        settings: dict[str, Any] = {
+            "fallback": fallback,
+            "cache_size": cache_size,
+            "passes": passes,
+            "memory_budget": memory_budget,
+        }
         return functools.partial(compile, **settings, disable=disable)
     if disable:
         return model
     if isinstance(model, Module):
-        return CompiledModule(model, fallback, cache_size, passes)
+        return CompiledModule(model, fallback, cache_size, passes, memory_budget)
     if not callable(model):
         raise TypeError(f"compile: expected a function or a module, not {type(model).__name__}")
-    return CompiledFunction(model, fallback, cache_size, passes)
+    return CompiledFunction(model, fallback, cache_size, passes, memory_budget)
