@@ -103,12 +103,8 @@ def captured(name: str, count: int) -> Curve:
         us.reset_peak_memory_stats()
         compiled(x)
         arena = program["arena_bytes"] + program["scratch_bytes"]
-        return (
-            compiled,
-            arena,
-            peak(),
-            [len(program["instructions"]), [p.numpy() for p in map(Tensor.detach, model.parameters())]],
-        )
+        parameters = [p.detach().numpy().copy() for p in model.parameters()]
+        return compiled, arena, peak(), [len(program["instructions"]), parameters]
 
     compiled, full, reached, (instructions, plain) = trained(None)
     outside = reached - full
