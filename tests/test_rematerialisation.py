@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 from typing import Any
@@ -20,6 +21,7 @@ def used() -> int:
 
 def trained(name: str, steps: int, budget: int | None = None) -> tuple[list[Any], int, Any]:
     """Losses and parameters after some steps; the peak of the replays; the compiled step."""
+    gc.collect()  # an earlier step may be held by a cycle
     model, x = made(name)
     optimizer = us.optim.Adam(model.parameters(), lr=0.01)
     us.manual_seed(3)

@@ -12,6 +12,7 @@ docs/recompute-measured.md and its plots, takes some:
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def captured(name: str, count: int) -> Curve:
     """Replayed training steps at ``count`` budgets; what runs again is counted in instructions."""
 
     def trained(budget: int | None) -> tuple[Any, int, int, list[Any]]:
+        gc.collect()  # an earlier step may be held by a cycle
         model, x = made(name)
         optimizer = us.optim.SGD(model.parameters(), lr=0.01)
         us.manual_seed(3)

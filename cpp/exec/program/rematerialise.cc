@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -106,20 +107,27 @@ std::unique_ptr<Program> program_within(const Trace::Result& traced, const Passe
   if (passes.dead_code) drop_dead_code(recording);
   Passes rest = passes;
   rest.common_subexpressions = false;  // it would undo what follows
+  const auto made = [&](Recording candidate) {
+    Trace::Result result = traced;
+    result.recording = std::move(candidate);
+    return std::make_unique<Program>(std::move(result), rest);
+  };
+  const auto bytes_of = [](const Program& program) {
+    return program.arena_bytes() + program.scratch_bytes();
+  };
+  Recording smallest;
   std::size_t least = std::numeric_limits<std::size_t>::max();
   for (const Schedule& schedule : schedules(graph_of(recording))) {
     Recording candidate = rewritten(recording, schedule);
-    if (const std::size_t bytes = arena_bytes_of(candidate, rest); bytes > limit) {
-      least = std::min(least, bytes);
-      continue;
+    const std::size_t bytes = arena_bytes_of(candidate, rest);
+    if (bytes <= limit) {
+      auto program = made(candidate);
+      if (bytes_of(*program) <= limit) return program;
     }
-    Trace::Result result = traced;
-    result.recording = std::move(candidate);
-    auto program = std::make_unique<Program>(std::move(result), rest);
-    const std::size_t bytes = program->arena_bytes() + program->scratch_bytes();
-    if (bytes <= limit) return program;
+    if (bytes < least) smallest = std::move(candidate);
     least = std::min(least, bytes);
   }
+  least = bytes_of(*made(std::move(smallest)));  // with the scratch memory of kernels
   fail(ErrorKind::kValue, "compile: memory_budget is too small: ", outside,
        " bytes are in use besides the step's temporaries, for which ", least,
        " are needed at least; the smallest budget for this step is ", outside + least, " bytes");
