@@ -106,12 +106,10 @@ ChainOperand ChainRecorder::outside(const ops::Call& call, const Tensor& tensor,
     if ((leaf.hooks && !leaf.hooks->entries.empty()) || !leaf.post_hooks.empty())
       refuse(call.name(), "reads a parameter with gradient hooks, which would not run");
   }
-  for (const Tensor& other : chain_.parameters) {
-    if (other.is_same(tensor)) {
-      refuse(call.name(),
-             "uses a parameter a second time (tied weights): its gradient is then not complete when "
-             "the recursion returns from here");
-    }
+  if (!used_.insert(&tensor.impl()).second) {
+    refuse(call.name(),
+           "uses a parameter a second time (tied weights): its gradient is then not complete when "
+           "the recursion returns from here");
   }
   result.parameter = static_cast<std::int32_t>(chain_.parameters.size());
   chain_.parameters.push_back(tensor);

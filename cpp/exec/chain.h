@@ -85,7 +85,8 @@ class ChainRecorder final : public Eager {
   std::unordered_map<const TensorImpl*, ChainOperand> values_;
   std::unordered_set<const Storage*> made_;  // memory of inputs and results
   std::unordered_set<const TensorImpl*> known_;
-  std::vector<Tensor> alive_;  // so that addresses stay what they are
+  std::unordered_set<const TensorImpl*> used_;  // parameters of the chain
+  std::vector<Tensor> alive_;                   // so that addresses stay what they are
 };
 
 }  // namespace unspool::exec
