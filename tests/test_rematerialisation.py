@@ -61,7 +61,11 @@ def arena(compiled: Any) -> int:
     return int(described["arena_bytes"] + described["scratch_bytes"])
 
 
-@pytest.mark.parametrize("name", MODELS)
+# A program of eight hundred instructions takes seconds to plan.
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "deep GPT" else name for name in MODELS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_budget_is_kept_and_changes_no_bit(name: str) -> None:
     plain, _, compiled = trained(name, 2)
     full = arena(compiled)
@@ -205,6 +209,7 @@ def least_time(work: Work, blocks: list[int], limit: int) -> float | None:
     return float(found.fun) if found.status == 0 else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_schedules_are_within_five_percent_of_an_exact_solver(seed: int) -> None:
     pytest.importorskip("scipy")
