@@ -53,6 +53,14 @@ def test_strided_views_are_written_in_their_own_order(tmp_path: Path) -> None:
     assert us.load(tmp_path / "view.safetensors")["view"].tolist() == view.tolist()
 
 
+def test_bytes_of_a_tensor_outlive_it() -> None:
+    values = np.random.default_rng(0).standard_normal(1000)
+    memory = us._core._storage_memory(us.tensor(values))
+    others = [us.zeros(1000, dtype=us.float64) for _ in range(4)]
+    assert bytes(memory) == values.tobytes()
+    assert sum(other.sum().item() for other in others) == 0
+
+
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     us.save({"a": us.ones(2)}, path)

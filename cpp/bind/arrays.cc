@@ -64,6 +64,12 @@ Tensor from_numpy(py::handle object) {
   return share_array(object);
 }
 
+// For arrays over a tensor's memory: keeps the storage alive, not the tensor, whose history may go.
+py::capsule owner_of(const Tensor& tensor) {
+  return py::capsule(new Ref<Storage>(tensor->storage),
+                     [](void* held) { delete static_cast<Ref<Storage>*>(held); });
+}
+
 py::array to_numpy(const Tensor& tensor, bool force) {
   if (tensor.requires_grad() && !force && ops::thread_state().grad_enabled) {
     fail(
@@ -77,10 +83,7 @@ py::array to_numpy(const Tensor& tensor, bool force) {
   const auto item = static_cast<py::ssize_t>(size_of(tensor.dtype()));
   std::vector<py::ssize_t> sizes(tensor.sizes().begin(), tensor.sizes().end()), strides;
   for (std::int64_t stride : tensor.strides()) strides.push_back(stride * item);
-  // The array keeps the storage alive, not the tensor: its history may go.
-  auto* storage = new Ref<Storage>(tensor->storage);
-  const py::capsule owner(storage, [](void* held) { delete static_cast<Ref<Storage>*>(held); });
-  py::array array(array_dtype(tensor.dtype()), sizes, strides, tensor.data(), owner);
+  py::array array(array_dtype(tensor.dtype()), sizes, strides, tensor.data(), owner_of(tensor));
   if (!tensor->storage->writable()) array.attr("flags").attr("writeable") = false;
   return array;
 }
@@ -88,11 +91,14 @@ py::array to_numpy(const Tensor& tensor, bool force) {
 // --- Plain memory, for files
 // ----------------------------------------------
 
+// Bytes of the whole storage, which live as long as somebody looks at them.
 py::memoryview storage_memory(const Tensor& tensor) {
   ops::before_host_read(tensor, "save");
   const Storage& storage = *tensor->storage;
-  return py::memoryview::from_memory(storage.data(), static_cast<py::ssize_t>(storage.bytes()),
-                                     !storage.writable());
+  py::array_t<std::uint8_t> bytes(static_cast<py::ssize_t>(storage.bytes()),
+                                  static_cast<const std::uint8_t*>(storage.data()), owner_of(tensor));
+  if (!storage.writable()) bytes.attr("flags").attr("writeable") = false;
+  return py::memoryview(bytes);
 }
 
 // The memoryview keeps the memory in place as long as there is a tensor over it.
