@@ -225,6 +225,36 @@ def test_what_a_module_keeps_for_looking_at_is_kept_up_to_date() -> None:
     )  # the first call found nothing kept, so only the second one is a program
 
 
+@pytest.mark.parametrize("first", ["apart", "shared"])
+def test_an_argument_that_shares_memory_with_a_parameter_is_no_other_argument(first: str) -> None:
+    """Neither is what was computed before the update taken for what is computed after it, nor written to."""
+    other = numbers(64, 64)
+    results = []
+    for is_compiled in (False, True):
+        us.manual_seed(0)
+        layer = nn.Linear(64, 64)
+        optimizer = us.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: Any, watched: Any, layer: Any = layer, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            before = (watched * watched).sum()
+            loss = layer(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return before, (watched * watched).sum(), loss
+
+        run = us.compile(step) if is_compiled else step
+        mine = other.clone()
+        history = []
+        for kind in (first, first, "apart", "shared", "apart", "shared"):
+            watched = layer.weight.detach() if kind == "shared" else mine
+            history.append([value.item() for value in run(other[:8], watched)])
+        results.append((history, mine.tolist(), layer.weight.tolist()))
+    assert results[0] == results[1]
+    assert run.cache_info().misses == 2
+    assert results[1][1] == other.tolist()
+
+
 # ---- what is refused ----
 
 

@@ -72,9 +72,22 @@ struct Entry {
   std::unique_ptr<exec::DifferentiableProgram> differentiable;
   Shape result;
   std::vector<LiveNumber> numbers;
-  std::vector<Tensor> constants;  // places of numbers that are not live after all
+  std::vector<Tensor> constants;                            // places of numbers that are not live after all
+  std::vector<std::pair<std::size_t, const void*>> pinned;  // inputs, and where they must lie
 
   bool is_captured() const { return program || differentiable; }
+  // Whether the inputs lie where the program can take them.
+  bool takes(const std::vector<Tensor>& inputs) const {
+    for (std::size_t i = 0, pin = 0; i < inputs.size(); ++i) {
+      if (pin < pinned.size() && pinned[pin].first == i) {
+        if (inputs[i].data() != pinned[pin++].second) return false;
+      } else if (!(program ? program->takes(*inputs[i]->storage)
+                           : differentiable->takes(*inputs[i]->storage))) {
+        return false;
+      }
+    }
+    return true;
+  }
   bool fits() const { return guards.hold() && (program ? program->fits() : differentiable->fits()); }
   std::size_t output_count() const {
     return program ? program->output_count() : differentiable->output_count();
@@ -93,7 +106,11 @@ struct Entry {
       return true;
     });
   }
-  void hold(exec::Trace::Result recorded, const exec::Passes& passes, std::size_t memory_budget) {
+  void hold(const std::vector<Tensor>& inputs, exec::Trace::Result recorded, const exec::Passes& passes,
+            std::size_t memory_budget) {
+    for (const std::size_t i : recorded.pinned) {
+      if (i < inputs.size()) pinned.emplace_back(i, inputs[i].data());
+    }
     const std::optional<exec::Trace::Derivative> derivative =
         std::exchange(recorded.derivative, std::nullopt);
     if (memory_budget) {
@@ -202,6 +219,7 @@ std::shared_ptr<Entry> find_entry(State& state, PyObject* args, PyObject* kwargs
       state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
       return nullptr;
     }
+    if (entry->is_captured() && !entry->takes(tensors)) continue;
     const std::shared_ptr<Entry> found = entry;
     if (i > 0) {
       state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
@@ -288,7 +306,9 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         }
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
-        if (trace.failure().empty()) entry->hold(std::move(recorded), state.passes, state.memory_budget);
+        if (trace.failure().empty()) {
+          entry->hold(tensors, std::move(recorded), state.passes, state.memory_budget);
+        }
       } catch (const Error& error) {
         if (!is_tolerant || error.kind() != ErrorKind::kCapture) throw;
         trace.refuse(error.what());

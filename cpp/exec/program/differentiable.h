@@ -18,6 +18,7 @@ class DifferentiableProgram {
   Program& forward() { return *forward_; }
   const Program& backward() const { return *backward_; }
   bool fits() const { return forward_->fits() && backward_->fits(); }
+  bool takes(const Storage& input) const { return forward_->takes(input) && backward_->takes(input); }
   // The results of the function, recorded on the tape.
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
   std::size_t output_count() const { return outputs_; }

@@ -1,6 +1,7 @@
 // Layout once, then a plain loop over kernels.
 #include "exec/program/program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -157,14 +158,24 @@ void Program::prepare() {
   // Addresses in the arena come with the arena, whose size is known once the scratch is.
   for (const Range& range : ranges_) add_launch(range);
   choose_scratch();
-  std::vector<bool> is_written(recording_.buffers.size());
-  for (const Instruction& instruction : recording_.instructions)
-    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { is_written[id] = true; });
+  const std::vector<bool> is_written = written_buffers(recording_);
+  bool writes_inputs = false;
   for (std::size_t id = 0; id < is_written.size(); ++id) {
     const Buffer& buffer = recording_.buffers[id];
     if (is_written[id] && buffer.kind == Buffer::Kind::kExternal) written_.push_back(buffer.storage.get());
+    writes_inputs |= is_written[id] && buffer.kind == Buffer::Kind::kInput;
+  }
+  for (std::size_t id = 0; id < is_written.size(); ++id) {
+    const Buffer& buffer = recording_.buffers[id];
+    if (buffer.kind == Buffer::Kind::kExternal && buffer.bytes > 0 && (is_written[id] || writes_inputs))
+      apart_.push_back(buffer.storage.get());
   }
   new_outputs_.resize(recording_.buffers.size());
+}
+
+bool Program::takes(const Storage& input) const {
+  return input.bytes() == 0 || std::none_of(apart_.begin(), apart_.end(),
+                                            [&](const Storage* other) { return other->overlaps(input); });
 }
 
 void Program::add_launch(Range range) {

@@ -35,6 +35,9 @@ class Program {
 
   // Whether everything outside that the program reads by address is still what was captured.
   bool fits() const;
+  // Whether an input that was not pinned may have this memory: that of tensors from outside, where either is
+  // written, is another one's.
+  bool takes(const Storage& input) const;
   // Runs the step, one call at a time. False, with nothing done, when a host step no longer fits. Raises what
   // a kernel reports, and says which tensors had been changed by then.
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
@@ -104,6 +107,7 @@ class Program {
   std::vector<HostStep::Attributes> attributes_;
   std::vector<Ref<Storage>> new_outputs_;  // by buffer, for kOutput
   std::vector<Storage*> written_;          // external storages that the program writes
+  std::vector<Storage*> apart_;            // those that no input may overlap
 };
 
 }  // namespace unspool::exec

@@ -92,4 +92,12 @@ void visit_buffers(const Instruction& instruction, F&& f, G&& g) {
   for (const Place& place : instruction.out) g(place.buffer);
 }
 
+// Which buffers an instruction writes.
+inline std::vector<bool> written_buffers(const Recording& recording) {
+  std::vector<bool> is_written(recording.buffers.size());
+  for (const Instruction& instruction : recording.instructions)
+    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { is_written[id] = true; });
+  return is_written;
+}
+
 }  // namespace unspool::exec

@@ -1,6 +1,8 @@
 // Which memory is which, and what remains of it at the end.
 #include "exec/program/trace.h"
 
+#include <algorithm>
+#include <functional>
 #include <mutex>
 
 #include "base/error.h"
@@ -256,34 +258,44 @@ std::string Trace::unexplained(std::span<const Tensor> outputs) const {
   return {};
 }
 
-namespace {
-
-// Whether an external buffer that is written overlaps another one. Passes take different buffers for
-// different memory.
-bool has_written_overlap(const Recording& recording) {
-  std::vector<bool> is_written(recording.buffers.size());
-  for (const Instruction& instruction : recording.instructions)
-    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { is_written[id] = true; });
-  std::vector<BufferId> externals;
-  for (BufferId id = 0; id < recording.buffers.size(); ++id) {
-    if (recording.buffers[id].kind == Buffer::Kind::kExternal) externals.push_back(id);
+std::vector<std::size_t> Trace::pinned_inputs() const {
+  std::vector<std::size_t> pinned;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Storage& own = *inputs_[i]->storage;
+    if (own.bytes() > 0 && std::any_of(externals_.begin(), externals_.end(), [&](const External& external) {
+          return own.overlaps(*external.tensor->storage);
+        })) {
+      pinned.push_back(i);
+    }
   }
-  const auto begin = [&](BufferId id) {
-    return static_cast<const std::byte*>(recording.buffers[id].storage->data());
+  return pinned;
+}
+
+// Whether memory from before the step that is written overlaps other such memory. Passes take different
+// buffers for different memory.
+bool Trace::has_written_overlap() const {
+  const std::vector<bool> is_written = written_buffers(recording_);
+  const auto storage_of = [&](BufferId id) -> const Storage* {
+    const Buffer& buffer = recording_.buffers[id];
+    if (buffer.kind == Buffer::Kind::kInput) return inputs_[buffer.input]->storage.get();
+    return buffer.kind == Buffer::Kind::kExternal ? buffer.storage.get() : nullptr;
   };
-  std::sort(externals.begin(), externals.end(),
-            [&](BufferId a, BufferId b) { return std::less<>()(begin(a), begin(b)); });
-  for (std::size_t i = 0; i < externals.size(); ++i) {
-    const BufferId id = externals[i];
-    const std::byte* end = begin(id) + recording.buffers[id].bytes;
-    for (std::size_t k = i + 1; k < externals.size() && begin(externals[k]) < end; ++k) {
-      if (is_written[id] || is_written[externals[k]]) return true;
+  std::vector<BufferId> outside;
+  for (BufferId id = 0; id < recording_.buffers.size(); ++id) {
+    if (storage_of(id) && storage_of(id)->bytes() > 0) outside.push_back(id);
+  }
+  std::sort(outside.begin(), outside.end(), [&](BufferId a, BufferId b) {
+    return std::less<>()(storage_of(a)->data(), storage_of(b)->data());
+  });
+  for (std::size_t i = 0; i < outside.size(); ++i) {
+    const Storage& first = *storage_of(outside[i]);
+    for (std::size_t k = i + 1; k < outside.size(); ++k) {
+      if (!first.overlaps(*storage_of(outside[k]))) break;
+      if (is_written[outside[i]] || is_written[outside[k]]) return true;
     }
   }
   return false;
 }
-
-}  // namespace
 
 Trace::Result Trace::finish(std::span<const Tensor> outputs) {
   Result result;
@@ -296,8 +308,9 @@ Trace::Result Trace::finish(std::span<const Tensor> outputs) {
     }
   }
   for (const Tensor& output : outputs) result.outputs.push_back(place_of(output));
+  result.pinned = pinned_inputs();
   settle_externals(outputs);
-  if (has_written_overlap(recording_)) {
+  if (has_written_overlap()) {
     refuse(
         "the step changes a tensor whose memory it also uses by a tensor of its own, such as x.data or an "
         "array "

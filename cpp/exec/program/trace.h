@@ -112,7 +112,10 @@ class Trace final : public Eager, private StorageFollower {
     std::vector<std::shared_ptr<HostStep>> host_steps;
     std::vector<Place> outputs;
     std::optional<Derivative> derivative;
+    std::vector<std::size_t> pinned;  // inputs whose memory a tensor from outside also has: see finish
   };
+  // An input that shares its memory with a watched tensor is pinned: the program takes both for one place,
+  // and fits only calls in which that input is where it was.
   Result finish(std::span<const Tensor> outputs);
   // A tensor that the program must find unchanged at each call, whether it was seen or not.
   void watch(const Tensor& tensor);
@@ -128,6 +131,8 @@ class Trace final : public Eager, private StorageFollower {
   Place place_of(const Tensor& tensor, bool fresh = false);
   void touch(const Tensor& leaf, bool reads);
   void settle_externals(std::span<const Tensor> outputs);
+  std::vector<std::size_t> pinned_inputs() const;
+  bool has_written_overlap() const;
 
   bool is_tolerant_;
   std::string failure_;
