@@ -98,8 +98,7 @@ def settings_id(value: Any) -> str:
 
 
 ALL = [*CASES, ("Muon", {"lr": 0.02})]
-# Adafactor looks at values as it steps, which no program holds.
-PARAMETERS = [(case, False) for case in ALL] + [(case, True) for case in ALL if case[0] != "Adafactor"]
+PARAMETERS = [(case, is_compiled) for case in ALL for is_compiled in (False, True)]
 
 
 @pytest.mark.parametrize(("case", "compiled"), PARAMETERS, ids=settings_id)
