@@ -292,9 +292,12 @@ Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> k
     return !other || !cotangent->storage->overlaps(*other->storage);
   };
   const bool is_captured = programs_ && programs_->backward;
+  const auto is_as_captured = [&](const std::optional<Geometry>& captured) {
+    return captured && captured->fits(cotangent);
+  };
   const bool fits = programs_ && std::all_of(kept.begin(), kept.end(), is_apart) &&
                     std::all_of(arguments.begin(), arguments.end(), is_apart) &&
-                    (!is_captured || programs_->cotangent->fits(cotangent));
+                    (!is_captured || is_as_captured(programs_->cotangent));
   if (!fits) return unwind(cotangent, kept, arguments);
   if (!is_captured) capture_unwinding(cotangent, kept, arguments);
   SmallVector<Tensor, 24> inputs{cotangent};

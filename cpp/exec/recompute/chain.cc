@@ -275,6 +275,7 @@ std::optional<ChainPlan> plan_any(const Chain& chain, std::size_t limit) {
   const std::size_t units = std::clamp<std::size_t>(15'000'000 / (count * count * count), 200, 2000);
   const std::size_t unit = std::max<std::size_t>((limit + units - 1) / units, 1);
   std::vector<Sizes> sizes;
+  sizes.reserve(count);
   for (const Stage& stage : chain.stages) sizes.push_back(in_units(stage, unit, chain.counts_cotangents));
   const auto memory = static_cast<std::int32_t>(limit / unit);
   const AnyChain solved(chain.stages, sizes, rounded_up(chain.input_cotangent, unit), memory);
@@ -369,6 +370,7 @@ std::size_t memory_of_frugal(const Chain& chain) {
 
 std::vector<ChainStep> lavish(std::size_t count) {
   std::vector<ChainStep> steps;
+  steps.reserve(2 * count);
   for (std::uint32_t i = 0; i < count; ++i) steps.push_back({Kind::kRecord, i});
   for (auto i = static_cast<std::uint32_t>(count); i-- > 0;) steps.push_back({Kind::kBackward, i});
   return steps;

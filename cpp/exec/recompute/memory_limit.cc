@@ -80,6 +80,7 @@ std::vector<Value*> MemoryLimit::candidates() const {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Value*> values;
+  values.reserve(found.size());
   for (const auto& [score, value] : found) values.push_back(value);
   return values;
 }

@@ -257,6 +257,7 @@ std::vector<Ref<Storage>> Replay::run(Ref<Storage> own) const {
   const auto count = static_cast<std::size_t>(op.record.outputs.size());
   ops::emitter().emit(call, {out, count});
   std::vector<Ref<Storage>> made;
+  made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) made.push_back(out[i]->storage);
   return made;
 }
