@@ -20,7 +20,9 @@ from pathlib import Path
 import unspool
 from unspool.demo import load, names, summary
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "founding.md"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+PAGE = ROOT / "docs" / "founding.md"
 
 # The five texts, in their order, and the examples that answer each.
 TEXTS = {
@@ -34,8 +36,8 @@ INTRODUCTION = """# The founding texts, answered
 
 Five texts made people want this library: backpropagation written as one recursive function; define-by-run
 with a loop; an exercise whose author asked how to make the mathematics plain; a set of minimal modules; a
-course of deep-network practice. Each became examples that run in seconds and print what they claim. This page
-is what they printed; `python tools/make_founding.py` writes it, `python -m unspool.demo NAME` runs one.
+course of deep-network practice. Each became examples that print what they claim, most in seconds. This
+page is what they printed; `python tools/make_founding.py` writes it, `python -m unspool.demo NAME` runs one.
 
 """
 
@@ -55,8 +57,9 @@ def section(name: str) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     printed = io.StringIO()
     start = time.perf_counter()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-        load(name).main(["--out", str(folder)])
+    takes_folder = '"--out"' in (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    with contextlib.redirect_stdout(printed):
+        load(name).main(["--out", str(folder)] if takes_folder else [])
     seconds = time.perf_counter() - start
     pictures = []
     for path in sorted(folder.iterdir()):
@@ -79,20 +82,23 @@ def old_sections() -> dict[str, str]:
     return {part.partition("\n")[0]: "### " + part.partition("\n## ")[0].rstrip() + "\n" for part in parts}
 
 
-def main() -> None:
-    """Run the examples and write the page."""
-    chosen = sys.argv[1:] or names()
-    sections = old_sections()
-    for name in chosen:
-        sections[name] = section(name)
+def write(sections: dict[str, str]) -> None:
+    """Write the page from what there is."""
     build = "\n".join(f"- {line}" for line in unspool.show_config().splitlines())
-    text = (
-        f"{INTRODUCTION}Last written on {date.today()}, Python {platform.python_version()}, by\n\n{build}\n"
-    )
+    python = platform.python_version()
+    text = f"{INTRODUCTION}Last written on {date.today()}, Python {python}, by\n\n{build}\n"
     for title, those in answered().items():
         parts = [sections[name] for name in those if name in sections]
         text += "\n## " + title + "\n\n" + "\n".join(parts)
     PAGE.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run the examples and write the page, after each of them."""
+    sections = old_sections()
+    for name in sys.argv[1:] or names():
+        sections[name] = section(name)
+        write(sections)
 
 
 if __name__ == "__main__":
