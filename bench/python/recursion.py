@@ -1,7 +1,7 @@
 """Recursion against loop: time and memory per layer over depth and width of a network, and depth limits.
 
 A step is forward, loss, backward and SGD update of a tanh network; each figure comes from a process of
-its own. Takes about four minutes; ``--quick`` a few seconds. ``--write-docs`` puts tables and plots into
+its own. Takes about eight minutes; ``--quick`` a few seconds. ``--write-docs`` puts tables and plots into
 docs/recursion-vs-loop.md:
 
     PYTHONPATH=build/release/python python bench/python/recursion.py --write-docs
@@ -36,8 +36,7 @@ GROWTH = (
 )
 LIMITS = (
     "With Python's own limit of {:,} calls, the recursion in NumPy reaches {:,} layers; here the limit was "
-    "raised. The others need no setting. The captured step was stopped at {:,} layers, because planning so "
-    "long a program takes long."
+    "raised. The others need no setting. The captured step was measured up to {:,} layers."
 )
 RECORDING = ("C++ recursion", "captured step")  # in their first step
 PATIENCE = 5.0  # seconds: a step that takes longer is not run again after the first
