@@ -255,7 +255,8 @@ def python_methods(written: set[str]) -> list[str]:
     """Give the methods of Tensor that are written in Python and not in the template."""
     lines = []
     for name, member in sorted(vars(unspool.Tensor).items()):
-        if isinstance(member, types.FunctionType) and name not in written:
+        is_alias = name.removesuffix("_") in METHODS
+        if isinstance(member, types.FunctionType) and name not in written and not is_alias:
             lines += python_method(name, member)
     return lines
 

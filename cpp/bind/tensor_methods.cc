@@ -292,6 +292,19 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
   });
 }
 
+// Exchanges what two Python objects stand for: how an operation that gives a view changes a tensor's shape in
+// place, with the history that the view has.
+PyObject* swap_with(Self self, PyObject* other) {
+  return guarded([&]() -> PyObject* {
+    if (!is_tensor(other)) fail(ErrorKind::kType, "_swap: expected a Tensor, not ", Py_TYPE(other)->tp_name);
+    auto *ours = reinterpret_cast<PyTensor*>(self), *theirs = reinterpret_cast<PyTensor*>(other);
+    std::swap(ours->tensor, theirs->tensor);
+    ours->tensor->python = self;
+    theirs->tensor->python = other;
+    return Py_NewRef(Py_None);
+  });
+}
+
 template <class F>
 PyCFunction fast(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
@@ -320,6 +333,7 @@ PyMethodDef methods[] = {
     {"retain_grad", retain_grad, METH_NOARGS, "Keeps .grad of a tensor that is not a leaf."},
     {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC,
      "_make_subclass(cls, data, requires_grad=False): an instance of a subclass over data's storage."},
+    {"_swap", swap_with, METH_O, "_swap(other): exchanges the two objects' tensors."},
     {nullptr, nullptr, 0, nullptr},
 };
 

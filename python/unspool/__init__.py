@@ -5,7 +5,17 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from unspool import _aliases, _core, _creating, _mathematics, _rearranging, _statistics
+from unspool import (
+    _aliases,
+    _core,
+    _creating,
+    _differences,
+    _mathematics,
+    _older,
+    _real,
+    _rearranging,
+    _statistics,
+)
 from unspool._aliases import *  # noqa: F403
 from unspool._bessel import i0
 from unspool._config import show_config
@@ -68,6 +78,7 @@ from unspool._core import (
 from unspool._core.ops import *  # noqa: F403
 from unspool._creating import *  # noqa: F403
 from unspool._creating import range_ as range
+from unspool._differences import *  # noqa: F403
 from unspool._dtypes import can_cast, finfo, iinfo, is_complex, is_floating_point, promote_types, result_type
 from unspool._functions import (
     allclose,
@@ -95,7 +106,9 @@ from unspool._layouts import (
 )
 from unspool._lazy import lazy
 from unspool._mathematics import *  # noqa: F403
+from unspool._older import *  # noqa: F403
 from unspool._printing import set_printoptions
+from unspool._real import *  # noqa: F403
 from unspool._rearranging import *  # noqa: F403
 from unspool._settings import (
     are_deterministic_algorithms_enabled,
@@ -158,14 +171,18 @@ if TYPE_CHECKING:
         cuda,
         distributed,
         distributions,
+        fft,
         func,
         hub,
         interop,
         jit,
+        mps,
         multiprocessing,
         onnx,
         overrides,
+        profiler,
         serialization,
+        signal,
         sparse,
         storage,
         testing,
@@ -173,6 +190,7 @@ if TYPE_CHECKING:
         types,
         utils,
         version,
+        xpu,
     )
     from unspool._compile import compile
     from unspool._draw import Drawing, draw
@@ -181,9 +199,10 @@ if TYPE_CHECKING:
     from unspool._recursive_step import RecursiveStep, StackUse, recursive_step
     from unspool._summary import Summary, summary
     from unspool._verify import GradientError, verify
+    from unspool._windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
     from unspool.amp import GradScaler, autocast
     from unspool.sparse import sparse_coo_tensor, spmm
-    from unspool.storage import UntypedStorage
+    from unspool.storage import TypedStorage, UntypedStorage
 else:
     __getattr__ = lazy(
         __name__,
@@ -208,6 +227,11 @@ else:
             "train",
             "types",
             "utils",
+            "fft",
+            "mps",
+            "profiler",
+            "signal",
+            "xpu",
             "version",
         ],
         {
@@ -229,6 +253,12 @@ else:
             "explain": "unspool._explain",
             "summary": "unspool._summary",
             "verify": "unspool._verify",
+            "bartlett_window": "unspool._windows",
+            "blackman_window": "unspool._windows",
+            "hamming_window": "unspool._windows",
+            "hann_window": "unspool._windows",
+            "kaiser_window": "unspool._windows",
+            "TypedStorage": "unspool.storage",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
         },
@@ -240,6 +270,8 @@ half = float16
 long = int64
 int = int32
 short = int16
+
+newaxis = None
 
 __version__: str = _core.__version__
 
@@ -428,5 +460,20 @@ __all__ += _kind_names
 __all__ += (
     _aliases.__all__ + _creating.__all__ + _mathematics.__all__ + _rearranging.__all__ + _statistics.__all__
 )
+__all__ += _differences.__all__ + _older.__all__ + _real.__all__
+__all__ += [
+    "TypedStorage",
+    "bartlett_window",
+    "blackman_window",
+    "fft",
+    "hamming_window",
+    "hann_window",
+    "kaiser_window",
+    "mps",
+    "newaxis",
+    "profiler",
+    "signal",
+    "xpu",
+]
 __all__ += ["range", "special"]
 __all__ += [name for name in dir(_core.ops) if not name.startswith("__")]

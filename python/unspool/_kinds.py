@@ -53,6 +53,12 @@ CharTensor = _kind("CharTensor", _core.int8)
 ByteTensor = _kind("ByteTensor", _core.uint8)
 BoolTensor = _kind("BoolTensor", _core.bool)
 
+
+def of_dtype(dtype: dtype) -> Any:
+    """Give the class above that makes tensors of a dtype."""
+    return next(globals()[name] for name in NAMES if globals()[name].dtype == dtype)
+
+
 NAMES = [
     "FloatTensor",
     "DoubleTensor",

@@ -31,13 +31,39 @@ def _known_names() -> frozenset[str]:
     return frozenset(names)
 
 
+# What to do instead, by the first words of a name.
+_INSTEAD = {
+    "torch.fft": "use numpy.fft where no gradient is needed, or products with cosines and sines",
+    "torch.stft": "compute with scipy.signal.stft where no gradient is needed",
+    "torch.istft": "compute with scipy.signal.istft where no gradient is needed",
+    "torch.complex": "complex numbers are not supported: keep real and imaginary parts as two tensors",
+    "torch.polar": "complex numbers are not supported: keep radius * cos(angle) and radius * sin(angle)",
+    "torch.view_as_": "complex numbers are not supported: keep a last dimension of size 2",
+    "torch.cfloat": "complex numbers are not supported: keep real and imaginary parts as two tensors",
+    "torch.cdouble": "complex numbers are not supported: keep real and imaginary parts as two tensors",
+    "torch.vmap": "give the operations a batch dimension, or loop",
+    "torch.func.vmap": "give the operations a batch dimension, or loop",
+    "torch.autograd.forward_ad": "use autograd.functional.jvp",
+    "torch.func.jvp": "use autograd.functional.jvp",
+    "torch.profiler": "use compiled_step.profile(), or Python's cProfile",
+    "torch.autograd.profiler": "use compiled_step.profile(), or Python's cProfile",
+    "torch.quasirandom": "draw points with scipy.stats.qmc and convert them with from_numpy",
+}
+
+
+def unsupported(torch_name: str) -> str:
+    """Say that a name of PyTorch is missing, and what to use where that is known."""
+    instead = next((what for start, what in _INSTEAD.items() if torch_name.startswith(start)), None)
+    return f"{torch_name} is not implemented in unspool" + (f"; {instead}" if instead else "")
+
+
 def missing(package: str, name: str) -> AttributeError:
     """Make the exception for a name that a module does not have."""
     module = sys.modules[package]
     torch_name = f"torch{package.removeprefix('unspool')}.{name}"
     is_private = name.startswith("_") and not name.startswith("__")
     if is_private or torch_name in _known_names():
-        return MissingName(f"{torch_name} is not implemented in unspool", name=name, obj=module)
+        return MissingName(unsupported(torch_name), name=name, obj=module)
     return AttributeError(
         f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]
     )

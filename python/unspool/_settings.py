@@ -97,9 +97,9 @@ def set_default_tensor_type(t: Any) -> None:
 
 def is_storage(obj: object) -> bool:
     """Whether the object is a storage."""
-    from unspool.storage import UntypedStorage
+    from unspool.storage import TypedStorage, UntypedStorage
 
-    return isinstance(obj, UntypedStorage)
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def typename(obj: Any) -> str:

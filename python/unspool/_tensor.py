@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from unspool import _aliases, _bessel, _core, _mathematics, _protocol, _rearranging, _statistics
+from unspool import (
+    _aliases,
+    _bessel,
+    _core,
+    _mathematics,
+    _older,
+    _protocol,
+    _real,
+    _rearranging,
+    _shaping,
+    _statistics,
+)
 from unspool._core import Tensor, device, dtype, ops
+from unspool._creating import is_nonzero
+from unspool._differences import gradient
 from unspool._dtypes import as_array
-from unspool._functions import equal, nonzero
+from unspool._functions import allclose, equal, nonzero
 from unspool._handle import RemovableHandle
 from unspool._layouts import strided
 from unspool._printing import format_tensor
@@ -20,7 +33,7 @@ if TYPE_CHECKING:
     from unspool.amp import GradScaler
     from unspool.optim import Optimizer
     from unspool.sparse import SparseTensor
-    from unspool.storage import UntypedStorage
+    from unspool.storage import TypedStorage, UntypedStorage
 
 
 def _convert(self: Tensor, to: dtype | None, copy_always: bool) -> Tensor:
@@ -214,6 +227,11 @@ def new_ones(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
     return _core.ones(*size, **new_options(self, kwargs))
 
 
+def new_empty_strided(self: Tensor, size: Sequence[int], stride: Sequence[int], **kwargs: Any) -> Tensor:
+    """Make an uninitialised tensor with the given steps between neighbours, in this tensor's dtype."""
+    return _older.empty_strided(size, stride, **new_options(self, kwargs))
+
+
 def new_full(self: Tensor, size: Any, fill_value: Any, **kwargs: Any) -> Tensor:
     """Make a constant tensor in this tensor's dtype."""
     return _core.full(size, fill_value, **new_options(self, kwargs))
@@ -313,6 +331,13 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     return UntypedStorage(self)
 
 
+def storage(self: Tensor) -> TypedStorage:
+    """Give the memory that the tensor and its views share, as numbers of its dtype."""
+    from unspool.storage import TypedStorage
+
+    return TypedStorage(self)
+
+
 def to_sparse(self: Tensor, sparse_dim: int | None = None) -> SparseTensor:
     """Give the elements that are not zero as a sparse tensor; gradients flow through it."""
     from unspool.sparse import to_sparse as convert
@@ -388,7 +413,15 @@ def attach_methods() -> None:
         "indices": _only_sparse("indices"),
         "values": _only_sparse("values"),
         "to_sparse": to_sparse,
+        "allclose": allclose,
+        "gradient": gradient,
+        "is_cpu": property(lambda _: True, doc="True: elements are in the computer's memory."),
+        "is_meta": property(lambda _: False, doc="False: tensors have elements."),
+        "is_quantized": property(lambda _: False, doc="False: elements are numbers."),
         "equal": equal,
+        "is_nonzero": is_nonzero,
+        "storage": storage,
+        "new_empty_strided": new_empty_strided,
         "nonzero": nonzero,
         "__repr__": represent,
         "__format__": format_,
@@ -400,15 +433,16 @@ def attach_methods() -> None:
     }
     for name, method in methods.items():
         setattr(Tensor, name, method)
-    for name, method in _protocol.METHODS.items():
-        setattr(Tensor, name, method)
-    for module in (_bessel, _mathematics, _rearranging, _statistics):
+    for attributes in (_protocol.METHODS, _shaping.METHODS, _real.METHODS):
+        for name, method in attributes.items():
+            setattr(Tensor, name, method)
+    for module in (_bessel, _mathematics, _older, _rearranging, _statistics):
         for name in module.METHODS:
             setattr(Tensor, name, getattr(module, name))
     for module in (_bessel, _mathematics):
         for name in module.IN_PLACE:
             setattr(Tensor, f"{name}_", _changing(getattr(module, name)))
-    for name in ("cumsum", "cumprod", "logcumsumexp"):
+    for name in ("addmm", "addmv", "baddbmm", "cumsum", "cumprod", "logcumsumexp"):
         setattr(Tensor, f"{name}_", _changing(getattr(ops, name)))
     for alias, name in _aliases.METHODS.items():
         for ending in ("", "_"):

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from unspool._lazy import unsupported
+
 # These are compiled against PyTorch, so the installed ones cannot work with anything else.
 _BUILT_ON_TORCH = ("torchvision", "torchaudio", "torchtext")
 
@@ -63,7 +65,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         except ModuleNotFoundError as error:
             if error.name is None or not ours.startswith(error.name):
                 raise
-            raise ImportError(f"{fullname} is not implemented in unspool", name=fullname) from None
+            raise ImportError(unsupported(fullname), name=fullname) from None
         is_package = hasattr(module, "__path__")
         return importlib.machinery.ModuleSpec(fullname, _Alias(module), is_package=is_package)
 

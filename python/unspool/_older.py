@@ -1,0 +1,310 @@
+"""Functions that PyTorch shows at its top level besides their place in ``nn.functional`` or on Tensor."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unspool import _core, _shaping
+from unspool._core import Tensor, ops
+
+__all__ = [
+    "as_strided_",
+    "bilinear",
+    "binary_cross_entropy_with_logits",
+    "celu_",
+    "cosine_embedding_loss",
+    "ctc_loss",
+    "deg2rad_",
+    "detach",
+    "detach_",
+    "embedding_bag",
+    "empty_permuted",
+    "empty_strided",
+    "fill_",
+    "frobenius_norm",
+    "from_file",
+    "frombuffer",
+    "get_device",
+    "hinge_embedding_loss",
+    "is_same_size",
+    "is_signed",
+    "kl_div",
+    "margin_ranking_loss",
+    "narrow_copy",
+    "negative_",
+    "nonzero_static",
+    "nuclear_norm",
+    "pairwise_distance",
+    "pdist",
+    "poisson_nll_loss",
+    "rad2deg_",
+    "resize_as_",
+    "rrelu",
+    "selu_",
+    "sinc_",
+    "triplet_margin_loss",
+    "unravel_index",
+    "unsafe_chunk",
+    "unsafe_split",
+    "zero_",
+]
+
+
+def _checked(input: Tensor, who: str) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{who}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    return input
+
+
+# Functions of nn.functional, found when they are called --------------------
+
+
+def _functional(name: str) -> Callable[..., Tensor]:
+    def function(*args: Any, **kwargs: Any) -> Tensor:
+        from unspool.nn import functional
+
+        if isinstance(kwargs.get("reduction"), int):  # as PyTorch's own functions number them
+            kwargs["reduction"] = ("none", "mean", "sum")[kwargs["reduction"]]
+        result: Tensor = getattr(functional, name)(*args, **kwargs)
+        return result
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The same as ``nn.functional.{name}``; a reduction may also be 0, 1 or 2."
+    return function
+
+
+binary_cross_entropy_with_logits = _functional("binary_cross_entropy_with_logits")
+bilinear = _functional("bilinear")
+cosine_embedding_loss = _functional("cosine_embedding_loss")
+ctc_loss = _functional("ctc_loss")
+embedding_bag = _functional("embedding_bag")
+hinge_embedding_loss = _functional("hinge_embedding_loss")
+kl_div = _functional("kl_div")
+margin_ranking_loss = _functional("margin_ranking_loss")
+pairwise_distance = _functional("pairwise_distance")
+pdist = _functional("pdist")
+poisson_nll_loss = _functional("poisson_nll_loss")
+rrelu = _functional("rrelu")
+triplet_margin_loss = _functional("triplet_margin_loss")
+
+
+# Methods as functions --------------------
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(_checked(input, name), name)(*args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The same as ``input.{name}(...)``."
+    return function
+
+
+as_strided_ = _method("as_strided_")
+deg2rad_ = _method("deg2rad_")
+detach = _method("detach")
+detach_ = _method("detach_")
+fill_ = _method("fill_")
+is_same_size = _method("is_same_size")
+negative_ = _method("neg_")
+rad2deg_ = _method("rad2deg_")
+resize_as_ = _shaping.resize_as_
+sinc_ = _method("sinc_")
+zero_ = _method("zero_")
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """``nn.functional.celu`` in place."""
+    return _functional("celu")(input, alpha, inplace=True)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """``nn.functional.selu`` in place."""
+    return _functional("selu")(input, inplace=True)
+
+
+# Questions --------------------
+
+
+def get_device(input: Tensor) -> int:
+    """Give the number of the tensor's device: -1 for the CPU."""
+    _checked(input, "get_device")
+    return -1
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return _checked(input, "is_signed").dtype not in (_core.uint8, _core.bool)
+
+
+# Pieces --------------------
+
+
+def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """Copy ``length`` slices of a dimension, from ``start`` on."""
+    return ops.narrow(input, dim, start, length).clone()
+
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """The same as ``chunk``."""
+    return tuple(ops.chunk(input, chunks, dim))
+
+
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """The same as ``split``."""
+    return tuple(input.split(split_size, dim))
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Turn places in a flattened tensor into its coordinates.
+
+    Args:
+        indices: int64 or other integers, any shape, each in [0, product of the shape).
+        shape: of the tensor.
+
+    Returns:
+        one tensor of coordinates for each dimension, with the shape and dtype of ``indices``.
+
+    Raises:
+        ValueError: the indices are no integers, a size is negative, or an index lies outside.
+    """
+    sizes = [shape] if isinstance(shape, int) else list(shape)
+    if _checked(indices, "unravel_index").is_floating_point() or indices.dtype == _core.bool:
+        raise ValueError(f"unravel_index: indices must be integers, got {indices.dtype}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"unravel_index: sizes must not be negative, got {tuple(sizes)}")
+    if indices.numel():
+        low, high = int(indices.min()), int(indices.max())
+        if low < 0 or high >= math.prod(sizes):
+            raise ValueError(f"unravel_index: indices from {low} to {high} do not fit shape {tuple(sizes)}")
+    coordinates = []
+    for d, size in enumerate(sizes):
+        step = math.prod(sizes[d + 1 :])
+        place = ops.div(indices, max(step, 1), rounding_mode="floor")
+        coordinates.append(ops.remainder(place, max(size, 1)).to(indices.dtype))
+    return tuple(coordinates)
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """Give the places of the nonzero elements as exactly ``size`` rows: the first ones, or filled up."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: size must not be negative, got {size}")
+    found = ops.argwhere(_checked(input, "nonzero_static"))[:size]
+    filled = _core.full([size - found.shape[0], input.ndim], fill_value, dtype=_core.int64)
+    return ops.cat([found, filled])
+
+
+# Norms --------------------
+
+
+def frobenius_norm(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) -> Tensor:
+    """Give the square root of the sum of squares, over all or the named dimensions."""
+    from unspool import linalg
+
+    dims = [dim] if isinstance(dim, int) else list(dim)
+    result: Tensor = linalg.vector_norm(input, 2, dims or None, keepdim)
+    return result
+
+
+def nuclear_norm(input: Tensor, dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Tensor:
+    """Give the sum of a matrix' singular values."""
+    from unspool import linalg
+
+    result: Tensor = linalg.matrix_norm(input, "nuc", tuple(dim), keepdim)
+    return result
+
+
+# Memory --------------------
+
+
+def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: Any = None, **options: Any) -> Tensor:
+    """Make an uninitialised tensor whose neighbours lie ``stride`` elements apart in each dimension."""
+    requires_grad = bool(options.pop("requires_grad", False))
+    if len(size) != len(stride):
+        raise RuntimeError(f"empty_strided: {len(size)} sizes but {len(stride)} strides")
+    if any(each < 0 for each in [*size, *stride]):
+        raise RuntimeError(
+            f"empty_strided: sizes {tuple(size)} and strides {tuple(stride)} must not be negative"
+        )
+    last = sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else -1
+    memory = _core.empty(last + 1, dtype=dtype, device=options.get("device"))
+    return ops.as_strided(memory, list(size), list(stride)).requires_grad_(requires_grad)
+
+
+def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], **options: Any) -> Tensor:
+    """Make an uninitialised tensor whose dimensions lie in memory in the order ``physical_layout``."""
+    if sorted(physical_layout) != list(range(len(size))):
+        raise RuntimeError(f"empty_permuted: {tuple(physical_layout)} is no order of {len(size)} dimensions")
+    stride = [0] * len(size)
+    step = 1
+    for d in reversed(physical_layout):
+        stride[d] = step
+        step *= max(size[d], 1)
+    return empty_strided(size, stride, **options)
+
+
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """Make a 1-d tensor over the bytes of an object with the buffer protocol, sharing its memory.
+
+    Args:
+        buffer: bytes, bytearray, array, memoryview, ... A read-only one is copied.
+        dtype: of the elements.
+        count: their number; -1 for all that follow.
+        offset: bytes to skip.
+        requires_grad: whether gradients flow to the tensor.
+
+    Raises:
+        ValueError: the buffer is empty, or too short for the offset and count.
+    """
+    view = memoryview(buffer).cast("B")
+    width = _core.empty(0, dtype=dtype).itemsize
+    if not view.nbytes or offset < 0 or offset >= view.nbytes:
+        raise ValueError(f"frombuffer: offset {offset} lies outside of a buffer of {view.nbytes} bytes")
+    if count < 0 and (view.nbytes - offset) % width:
+        raise ValueError(f"frombuffer: {view.nbytes - offset} bytes are no whole number of {dtype}")
+    number = (view.nbytes - offset) // width if count < 0 else count
+    if count == 0 or number * width > view.nbytes - offset:
+        raise ValueError(
+            f"frombuffer: {count} elements of {dtype} need not 0 and at most {view.nbytes - offset} bytes"
+        )
+    name = "int16" if dtype in (_core.bfloat16,) else dtype.__name__
+    array = np.frombuffer(view, dtype=name, count=number, offset=offset)
+    shared = _core.from_numpy(array if array.flags.writeable else array.copy())
+    return (shared.view(dtype) if dtype == _core.bfloat16 else shared).requires_grad_(requires_grad)
+
+
+def from_file(
+    filename: str, shared: bool | None = None, size: int = 0, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """Make a 1-d tensor of the first ``size`` elements in a file.
+
+    Args:
+        filename: of raw numbers in the machine's byte order; made, or made longer, if shared.
+        shared: True to map the file, so that changes are written to it; otherwise changes stay in memory.
+        size: number of elements.
+        dtype: of the elements; the default dtype if None.
+        **options: ``requires_grad``.
+    """
+    kind = dtype or _core.get_default_dtype()
+    length = size * _core.empty(0, dtype=kind).itemsize
+    if length == 0:
+        return _core.empty(0, dtype=kind)
+    if shared:
+        Path(filename).touch()
+    with Path(filename).open("r+b" if shared else "rb") as file:
+        if shared and file.seek(0, 2) < length:
+            file.truncate(length)
+        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+        mapped = mmap.mmap(file.fileno(), length, access=access)
+    return frombuffer(mapped, dtype=kind, requires_grad=bool(options.get("requires_grad", False)))
+
+
+METHODS = ["get_device", "is_signed", "narrow_copy", "nonzero_static", "unsafe_chunk", "unsafe_split"]

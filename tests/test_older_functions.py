@@ -1,0 +1,237 @@
+"""Functions and attributes that older or rarer scripts use, against NumPy and their definitions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool as us
+import unspool.nn.functional as F
+from unspool.autograd import gradcheck, gradgradcheck
+from unspool.nn.modules import utils
+from unspool.profiler import record_function
+from unspool.signal import windows
+
+RNG = np.random.default_rng(11)
+GRID = RNG.normal(size=(4, 5, 6))
+PLACES = [np.cumsum(RNG.uniform(0.1, 1, n)) for n in GRID.shape]
+
+
+@pytest.mark.parametrize("edge_order", [1, 2])
+@pytest.mark.parametrize(
+    ("options", "spacing", "axis"),
+    [
+        ({}, (), None),
+        ({"spacing": 0.5}, (0.5,), None),
+        ({"spacing": [1.0, 2.0, 0.5]}, (1.0, 2.0, 0.5), None),
+        ({"dim": -1, "spacing": 3}, (3,), (-1,)),
+        ({"dim": (0, 2), "spacing": (2, 3)}, (2, 3), (0, 2)),
+        ({"spacing": [us.tensor(p, dtype=us.float64) for p in PLACES]}, PLACES, None),
+    ],
+)
+def test_gradient_is_numpys(options: dict[str, Any], spacing: Any, axis: Any, edge_order: int) -> None:
+    found = us.gradient(us.tensor(GRID, dtype=us.float64), edge_order=edge_order, **options)
+    expected = np.gradient(GRID, *spacing, axis=axis, edge_order=edge_order)
+    for a, e in zip(found, [expected] if len(found) == 1 else expected, strict=True):
+        np.testing.assert_allclose(a.numpy(), e, rtol=1e-12, atol=1e-12)
+
+
+def test_gradient_has_derivatives_and_takes_integers() -> None:
+    x = us.tensor(GRID[:, :, 0], dtype=us.float64, requires_grad=True)
+    for edge_order in (1, 2):
+        function = lambda x, order=edge_order: us.gradient(x * x, spacing=0.5, edge_order=order)  # noqa: E731
+        assert gradcheck(function, (x,))
+        assert gradgradcheck(function, (x,))
+    assert us.tensor([1, 4, 9, 16]).gradient(spacing=2)[0].tolist() == [1.5, 2, 3, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: us.gradient(us.ones(1)), RuntimeError),
+        (lambda: us.gradient(us.ones(2), edge_order=2), RuntimeError),
+        (lambda: us.gradient(us.ones(4), edge_order=3), RuntimeError),
+        (lambda: us.gradient(us.ones(4, 4), dim=(0, 0)), RuntimeError),
+        (lambda: us.gradient(us.ones(4, 4), spacing=[1.0, 2.0, 3.0]), RuntimeError),
+        (lambda: us.gradient(us.ones(4), spacing=[us.ones(3)]), RuntimeError),
+        (lambda: us.gradient(us.ones(4), dim=2), IndexError),
+        (lambda: us.gradient(3.0), TypeError),  # type: ignore[arg-type]
+        (lambda: us.unravel_index(us.tensor([6]), (2, 3)), ValueError),
+        (lambda: us.unravel_index(us.tensor([0.5]), (2, 3)), ValueError),
+        (lambda: us.nonzero_static(us.ones(2), size=-1), RuntimeError),
+        (lambda: us.frombuffer(b"", dtype=us.uint8), ValueError),
+        (lambda: us.frombuffer(b"abc", dtype=us.int16), ValueError),
+        (lambda: us.frombuffer(b"abcd", dtype=us.int16, count=3), ValueError),
+        (lambda: us.empty_strided((2, 2), (1,)), RuntimeError),
+        (lambda: us.empty_permuted((2, 3), (0, 0)), RuntimeError),
+        (lambda: us.imag(us.ones(2)), RuntimeError),
+        (lambda: us.conj(2.0), TypeError),  # type: ignore[arg-type]
+        (lambda: windows.hann(-1), ValueError),
+        (lambda: windows.hann(4, dtype=us.int64), RuntimeError),
+        (lambda: windows.gaussian(4, std=0), ValueError),
+        (lambda: windows.exponential(4, center=1.0), ValueError),
+        (lambda: windows.general_cosine(4, a=[]), ValueError),
+    ],
+)
+def test_bad_calls_raise(call: Callable[[], Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        call()
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7, 8])
+def test_windows_are_numpys(length: int) -> None:
+    pairs: list[tuple[Callable[..., Any], Callable[..., Any], Any]] = [
+        (windows.hann, us.hann_window, np.hanning),
+        (windows.hamming, us.hamming_window, np.hamming),
+        (windows.blackman, us.blackman_window, np.blackman),
+        (windows.bartlett, us.bartlett_window, np.bartlett),
+        (windows.kaiser, us.kaiser_window, lambda n: np.kaiser(n, 12.0)),
+    ]
+    for ours, older, numpys in pairs:
+        expected = numpys(length)
+        np.testing.assert_allclose(ours(length, dtype=us.float64).numpy(), expected, atol=1e-14)
+        periodic = numpys(length + 1)[:length] if length > 1 else expected
+        np.testing.assert_allclose(older(length, dtype=us.float64).numpy(), periodic, atol=1e-14)
+        np.testing.assert_allclose(older(length, False).numpy(), expected, atol=1e-6)
+
+
+def test_windows_by_their_formulas() -> None:
+    n = np.arange(6)
+    for window, expected in [
+        (windows.cosine(6), np.sin(math.pi * (n + 0.5) / 6)),
+        (windows.gaussian(6, std=2), np.exp(-(((n - 2.5) / 2) ** 2) / 2)),
+        (windows.exponential(6, tau=2), np.exp(-abs(n - 2.5) / 2)),
+        (windows.exponential(6, center=1, tau=2, sym=False), np.exp(-abs(n - 1) / 2)),
+        (windows.general_hamming(6, alpha=0.7), 0.7 - 0.3 * np.cos(2 * math.pi * n / 5)),
+    ]:
+        np.testing.assert_allclose(window.numpy(), expected, rtol=1e-6)
+    assert float(windows.nuttall(5)[2]) == pytest.approx(1.0)
+    assert windows.hann(4, requires_grad=True).requires_grad
+
+
+def test_real_tensors_are_their_own_conjugates() -> None:
+    x = us.tensor([1.0, -2, 0, math.nan], requires_grad=True)
+    assert us.real(x) is x
+    assert x.real is x
+    assert us.conj(x) is x
+    assert x.resolve_conj().resolve_neg() is x
+    assert not us.is_conj(x)
+    assert not x.is_neg()
+    assert us.conj_physical(x).data_ptr() != x.data_ptr()
+    angle = us.angle(x)
+    np.testing.assert_allclose(angle.detach().numpy(), np.angle([1.0, -2, 0, math.nan]), rtol=1e-7)
+    angle.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 0, 0, 0]
+    assert us.angle(us.tensor(-1.0, dtype=us.float64)).item() == math.pi
+    assert us.angle(us.tensor([1, -2])).dtype == us.float32
+
+
+def test_places_in_memory() -> None:
+    flat = RNG.integers(0, 24, (3, 4))
+    for a, e in zip(
+        us.unravel_index(us.tensor(flat), (2, 3, 4)), np.unravel_index(flat, (2, 3, 4)), strict=True
+    ):
+        np.testing.assert_array_equal(a.numpy(), e)
+    assert us.nonzero_static(us.tensor([0, 1, 1]), size=1).tolist() == [[1]]
+    assert us.nonzero_static(us.tensor([0, 1, 1]), size=3, fill_value=-5).tolist() == [[1], [2], [-5]]
+    assert us.empty_strided((2, 3), (1, 2)).stride() == (1, 2)
+    assert us.empty_permuted((2, 3, 4), (0, 2, 1)).stride() == (12, 1, 3)
+    assert us.ones(2).new_empty_strided((2, 2), (1, 2)).stride() == (1, 2)
+    x = us.arange(6.0).reshape(2, 3)
+    storage = x[1].storage()
+    assert storage.size() == len(storage) == 6
+    assert storage[4] == 4
+    assert storage.data_ptr() == x.data_ptr()
+    storage[0] = 9
+    assert x[0, 0] == 9
+    assert us.is_storage(storage)
+    assert storage.tolist() == x.flatten().tolist()
+    assert storage == x.storage()
+    assert storage.untyped() == x.untyped_storage()
+
+
+def test_buffers_and_files(tmp_path: Path) -> None:
+    data = bytearray(np.arange(5, dtype=np.int16).tobytes())
+    x = us.frombuffer(data, dtype=us.int16, count=3, offset=2)
+    assert x.tolist() == [1, 2, 3]
+    x[0] = 77
+    assert np.frombuffer(data, np.int16)[1] == 77
+    assert us.frombuffer(bytes(data), dtype=us.int16).tolist() == [0, 77, 2, 3, 4]
+    path = tmp_path / "numbers"
+    np.arange(4, dtype=np.float32).tofile(path)
+    private = us.from_file(str(path), size=4)
+    private += 1
+    assert np.fromfile(path, np.float32).tolist() == [0, 1, 2, 3]
+    us.from_file(str(path), shared=True, size=6).fill_(2)
+    assert np.fromfile(path, np.float32).tolist() == [2] * 6
+
+
+def test_names_at_the_top_are_those_below() -> None:
+    a, b = us.randn(4, 3), us.randn(4, 3)
+    assert us.equal(us.pairwise_distance(a, b), F.pairwise_distance(a, b))
+    assert us.equal(us.pdist(a), F.pdist(a))
+    assert us.equal(us.bilinear(a, b, us.ones(2, 3, 3)), F.bilinear(a, b, us.ones(2, 3, 3)))
+    target = us.rand(4, 3)
+    for number, reduction in enumerate(["none", "mean", "sum"]):
+        expected = F.binary_cross_entropy_with_logits(a, target, reduction=reduction)
+        assert us.equal(us.binary_cross_entropy_with_logits(a, target, reduction=number), expected)
+    assert us.equal(us.selu_(a.clone()), F.selu(a))
+    assert us.equal(us.celu_(a.clone(), 0.5), F.celu(a, 0.5))
+    assert us.zero_(a.clone()).sum() == 0
+    assert us.fill_(a.clone(), 2).sum() == 24
+    assert us.equal(us.negative_(a.clone()), -a)
+    assert us.equal(us.detach(a), a)
+    assert us.frobenius_norm(b).item() == pytest.approx(np.linalg.norm(b.numpy()), rel=1e-6)
+    assert us.nuclear_norm(b).item() == pytest.approx(np.linalg.norm(b.numpy(), "nuc"), rel=1e-5)
+    assert us.equal(us.narrow_copy(b, 0, 1, 2), b[1:3])
+    assert len(us.unsafe_chunk(b, 2)) == 2
+    assert [len(each) for each in us.unsafe_split(b, 3)] == [3, 1]
+
+
+def test_questions_are_answered() -> None:
+    x = us.ones(2)
+    assert x.get_device() == us.get_device(x) == -1
+    assert x.is_signed()
+    assert not us.is_signed(us.ones(1).byte())
+    assert x.is_cpu
+    assert not x.is_meta
+    assert not x.is_quantized
+    assert x.allclose(x + 1e-9)
+    assert us.ones(1).is_nonzero()
+    assert x[:, us.newaxis].shape == (2, 1)
+    assert not us.mps.is_available()
+    assert us.xpu.device_count() == 0
+    us.mps.manual_seed(3)
+    us.xpu.empty_cache()
+    with record_function("region") as region:
+        assert region.name == "region"
+
+
+def test_what_is_missing_says_what_to_use() -> None:
+    for call, name, instead in [
+        (lambda: us.fft.fft(us.ones(2)), "torch.fft.fft", "numpy.fft"),
+        (lambda: us.vmap(us.sin), "torch.vmap", "batch dimension"),
+        (lambda: us.complex(us.ones(1), us.ones(1)), "torch.complex", "two tensors"),
+        (lambda: us.stft(us.ones(8), 4), "torch.stft", "scipy"),
+        (lambda: us.profiler.profile(), "torch.profiler.profile", "cProfile"),
+    ]:
+        with pytest.raises(NotImplementedError, match=name) as caught:
+            call()  # type: ignore[no-untyped-call]
+        assert instead in str(caught.value)
+
+
+def test_helpers_of_module_authors() -> None:
+    assert utils._pair(3) == (3, 3)
+    assert utils._triple((1, 2, 3)) == (1, 2, 3)
+    assert utils._single("x") == ("x",)
+    assert utils._reverse_repeat_tuple((1, 2), 2) == (2, 2, 1, 1)
+    assert utils._list_with_default([None, 5], [7, 8, 9]) == [8, 5]
+    state = us.nn.Linear(1, 1).state_dict(prefix="module.")
+    utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == ["weight", "bias"]
