@@ -140,8 +140,8 @@ FUNCTIONS: dict[str, Any] = {
 }  # fmt: skip
 OPERATORS: dict[str, Any] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "·": np.matmul, "/": np.divide, "^": np.power,
-    "∧": np.logical_and, ">": np.greater, "<": np.less, "==": np.equal, ">=": np.greater_equal,
-    "<=": np.less_equal,
+    "∧": np.logical_and, "∨": np.logical_or, ">": np.greater, "<": np.less, "==": np.equal,
+    "!=": np.not_equal, ">=": np.greater_equal, "<=": np.less_equal,
 }  # fmt: skip
 
 
