@@ -60,7 +60,7 @@ def pool(x: Array, windows: Windows, reduce: Callable[[Array, Array], Any]) -> A
     results = []
     for window in itertools.product(*windows):
         inside = [w[w >= 0] for w in window]
-        places = np.ravel_multi_index(np.meshgrid(*inside, indexing="ij"), sizes).reshape(-1)
+        places = np.ravel_multi_index(np.ix_(*inside), sizes).reshape(-1)
         results.append(reduce(flat[..., places], places))
     if not results:
         return np.zeros((*batch, *shape), x.dtype)
@@ -74,7 +74,9 @@ def _first_max(values: Array, places: Array) -> Array:
 def maxima(x: Array, windows: Windows) -> tuple[Array, Array]:
     """Maxima and their positions."""
     index = pool(x, windows, _first_max).astype(np.int64)
-    return pool(x, windows, lambda v, _: v.max(axis=-1)), index
+    n = len(windows)
+    flat, at = (a.reshape(*a.shape[:-n], int(np.prod(a.shape[-n:]))) for a in (x, index))
+    return np.take_along_axis(flat, at, -1).reshape(index.shape), index
 
 
 def max_pool(n: int) -> Callable[..., Array]:
