@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/ranges.h"
 
 namespace unspool::kernels::cpu {
 namespace {

@@ -6,6 +6,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/ranges.h"
 
 namespace unspool::kernels::cpu {
 namespace {

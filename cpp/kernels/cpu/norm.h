@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/ranges.h"
 #include "kernels/kernel.h"
 
 namespace unspool::kernels::cpu::norm {

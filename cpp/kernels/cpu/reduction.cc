@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/fold.h"
+#include "kernels/cpu/fold_walk.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -28,45 +28,36 @@ struct FoldStep : SumStep<T> {
         return P(kFloat ? Limits::infinity() : Limits::max());
     }
   }
-  static P combine(P a, P b) {
-    if constexpr (std::is_same_v<T, bool>) {
-      // In bits, which the compiler runs in parallel: any for sums and maxima, all for products and minima.
-      constexpr bool kAny = Op::start == ops::Start::kZero || Op::start == ops::Start::kLowest;
-      return static_cast<bool>(kAny ? a.value | b.value : a.value & b.value);
-    } else {
-      return Op::combine(a, b);
-    }
-  }
+  static P combine(P a, P b) { return Op::combine(a, b); }
 };
 
-template <class T>
-struct MeanStep : SumStep<T> {
-  using P = Packet<T>;
-  static constexpr bool kFinishes = true;
-  P count;
-  explicit MeanStep(std::int64_t n) : count(static_cast<T>(n)) {}
-  P finish(P total) const { return total / count; }
+// In bits, which the compiler runs in parallel: any for sums and maxima, all for products and minima.
+template <bool kAny>
+struct BoolStep : SumStep<bool> {
+  using P = Packet<bool>;
+  static P identity() { return !kAny; }
+  static P combine(P a, P b) { return static_cast<bool>(kAny ? a.value | b.value : a.value & b.value); }
 };
 
+template <class Op, class T>
+using StepOf =
+    std::conditional_t<std::is_same_v<T, bool>,
+                       BoolStep<Op::start == ops::Start::kZero || Op::start == ops::Start::kLowest>,
+                       FoldStep<Op, T>>;
+
 template <class T>
-struct NormStep : SumStep<T> {
+struct SquareStep : SumStep<T> {
   using P = Packet<T>;
-  static constexpr bool kFinishes = true;
   static P map(P x, P) { return x * x; }
-  static P finish(P total) { return sqrt(total); }
 };
 
 template <class T>
 struct CentredSquareStep : SumStep<T> {
   using P = Packet<T>;
-  static constexpr bool kFinishes = true;
-  P divisor;
-  explicit CentredSquareStep(double n) : divisor(static_cast<T>(n)) {}
   static P map(P x, P mean) {
     const P d = x - mean;
     return d * d;
   }
-  P finish(P total) const { return total / divisor; }
 };
 
 template <class T>
@@ -84,26 +75,50 @@ void visit_float(Dtype dtype, F&& visit) {
     visit(double{});
 }
 
+// out[o] = f(out[o]), packet by packet.
+template <class T, class F>
+void finish(const Context& context, std::int64_t outputs, T* out, const F& f) {
+  using P = Vec<T>;
+  over_ranges(context, outputs, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    each_packet<P>(end - begin, [&](std::int64_t o, auto lanes) {
+      store_lanes<P>(out + begin + o, f(load_lanes<P>(out + begin + o, lanes)), lanes);
+    });
+  });
+}
+
+template <class T>
+void divide(const Context& context, const Folding& folding, double by, T* out) {
+  const Vec<T> divisor(static_cast<T>(by));
+  finish(context, folding.outputs, out, [&](Vec<T> total) { return total / divisor; });
+}
+
+template <class T>
+void fold_mean(const Context& context, const Folding& folding, const View& input, T* out) {
+  fold<T>(context, SumStep<T>{}, folding, input, nullptr, out);
+  divide(context, folding, static_cast<double>(static_cast<T>(folding.count)), out);
+}
+
 template <class Op>
 void run_fold(const Context& context, const KernelCall& call) {
   const View& input = call.in[0];
   const Folding folding(input, call.attrs[0]);
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
-    T* out = call.out[0].as<T>();
-    if constexpr (std::is_same_v<Op, ops::MeanOp>) {
-      if constexpr (std::is_floating_point_v<T>) {
-        fold<T>(context, MeanStep<T>(folding.count), folding, input, nullptr, out);
-      }
-    } else {
-      fold<T>(context, FoldStep<Op, T>{}, folding, input, nullptr, out);
-    }
+    fold<T>(context, StepOf<Op, T>{}, folding, input, nullptr, call.out[0].as<T>());
   });
+}
+
+void run_mean(const Context& context, const KernelCall& call) {
+  const Folding folding(call.in[0], call.attrs[0]);
+  visit_float(call.out[0].dtype,
+              [&]<class T>(T) { fold_mean(context, folding, call.in[0], call.out[0].as<T>()); });
 }
 
 void run_norm(const Context& context, const KernelCall& call) {
   const Folding folding(call.in[0], call.attrs[0]);
   visit_float(call.out[0].dtype, [&]<class T>(T) {
-    fold<T>(context, NormStep<T>{}, folding, call.in[0], nullptr, call.out[0].as<T>());
+    T* out = call.out[0].as<T>();
+    fold<T>(context, SquareStep<T>{}, folding, call.in[0], nullptr, out);
+    finish(context, folding.outputs, out, [](Vec<T> total) { return sqrt(total); });
   });
 }
 
@@ -112,10 +127,10 @@ void run_moment(const Context& context, const KernelCall& call) {
   const View& input = call.in[0];
   const Folding folding(input, call.attrs[0]);
   visit_float(call.out[0].dtype, [&]<class T>(T) {
-    T* mean = call.out[1].as<T>();
-    fold<T>(context, MeanStep<T>(folding.count), folding, input, nullptr, mean);
-    const double divisor = std::max(0.0, static_cast<double>(folding.count) - call.attrs[2].number());
-    fold<T>(context, CentredSquareStep<T>(divisor), folding, input, mean, call.out[0].as<T>());
+    T *out = call.out[0].as<T>(), *mean = call.out[1].as<T>();
+    fold_mean(context, folding, input, mean);
+    fold<T>(context, CentredSquareStep<T>{}, folding, input, mean, out);
+    divide(context, folding, std::max(0.0, static_cast<double>(folding.count) - call.attrs[2].number()), out);
   });
 }
 
@@ -131,7 +146,7 @@ void run_logsumexp(const Context& context, const KernelCall& call) {
     using P = Vec<T>;
     T* highest = reinterpret_cast<T*>(context.scratch);
     T* out = call.out[0].as<T>();
-    fold<T>(context, FoldStep<ops::Amax, T>{}, folding, input, nullptr, highest);
+    fold<T>(context, StepOf<ops::Amax, T>{}, folding, input, nullptr, highest);
     for (std::int64_t o = 0; o < folding.outputs; ++o) {
       if (highest[o] - highest[o] != T(0)) highest[o] = T(0);
     }
@@ -150,7 +165,7 @@ constexpr Kernel fold_kernel() {
 
 constexpr std::array<Kernel, 8> kKernels = {{
     fold_kernel<ops::SumOp>(),
-    fold_kernel<ops::MeanOp>(),
+    {"mean", run_mean},
     fold_kernel<ops::ProdOp>(),
     fold_kernel<ops::Amax>(),
     fold_kernel<ops::Amin>(),

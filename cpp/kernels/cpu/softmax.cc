@@ -6,6 +6,7 @@
 #include "kernels/cpu/along.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/ranges.h"
 #include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
