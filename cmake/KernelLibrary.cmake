@@ -94,6 +94,13 @@ function(unspool_kernel_objects out level)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cpp/kernels/cpu/*.cc")
   add_library(${target} OBJECT ${sources})
   unspool_kernel_flags(${target} ${level})
+  if(UNSPOOL_UNITY)
+    # The decompositions instantiate the same products and triangular solvers of Eigen: together, once.
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    set(decompositions ${sources})
+    list(FILTER decompositions INCLUDE REGEX "/linalg_[a-z]+[.]cc$")
+    set_source_files_properties(${decompositions} PROPERTIES UNITY_GROUP decompositions)
+  endif()
   target_precompile_headers(
     ${target} PRIVATE <algorithm> <array> <cmath> <cstring> <kernels/cpu/elements.h> <kernels/cpu/families.h>
     <kernels/cpu/layout.h> <kernels/cpu/ranges.h>)

@@ -19,10 +19,14 @@ namespace {
 constexpr std::int64_t kBand = 32;  // rows and columns of a tile
 constexpr std::int64_t kWide = 64;
 
-// Not inlined, because there is one for each pair of dtypes, and each has three callers.
+using RowMove = void (*)(std::byte* to, std::int64_t to_stride, const std::byte* from,
+                         std::int64_t from_stride, std::int64_t n);
+
 template <class To, class From>
-[[gnu::noinline]] void convert_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride,
-                                   std::int64_t n) {
+void convert_row(std::byte* to_bytes, std::int64_t to_stride, const std::byte* from_bytes,
+                 std::int64_t from_stride, std::int64_t n) {
+  To* to = reinterpret_cast<To*>(to_bytes);
+  const From* from = reinterpret_cast<const From*>(from_bytes);
   if (to_stride == 1 && from_stride == 1) {
     for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
   } else if (to_stride == 1 && from_stride == 0) {
@@ -32,35 +36,58 @@ template <class To, class From>
   }
 }
 
-template <class To, class From>
-void move_row(To* to, std::int64_t to_stride, const From* from, std::int64_t from_stride, std::int64_t n) {
-  if constexpr (std::is_same_v<To, From>)
-    copy_row(to, to_stride, from, from_stride, n);
-  else
-    convert_row(to, to_stride, from, from_stride, n);
-}
+// How the elements of a row move: as words, or from one dtype to another. The walks over rows are compiled
+// for each size of a word and once for all pairs of dtypes.
+template <class W>
+struct WordMove {
+  static constexpr std::int64_t to_size = sizeof(W), from_size = sizeof(W);
+  void row(std::byte* to, std::int64_t to_stride, const std::byte* from, std::int64_t from_stride,
+           std::int64_t n) const {
+    copy_row(reinterpret_cast<W*>(to), to_stride, reinterpret_cast<const W*>(from), from_stride, n);
+  }
+  void tile(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step,
+            std::int64_t rows, std::int64_t columns) const {
+    transpose(reinterpret_cast<W*>(to), to_step, reinterpret_cast<const W*>(from), from_step, rows, columns);
+  }
+};
+
+struct DtypeMove {
+  std::int64_t to_size, from_size;
+  RowMove row;
+  void tile(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step,
+            std::int64_t rows, std::int64_t columns) const {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      row(to + i * to_step * to_size, 1, from + i * from_size, from_step, columns);
+    }
+  }
+};
 
 template <class To, class From>
-void move_rows(const Context& context, const Joint& joint, To* to, const From* from) {
+constexpr DtypeMove kConversion{sizeof(To), sizeof(From), convert_row<To, From>};
+
+template <class Move>
+void move_rows(const Context& context, const Joint& joint, const Move& move, std::byte* to,
+               const std::byte* from) {
   const std::int64_t row = joint.row();
-  const std::int64_t to_step = joint.ndim > 1 ? joint.strides[0][joint.ndim - 2] : 0;
-  const std::int64_t from_step = joint.ndim > 1 ? joint.strides[1][joint.ndim - 2] : 0;
+  const std::int64_t to_step = joint.ndim > 1 ? joint.strides[0][joint.ndim - 2] * move.to_size : 0;
+  const std::int64_t from_step = joint.ndim > 1 ? joint.strides[1][joint.ndim - 2] * move.from_size : 0;
   over_ranges(context, joint.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     Cursor cursor(joint, begin);
     while (begin < end) {
       const std::int64_t rows = std::min((end - begin) / row, cursor.left_rows());
       if (rows > 0) {
-        To* to_row = to + cursor.offset[0];
-        const From* from_row = from + cursor.offset[1];
+        std::byte* to_row = to + cursor.offset[0] * move.to_size;
+        const std::byte* from_row = from + cursor.offset[1] * move.from_size;
         for (std::int64_t r = 0; r < rows; ++r, to_row += to_step, from_row += from_step) {
-          move_row(to_row, joint.row_stride(0), from_row, joint.row_stride(1), row);
+          move.row(to_row, joint.row_stride(0), from_row, joint.row_stride(1), row);
         }
         cursor.advance_rows(rows);
         begin += rows * row;
         continue;
       }
       const std::int64_t n = std::min(end - begin, cursor.left_in_row());
-      move_row(to + cursor.offset[0], joint.row_stride(0), from + cursor.offset[1], joint.row_stride(1), n);
+      move.row(to + cursor.offset[0] * move.to_size, joint.row_stride(0),
+               from + cursor.offset[1] * move.from_size, joint.row_stride(1), n);
       cursor.advance(n);
       begin += n;
     }
@@ -68,8 +95,9 @@ void move_rows(const Context& context, const Joint& joint, To* to, const From* f
 }
 
 // The last two dimensions: `to` has unit stride along the last, `from` along the one before.
-template <class To, class From>
-void move_tiles(const Context& context, const Joint& joint, To* to, const From* from) {
+template <class Move>
+void move_tiles(const Context& context, const Joint& joint, const Move& move, std::byte* to,
+                const std::byte* from) {
   const int r = joint.ndim - 2, c = joint.ndim - 1;
   const std::int64_t rows = joint.sizes[r], columns = joint.sizes[c];
   const std::int64_t to_step = joint.strides[0][r], from_step = joint.strides[1][c];
@@ -77,30 +105,25 @@ void move_tiles(const Context& context, const Joint& joint, To* to, const From* 
   planes.ndim -= 2;
   planes.ensure_row();
   const std::int64_t bands = divide_up(rows, kBand);
-  over_ranges(
-      context, planes.numel() * bands, grain_of(kBand * columns), [&](std::int64_t begin, std::int64_t end) {
-        Cursor plane(planes, begin / bands);
-        std::int64_t band = begin % bands;
-        for (; begin < end; ++begin) {
-          const std::int64_t first = band * kBand, height = std::min(kBand, rows - first);
-          To* to_band = to + plane.offset[0] + first * to_step;
-          const From* from_band = from + plane.offset[1] + first;
-          for (std::int64_t j = 0; j < columns; j += kWide) {
-            const std::int64_t width = std::min(kWide, columns - j);
-            if constexpr (std::is_same_v<To, From>) {
-              transpose(to_band + j, to_step, from_band + j * from_step, from_step, height, width);
-            } else {
-              for (std::int64_t i = 0; i < height; ++i) {
-                move_row(to_band + i * to_step + j, 1, from_band + j * from_step + i, from_step, width);
-              }
-            }
-          }
-          if (++band == bands) {
-            band = 0;
-            plane.advance(1);
-          }
-        }
-      });
+  over_ranges(context, planes.numel() * bands, grain_of(kBand * columns),
+              [&](std::int64_t begin, std::int64_t end) {
+                Cursor plane(planes, begin / bands);
+                std::int64_t band = begin % bands;
+                for (; begin < end; ++begin) {
+                  const std::int64_t first = band * kBand, height = std::min(kBand, rows - first);
+                  std::byte* to_band = to + (plane.offset[0] + first * to_step) * move.to_size;
+                  const std::byte* from_band = from + (plane.offset[1] + first) * move.from_size;
+                  for (std::int64_t j = 0; j < columns; j += kWide) {
+                    const std::int64_t width = std::min(kWide, columns - j);
+                    move.tile(to_band + j * move.to_size, to_step, from_band + j * from_step * move.from_size,
+                              from_step, height, width);
+                  }
+                  if (++band == bands) {
+                    band = 0;
+                    plane.advance(1);
+                  }
+                }
+              });
 }
 
 constexpr std::int64_t kSmallest = 4;  // side for which a tiled walk pays
@@ -118,35 +141,32 @@ bool wants_tiles(Joint& joint) {
   return false;
 }
 
-template <class To, class From>
-void move(const Context& context, Joint& joint, void* to, const void* from) {
-  auto* target = static_cast<To*>(to);
-  const auto* source = static_cast<const From*>(from);
+template <class Move>
+[[gnu::noinline]] void run_move(const Context& context, Joint& joint, const Move& move, const View& to,
+                                const View& from) {
   if (wants_tiles(joint))
-    move_tiles(context, joint, target, source);
+    move_tiles(context, joint, move, bytes_of(to), bytes_of(from));
   else
-    move_rows(context, joint, target, source);
+    move_rows(context, joint, move, bytes_of(to), bytes_of(from));
 }
 
 // Between a dtype that is kept in memory only and its carrier.
 template <class Narrow, class Wide>
-void move_narrow(const Context& context, const Joint& joint, const View& to, const View& from) {
-  if (is_narrow(to.dtype))
-    move_rows(context, joint, to.as<Narrow>(), from.as<const Wide>());
-  else
-    move_rows(context, joint, to.as<Wide>(), from.as<const Narrow>());
+const DtypeMove& narrow_move(bool narrows) {
+  return narrows ? kConversion<Narrow, Wide> : kConversion<Wide, Narrow>;
 }
 
-void move_narrow(const Context& context, const Joint& joint, const View& to, const View& from) {
-  switch (is_narrow(to.dtype) ? to.dtype : from.dtype) {
+const DtypeMove& narrow_move(Dtype to, Dtype from) {
+  const bool narrows = is_narrow(to);
+  switch (narrows ? to : from) {
     case Dtype::kInt8:
-      return move_narrow<std::int8_t, std::int32_t>(context, joint, to, from);
+      return narrow_move<std::int8_t, std::int32_t>(narrows);
     case Dtype::kInt16:
-      return move_narrow<std::int16_t, std::int32_t>(context, joint, to, from);
+      return narrow_move<std::int16_t, std::int32_t>(narrows);
     case Dtype::kFloat16:
-      return move_narrow<Half, float>(context, joint, to, from);
+      return narrow_move<Half, float>(narrows);
     default:
-      return move_narrow<BFloat16, float>(context, joint, to, from);
+      return narrow_move<BFloat16, float>(narrows);
   }
 }
 
@@ -179,13 +199,16 @@ void copy_view(const Context& context, const View& to, const View& from) {
   joint.ensure_row();
   if (to.dtype == from.dtype) {
     visit_size(size_of(to.dtype),
-               [&](auto word) { move<decltype(word), decltype(word)>(context, joint, to.data, from.data); });
+               [&](auto word) { run_move(context, joint, WordMove<decltype(word)>{}, to, from); });
     return;
   }
-  if (is_narrow(to.dtype) || is_narrow(from.dtype)) return move_narrow(context, joint, to, from);
+  if (is_narrow(to.dtype) || is_narrow(from.dtype)) {
+    move_rows(context, joint, narrow_move(to.dtype, from.dtype), bytes_of(to), bytes_of(from));
+    return;
+  }
   visit_dtype(to.dtype, [&]<class To>(To) {
     visit_dtype(from.dtype, [&]<class From>(From) {
-      if constexpr (!std::is_same_v<To, From>) move<To, From>(context, joint, to.data, from.data);
+      if constexpr (!std::is_same_v<To, From>) run_move(context, joint, kConversion<To, From>, to, from);
     });
   });
 }

@@ -34,10 +34,10 @@ struct Cholesky {
   }
 };
 
-constexpr std::array<Kernel, 1> kKernels = {{{"linalg_cholesky", by_dtype<Cholesky>}}};
+constexpr std::array<Kernel, 1> kCholeskyKernels = {{{"linalg_cholesky", by_dtype<Cholesky>}}};
 
 }  // namespace
 
-std::span<const Kernel> linalg_cholesky_kernels() { return kKernels; }
+std::span<const Kernel> linalg_cholesky_kernels() { return kCholeskyKernels; }
 
 }  // namespace unspool::kernels::cpu

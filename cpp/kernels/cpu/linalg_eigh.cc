@@ -33,10 +33,10 @@ struct Eigh {
   }
 };
 
-constexpr std::array<Kernel, 1> kKernels = {{{"linalg_eigh", by_dtype<Eigh>}}};
+constexpr std::array<Kernel, 1> kEighKernels = {{{"linalg_eigh", by_dtype<Eigh>}}};
 
 }  // namespace
 
-std::span<const Kernel> linalg_eigh_kernels() { return kKernels; }
+std::span<const Kernel> linalg_eigh_kernels() { return kEighKernels; }
 
 }  // namespace unspool::kernels::cpu

@@ -167,7 +167,7 @@ void run_rows_of_pivots(const Context&, const KernelCall& call) {
   }
 }
 
-constexpr std::array<Kernel, 7> kKernels = {{
+constexpr std::array<Kernel, 7> kLuKernels = {{
     {"linalg_lu", by_dtype<Lu>},
     {"linalg_solve", by_dtype<Solve>},
     {"linalg_inverse", by_dtype<Inverse>},
@@ -179,6 +179,6 @@ constexpr std::array<Kernel, 7> kKernels = {{
 
 }  // namespace
 
-std::span<const Kernel> linalg_lu_kernels() { return kKernels; }
+std::span<const Kernel> linalg_lu_kernels() { return kLuKernels; }
 
 }  // namespace unspool::kernels::cpu

@@ -22,10 +22,10 @@ struct Qr {
   }
 };
 
-constexpr std::array<Kernel, 1> kKernels = {{{"linalg_qr", by_dtype<Qr>}}};
+constexpr std::array<Kernel, 1> kQrKernels = {{{"linalg_qr", by_dtype<Qr>}}};
 
 }  // namespace
 
-std::span<const Kernel> linalg_qr_kernels() { return kKernels; }
+std::span<const Kernel> linalg_qr_kernels() { return kQrKernels; }
 
 }  // namespace unspool::kernels::cpu

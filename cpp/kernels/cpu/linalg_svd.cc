@@ -181,10 +181,11 @@ struct Pinv {
   }
 };
 
-constexpr std::array<Kernel, 2> kKernels = {{{"linalg_svd", by_dtype<Svd>}, {"linalg_pinv", by_dtype<Pinv>}}};
+constexpr std::array<Kernel, 2> kSvdKernels = {
+    {{"linalg_svd", by_dtype<Svd>}, {"linalg_pinv", by_dtype<Pinv>}}};
 
 }  // namespace
 
-std::span<const Kernel> linalg_svd_kernels() { return kKernels; }
+std::span<const Kernel> linalg_svd_kernels() { return kSvdKernels; }
 
 }  // namespace unspool::kernels::cpu
