@@ -35,31 +35,33 @@ void filter_tile(const FilterTile<T>& tile) {
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kSpots][kVectors];
   std::int64_t at[kSpots];
-  unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int s = 0; s < kSpots; ++s) {
     at[s] = tile.spots[s].in;
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
-    });
-  });
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
+  }
   const T *in = tile.in, *weights = tile.weights;
   const Tap* const taps_end = tile.taps + tile.tap_count;
   for (std::int64_t c = tile.channels; c > 0; --c, in += tile.channel_step) {
     for (const Tap* tap = tile.taps; tap != taps_end; ++tap, weights += kVectors * kW) {
       const T* const from = in + tap->offset;
       Vector<T> weight[kVectors];
-      unroll<kVectors>([&](auto v) __attribute__((always_inline)) { weight[v] = load<T>(weights + v * kW); });
-      unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v) weight[v] = load<T>(weights + v * kW);
+      UNSPOOL_UNROLL
+      for (int s = 0; s < kSpots; ++s) {
         const Vector<T> x = broadcast(from[at[s]]);
-        unroll<kVectors>([&](auto v)
-                             __attribute__((always_inline)) { sums[s][v] = fma(x, weight[v], sums[s][v]); });
-      });
+        UNSPOOL_UNROLL
+        for (int v = 0; v < kVectors; ++v) sums[s][v] = fma(x, weight[v], sums[s][v]);
+      }
     }
   }
-  unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      store<T>(tile.out + (s * kVectors + v) * kW, sums[s][v]);
-    });
-  });
+  UNSPOOL_UNROLL
+  for (int s = 0; s < kSpots; ++s) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) store<T>(tile.out + (s * kVectors + v) * kW, sums[s][v]);
+  }
 }
 
 template <class T>
@@ -80,10 +82,12 @@ void outer_tile(const OuterTile<T>& tile) {
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kTaps][kVectors];
   std::int64_t tap[kTaps];
-  unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int t = 0; t < kTaps; ++t) {
     tap[t] = tile.taps[t];
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) { sums[t][v] = Vector<T>{}; });
-  });
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[t][v] = Vector<T>{};
+  }
   const std::int64_t grad_step = tile.grad_step;
   const Spot* const spots_end = tile.spots + tile.spot_count;
   const T *in = tile.in, *image = tile.grad;
@@ -92,20 +96,24 @@ void outer_tile(const OuterTile<T>& tile) {
     for (const Spot* spot = tile.spots; spot != spots_end; ++spot, grad += grad_step) {
       const T* const from = in + spot->in;
       Vector<T> g[kVectors];
-      unroll<kVectors>([&](auto v) __attribute__((always_inline)) { g[v] = load<T>(grad + v * kW); });
-      unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v) g[v] = load<T>(grad + v * kW);
+      UNSPOOL_UNROLL
+      for (int t = 0; t < kTaps; ++t) {
         const Vector<T> x = broadcast(from[tap[t]]);
-        unroll<kVectors>([&](auto v)
-                             __attribute__((always_inline)) { sums[t][v] = fma(x, g[v], sums[t][v]); });
-      });
+        UNSPOOL_UNROLL
+        for (int v = 0; v < kVectors; ++v) sums[t][v] = fma(x, g[v], sums[t][v]);
+      }
     }
   }
-  unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int t = 0; t < kTaps; ++t) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
       T* const to = tile.sums + t * tile.sums_step + v * kW;
       store<T>(to, load<T>(to) + sums[t][v]);
-    });
-  });
+    }
+  }
 }
 
 template <class T>

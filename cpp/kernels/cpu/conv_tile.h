@@ -47,11 +47,14 @@ void conv_tile(const ConvTile<T>& tile) {
   using namespace simd;
   Vector<T> sums[kRows][kSpots];
   std::int64_t at[kSpots];
-  unroll<kSpots>([&](auto s) __attribute__((always_inline)) { at[s] = tile.spots[s].in; });
-  unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int s = 0; s < kSpots; ++s) at[s] = tile.spots[s].in;
+  UNSPOOL_UNROLL
+  for (int r = 0; r < kRows; ++r) {
     const Vector<T> start = tile.bias ? broadcast(tile.bias[r]) : Vector<T>{};
-    unroll<kSpots>([&](auto s) __attribute__((always_inline)) { sums[r][s] = start; });
-  });
+    UNSPOOL_UNROLL
+    for (int s = 0; s < kSpots; ++s) sums[r][s] = start;
+  }
   const T *in = tile.in, *weights = tile.weights;
   std::int64_t first = tile.spots[0].first_tap, end = tile.spots[0].end_tap;
   for (int s = 1; s < kSpots; ++s) {
@@ -67,29 +70,35 @@ void conv_tile(const ConvTile<T>& tile) {
       const T* const from = in + tap->offset;
       if constexpr (kRows < kSpots) {
         Vector<T> weight[kRows];
-        unroll<kRows>([&](auto r) __attribute__((always_inline)) { weight[r] = broadcast(weights[r]); });
-        unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+        UNSPOOL_UNROLL
+        for (int r = 0; r < kRows; ++r) weight[r] = broadcast(weights[r]);
+        UNSPOOL_UNROLL
+        for (int s = 0; s < kSpots; ++s) {
           const Vector<T> x = load<T>(from + at[s]);
-          unroll<kRows>([&](auto r)
-                            __attribute__((always_inline)) { sums[r][s] = fma(weight[r], x, sums[r][s]); });
-        });
+          UNSPOOL_UNROLL
+          for (int r = 0; r < kRows; ++r) sums[r][s] = fma(weight[r], x, sums[r][s]);
+        }
       } else {
         Vector<T> x[kSpots];
-        unroll<kSpots>([&](auto s) __attribute__((always_inline)) { x[s] = load<T>(from + at[s]); });
-        unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+        UNSPOOL_UNROLL
+        for (int s = 0; s < kSpots; ++s) x[s] = load<T>(from + at[s]);
+        UNSPOOL_UNROLL
+        for (int r = 0; r < kRows; ++r) {
           const Vector<T> weight = broadcast(weights[r]);
-          unroll<kSpots>([&](auto s)
-                             __attribute__((always_inline)) { sums[r][s] = fma(weight, x[s], sums[r][s]); });
-        });
+          UNSPOOL_UNROLL
+          for (int s = 0; s < kSpots; ++s) sums[r][s] = fma(weight, x[s], sums[r][s]);
+        }
       }
     }
   }
-  unroll<kRows>([&](auto r) __attribute__((always_inline)) {
-    unroll<kSpots>([&](auto s) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    UNSPOOL_UNROLL
+    for (int s = 0; s < kSpots; ++s) {
       const Spot& spot = tile.spots[s];
       store_lanes<T>(tile.out + r * tile.filter_step + spot.out, sums[r][s], spot.count, tile.lane_step);
-    });
-  });
+    }
+  }
 }
 
 // A spot of the input and the place of its gradients.
@@ -114,9 +123,11 @@ void dot_tile(const DotTile<T>& tile) {
   using namespace simd;
   constexpr int kL = kLaneWidth<T>, kCount = kRows * kTaps, kPadded = (kCount + kL - 1) / kL * kL;
   Vector<T> sums[kPadded];
-  unroll<kPadded>([&](auto i) __attribute__((always_inline)) { sums[i] = Vector<T>{}; });
+  UNSPOOL_UNROLL
+  for (int i = 0; i < kPadded; ++i) sums[i] = Vector<T>{};
   std::int64_t tap[kTaps];
-  unroll<kTaps>([&](auto t) __attribute__((always_inline)) { tap[t] = tile.taps[t]; });
+  UNSPOOL_UNROLL
+  for (int t = 0; t < kTaps; ++t) tap[t] = tile.taps[t];
   const std::int64_t grad_row = tile.grad_row;
   const Pair* const pairs_end = tile.pairs + tile.pair_count;
   const T *in = tile.in, *grad = tile.grad;
@@ -125,29 +136,33 @@ void dot_tile(const DotTile<T>& tile) {
       const T *const x = in + pair->in, *const g = grad + pair->grad;
       if constexpr (kRows < kTaps) {
         Vector<T> row[kRows];
-        unroll<kRows>([&](auto r) __attribute__((always_inline)) { row[r] = load<T>(g + r * grad_row); });
-        unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
+        UNSPOOL_UNROLL
+        for (int r = 0; r < kRows; ++r) row[r] = load<T>(g + r * grad_row);
+        UNSPOOL_UNROLL
+        for (int t = 0; t < kTaps; ++t) {
           const Vector<T> there = load<T>(x + tap[t]);
-          unroll<kRows>([&](auto r) __attribute__((always_inline)) {
-            sums[r * kTaps + t] = fma(row[r], there, sums[r * kTaps + t]);
-          });
-        });
+          UNSPOOL_UNROLL
+          for (int r = 0; r < kRows; ++r) sums[r * kTaps + t] = fma(row[r], there, sums[r * kTaps + t]);
+        }
       } else {
         Vector<T> there[kTaps];
-        unroll<kTaps>([&](auto t) __attribute__((always_inline)) { there[t] = load<T>(x + tap[t]); });
-        unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+        UNSPOOL_UNROLL
+        for (int t = 0; t < kTaps; ++t) there[t] = load<T>(x + tap[t]);
+        UNSPOOL_UNROLL
+        for (int r = 0; r < kRows; ++r) {
           const Vector<T> row = load<T>(g + r * grad_row);
-          unroll<kTaps>([&](auto t) __attribute__((always_inline)) {
-            sums[r * kTaps + t] = fma(row, there[t], sums[r * kTaps + t]);
-          });
-        });
+          UNSPOOL_UNROLL
+          for (int t = 0; t < kTaps; ++t) sums[r * kTaps + t] = fma(row, there[t], sums[r * kTaps + t]);
+        }
       }
     }
   }
   T total[kPadded];
-  unroll<kPadded / kL>([&](auto group) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int group = 0; group < kPadded / kL; ++group) {
     Vector<T> v[kL];
-    unroll<kL>([&](auto i) __attribute__((always_inline)) { v[i] = sums[group * kL + i]; });
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kL; ++i) v[i] = sums[group * kL + i];
     transpose_lanes<T>(v);
     Lane<T> sum;
     if constexpr (kL == 4) {
@@ -156,7 +171,7 @@ void dot_tile(const DotTile<T>& tile) {
       sum = fold_lanes<T>(v[0] + v[1]);
     }
     __builtin_memcpy(total + group * kL, &sum, sizeof(sum));
-  });
+  }
   for (int r = 0; r < kRows; ++r) {
     for (int t = 0; t < kTaps; ++t) tile.sums[r * tile.sums_row + t] += total[r * kTaps + t];
   }

@@ -39,7 +39,8 @@ void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
   constexpr int kW = kWidth<T>, kL = kLaneWidth<T>;
   constexpr int kCount = kRows * kFew, kPadded = (kCount + kL - 1) / kL * kL;
   Vector<T> sums[kPadded];
-  unroll<kPadded>([&](auto i) __attribute__((always_inline)) { sums[i] = Vector<T>{}; });
+  UNSPOOL_UNROLL
+  for (int i = 0; i < kPadded; ++i) sums[i] = Vector<T>{};
   const T* rows = dots.rows + r * dots.row_stride;
   const T* few = dots.few + f * dots.few_stride;
   const std::int64_t row_stride = dots.row_stride, few_stride = dots.few_stride;
@@ -48,16 +49,18 @@ void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
     constexpr bool kHoldFew = kFew <= kRows;
     constexpr int kHeld = kHoldFew ? kFew : kRows, kPassing = kHoldFew ? kRows : kFew;
     Vector<T> held[kHeld];
-    unroll<kHeld>([&](auto j) __attribute__((always_inline)) {
+    UNSPOOL_UNROLL
+    for (int j = 0; j < kHeld; ++j)
       held[j] = kHoldFew ? read(few + j * few_stride) : read(rows + j * row_stride);
-    });
-    unroll<kPassing>([&](auto i) __attribute__((always_inline)) {
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kPassing; ++i) {
       const Vector<T> passing = kHoldFew ? read(rows + i * row_stride) : read(few + i * few_stride);
-      unroll<kHeld>([&](auto j) __attribute__((always_inline)) {
-        constexpr int kSum = kHoldFew ? i * kFew + j : j * kFew + i;
-        sums[kSum] = fma(held[j], passing, sums[kSum]);
-      });
-    });
+      UNSPOOL_UNROLL
+      for (int j = 0; j < kHeld; ++j) {
+        const int sum = kHoldFew ? i * kFew + j : j * kFew + i;
+        sums[sum] = fma(held[j], passing, sums[sum]);
+      }
+    }
   };
   std::int64_t p = dots.k;
   for (; p >= kW; p -= kW, rows += kW, few += kW) {
@@ -68,9 +71,11 @@ void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
     step([left](const T* from) __attribute__((always_inline)) { return load_partial(from, left); });
   }
   T total[kPadded];
-  unroll<kPadded / kL>([&](auto g) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int g = 0; g < kPadded / kL; ++g) {
     Vector<T> v[kL];
-    unroll<kL>([&](auto j) __attribute__((always_inline)) { v[j] = sums[g * kL + j]; });
+    UNSPOOL_UNROLL
+    for (int j = 0; j < kL; ++j) v[j] = sums[g * kL + j];
     transpose_lanes<T>(v);
     Lane<T> sum;
     if constexpr (kL == 4) {
@@ -79,7 +84,7 @@ void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
       sum = fold_lanes<T>(v[0] + v[1]);
     }
     __builtin_memcpy(total + g * kL, &sum, sizeof(sum));
-  });
+  }
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kFew; ++j) finish_dot(dots, r + i, f + j, total[i * kFew + j]);
   }

@@ -24,17 +24,17 @@ UNSPOOL_INLINE void finish_registers(const Finish<T>& finish, Each&& each, Read&
   const V zero(T(0));
   switch (finish.way) {
     case Way::kRelu:
-      each([&](R& x, auto, auto) __attribute__((always_inline)) { x = max(V(x), zero).v; });
+      each([&](R& x, int, int) __attribute__((always_inline)) { x = max(V(x), zero).v; });
       return;
     case Way::kAdd:
-      each([&](R& x, auto i, auto v) __attribute__((always_inline)) { x = x + read(i, v); });
+      each([&](R& x, int i, int v) __attribute__((always_inline)) { x = x + read(i, v); });
       return;
     case Way::kMultiply:
-      each([&](R& x, auto i, auto v) __attribute__((always_inline)) { x = x * read(i, v); });
+      each([&](R& x, int i, int v) __attribute__((always_inline)) { x = x * read(i, v); });
       return;
     case Way::kThreshold: {
       const V threshold(finish.parameter);
-      each([&](R& x, auto i, auto v)
+      each([&](R& x, int i, int v)
                __attribute__((always_inline)) { x = select(V(read(i, v)) > threshold, V(x), zero).v; });
       return;
     }

@@ -59,41 +59,49 @@ UNSPOOL_INLINE simd::Vector<T> load_part(const T* row, int v, int tail) {
 
 template <class T, int kRows, int kVectors, bool kPartial>
 UNSPOOL_INLINE void start_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
-  simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) { sums[i][v] = simd::Vector<T>{}; });
-  });
+  UNSPOOL_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = simd::Vector<T>{};
+  }
   if (!tile.start) return;
-  simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v)
       sums[i][v] = load_part<T, kVectors, kPartial>(tile.start + i * tile.start_row, v, tile.tail);
-    });
-  });
+  }
 }
 
 template <class T, int kRows, int kVectors, bool kPartial>
 UNSPOOL_INLINE void finish_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
   if (tile.epilogue.accumulate) {
-    simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-      simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v)
         sums[i][v] = load_part<T, kVectors, kPartial>(tile.out + i * tile.out_row, v, tile.tail) + sums[i][v];
-      });
-    });
+    }
   }
   if (tile.epilogue.bias) {
-    simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
       const simd::Vector<T> bias = load_part<T, kVectors, kPartial>(tile.epilogue.bias, v, tile.tail);
-      simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) { sums[i][v] = sums[i][v] + bias; });
-    });
+      UNSPOOL_UNROLL
+      for (int i = 0; i < kRows; ++i) sums[i][v] = sums[i][v] + bias;
+    }
   }
   if (kFinishesInRegisters<T> && tile.epilogue.finish) {
     const Finish<T>& finish = *tile.epilogue.finish;
     const T* const other = tile.epilogue.other;
     const auto each = [&](auto&& f) __attribute__((always_inline)) {
-      simd::unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-        simd::unroll<kVectors>([&](auto v) __attribute__((always_inline)) { f(sums[i][v], i, v); });
-      });
+      UNSPOOL_UNROLL
+      for (int i = 0; i < kRows; ++i) {
+        UNSPOOL_UNROLL
+        for (int v = 0; v < kVectors; ++v) f(sums[i][v], i, v);
+      }
     };
-    const auto read = [&](auto i, auto v) __attribute__((always_inline)) {
+    const auto read = [&](int i, int v) __attribute__((always_inline)) {
       return load_part<T, kVectors, kPartial>(other + i * finish.other_row, v, tile.tail);
     };
     finish_registers(finish, each, read);
@@ -105,23 +113,25 @@ template <class T, int kRows, int kVectors, bool kPartialB, bool kPackedA>
 UNSPOOL_INLINE void add_run(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][kVectors]) {
   using namespace simd;
   // Four rows share one pointer: base plus 0, 1, 2 or 3 strides needs two registers more.
-  constexpr int kBases = (kRows + 3) / 4;
+  constexpr int kBases = (kRows + 3) / 4, kPointers = kPackedA ? 1 : kBases;
   const std::int64_t a_row = kPackedA ? 1 : tile.a_row, a_col = tile.a_col, b_row = tile.b_row;
   const T* a[kBases];
-  unroll<kBases>([&](auto q) __attribute__((always_inline)) { a[q] = tile.a + 4 * q * a_row; });
+  UNSPOOL_UNROLL
+  for (int q = 0; q < kBases; ++q) a[q] = tile.a + 4 * q * a_row;
   const T* b = tile.b;
   const int tail = tile.tail;
   for (std::int64_t p = tile.k; p > 0; --p) {
     Vector<T> row[kVectors];
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      row[v] = load_part<T, kVectors, kPartialB>(b, v, tail);
-    });
-    unroll<kRows>([&](auto i) __attribute__((always_inline)) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) row[v] = load_part<T, kVectors, kPartialB>(b, v, tail);
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kRows; ++i) {
       const Vector<T> x = broadcast(kPackedA ? a[0][i] : a[i / 4][(i % 4) * a_row]);
-      unroll<kVectors>([&](auto v)
-                           __attribute__((always_inline)) { sums[i][v] = fma(x, row[v], sums[i][v]); });
-    });
-    unroll<kPackedA ? 1 : kBases>([&](auto q) __attribute__((always_inline)) { a[q] += a_col; });
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = fma(x, row[v], sums[i][v]);
+    }
+    UNSPOOL_UNROLL
+    for (int q = 0; q < kPointers; ++q) a[q] += a_col;
     b += b_row;
   }
 }
@@ -140,16 +150,18 @@ void tile_kernel(const Tile<T>& tile) {
     add_run<T, kRows, kVectors, kPartial, false>(tile, sums);
   }
   if (tile.finish) finish_sums<T, kRows, kVectors, kPartial>(tile, sums);
-  unroll<kRows>([&](auto i) __attribute__((always_inline)) {
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    UNSPOOL_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
       T* to = tile.out + i * tile.out_row + v * kWidth<T>;
       if (kPartial && v + 1 == kVectors) {
         store_partial(to, sums[i][v], tile.tail);
       } else {
         store<T>(to, sums[i][v]);
       }
-    });
-  });
+    }
+  }
   const Finish<T>* const finish = tile.finish ? tile.epilogue.finish : nullptr;
   if (finish && (!kFinishesInRegisters<T> || finish->way == Finish<T>::Way::kRows)) {
     const std::int64_t columns = (kVectors - 1) * kWidth<T> + (kPartial ? tile.tail : kWidth<T>);

@@ -22,15 +22,16 @@ void add_rows(const T* x, std::int64_t x_step, const T* b, std::int64_t b_row, s
   constexpr int kW = kWidth<T>;
   Vector<T> factor[kRows];
   const T* row[kRows];
-  unroll<kRows>([&](auto r) __attribute__((always_inline)) {
+  UNSPOOL_UNROLL
+  for (int r = 0; r < kRows; ++r) {
     factor[r] = broadcast(x[r * x_step]);
     row[r] = b + r * b_row;
-  });
+  }
   std::int64_t j = 0;
   const auto step = [&](auto&& read) __attribute__((always_inline)) {
     Vector<T> sum = load<T>(sums + j);
-    unroll<kRows>([&](auto r)
-                      __attribute__((always_inline)) { sum = fma(factor[r], read(row[r] + j), sum); });
+    UNSPOOL_UNROLL
+    for (int r = 0; r < kRows; ++r) sum = fma(factor[r], read(row[r] + j), sum);
     store<T>(sums + j, sum);
   };
   for (; j + kW <= cols; j += kW)
