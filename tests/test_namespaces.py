@@ -47,6 +47,7 @@ MODULES = [
     "jit",
     "multiprocessing",
     "nn.parallel",
+    "nn.utils.prune",
     "onnx",
     "overrides",
     "serialization",

@@ -402,6 +402,12 @@ def _losses() -> list[Case]:
                 scores((5, 4, 2), (5, 2), 4),
                 {"ignore_index": 1, "label_smoothing": 0.2, **how},
             ),
+            Case(
+                "LinearCrossEntropyLoss",
+                lambda x, t, w, b, how=how: cross_entropy(linear(x, w, b), t, label_smoothing=0.1, **how),
+                scores((5, 3), (5,), 4),
+                {"in_features": 3, "num_classes": 4, "bias": True, "label_smoothing": 0.1, **how},
+            ),
             Case("NLLLoss", lambda x, t, how=how: nll_loss(x, t, **how), scores((5, 4), (5,), 4), how),
             Case(
                 "MultiMarginLoss",

@@ -50,6 +50,7 @@ from unspool.nn._functional.dropout import (
 )
 from unspool.nn._functional.embedding import embedding, embedding_bag, one_hot
 from unspool.nn._functional.linear import bilinear
+from unspool.nn._functional.linear_loss import linear_cross_entropy
 from unspool.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -188,6 +189,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",

@@ -107,6 +107,7 @@ from unspool.nn.modules.linear import (
     Identity,
     Linear,
 )
+from unspool.nn.modules.linear_loss import LinearCrossEntropyLoss
 from unspool.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -301,6 +302,7 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",

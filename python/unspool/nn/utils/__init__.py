@@ -34,4 +34,4 @@ __all__ = [
     "weight_norm",
 ]
 
-__getattr__ = lazy(__name__, ["stateless"])
+__getattr__ = lazy(__name__, ["prune", "stateless"])

@@ -1,0 +1,75 @@
+"""The softmax loss of a linear layer's output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unspool._core import Tensor, functional
+from unspool.nn._functional.loss import cross_entropy
+
+__all__ = ["linear_cross_entropy"]
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """``cross_entropy(linear(input, linear_weight, linear_bias), target)``.
+
+    Args:
+        input: features, shape (in,) or (N, in).
+        linear_weight: shape (C, in), or (C, d1, ..., in) for several targets per sample.
+        target: classes, int64, shape (), (N,) or (N, d1, ...); or probabilities, shape (C,), (N, C) or
+            (N, C, d1, ...).
+        linear_bias: shape (C,) or (C, d1, ...).
+        weight: one weight per class, shape (C,).
+        reduction: "none", "mean" (over the total weight of the targets) or "sum".
+        ignore_index: a class that does not count; -100 if None.
+        label_smoothing: in [0, 1].
+        options: None; PyTorch's way to compute in pieces is not implemented.
+
+    Raises:
+        ValueError, RuntimeError: shapes that do not go together.
+        NotImplementedError: options are given.
+    """
+    if options is not None:
+        raise NotImplementedError(
+            "torch.nn.LinearCrossEntropyOptions is not implemented in unspool; leave options out, and put "
+            "the call into unspool.checkpoint to save memory"
+        )
+    if linear_weight.ndim < 2:
+        raise ValueError(
+            "linear_cross_entropy: linear_weight must be (C, ..., in_features), got "
+            f"{tuple(linear_weight.shape)}"
+        )
+    if input.ndim not in (1, 2) or (input.ndim == 1 and linear_weight.ndim > 2):
+        raise ValueError(
+            "linear_cross_entropy: input must be (in_features,) or (N, in_features), got "
+            f"{tuple(input.shape)} for linear_weight {tuple(linear_weight.shape)}"
+        )
+    outputs = linear_weight.shape[:-1]
+    if linear_bias is not None and tuple(linear_bias.shape) != tuple(outputs):
+        raise ValueError(
+            f"linear_cross_entropy: linear_bias must have shape {tuple(outputs)}, got "
+            f"{tuple(linear_bias.shape)}"
+        )
+    flat = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = functional.linear(input, linear_weight.flatten(0, -2), flat).reshape(
+        [*input.shape[:-1], *outputs]
+    )
+    return cross_entropy(
+        logits,
+        target,
+        weight=weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
