@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -70,4 +69,4 @@ def test_the_extension_holds_no_instructions_beyond_the_baseline() -> None:
     listing = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", str(extension)], capture_output=True, text=True, check=True
     ).stdout
-    assert re.findall(r".*%[yz]mm\d+.*", listing)[:3] == []
+    assert [line for line in listing.splitlines() if "%ymm" in line or "%zmm" in line][:3] == []
