@@ -5,6 +5,7 @@
 
 #include "bind/caster.h"
 #include "bind/create.h"
+#include "bind/topics.h"
 #include "ops/api.h"
 
 namespace py = pybind11;
@@ -61,7 +62,7 @@ Tensor from_numpy(py::handle object) {
   if (!py::isinstance<py::array>(object)) {
     fail(ErrorKind::kType, "from_numpy: expected a NumPy array, not ", Py_TYPE(object.ptr())->tp_name);
   }
-  return share_array(object);
+  return share_array(object.ptr());
 }
 
 // For arrays over a tensor's memory: keeps the storage alive, not the tensor, whose history may go.
@@ -277,8 +278,10 @@ Tensor from_dlpack(py::object source) {
 
 }  // namespace
 
-Tensor share_array(py::handle object) {
-  if (!py::isinstance<py::array>(object)) return {};
+bool is_array(PyObject* object) { return py::isinstance<py::array>(object); }
+
+Tensor share_array(PyObject* object) {
+  if (!is_array(object)) return {};
   const auto array = py::reinterpret_borrow<py::array>(object);
   const auto dtype = dtype_of_array(array.dtype());
   if (!dtype || !array.dtype().attr("isnative").cast<bool>()) {
@@ -301,9 +304,9 @@ Tensor share_array(py::handle object) {
   if (array.size() > 0 && reinterpret_cast<std::uintptr_t>(array.data()) % size_of(*dtype)) {
     fail(ErrorKind::kValue, "from_numpy: the array is not aligned to its elements; copy it first");
   }
-  Py_INCREF(object.ptr());
+  Py_INCREF(object);
   return over(const_cast<void*>(array.data()), std::move(sizes), std::move(strides), *dtype,
-              array.writeable(), object.ptr(), drop_object);
+              array.writeable(), object, drop_object);
 }
 
 void bind_arrays(py::module_& core) {

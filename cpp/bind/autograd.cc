@@ -6,7 +6,7 @@
 #include <string>
 
 #include "bind/caster.h"
-#include "bind/function_node.h"
+#include "bind/topics.h"
 #include "bind/unwinding_step.h"
 #include "exec/anomaly.h"
 #include "exec/backward.h"
@@ -45,7 +45,8 @@ exec::TensorHook python_hook(py::function function) {
 
 }  // namespace
 
-std::vector<Tensor> tensors_of(py::handle object, const char* what) {
+std::vector<Tensor> tensors_of(PyObject* source, const char* what) {
+  const py::handle object = source;
   std::vector<Tensor> result;
   const auto take = [&](py::handle item) {
     if (item.is_none())
@@ -82,9 +83,9 @@ namespace {
 
 void backward(py::handle outputs, py::handle gradients, const std::optional<bool>& retain_graph,
               bool create_graph, py::handle inputs, const std::string& engine) {
-  const std::vector<Tensor> roots = tensors_of(outputs, "backward: tensors");
-  const std::vector<Tensor> seeds = tensors_of(gradients, "backward: gradient");
-  const std::vector<Tensor> wanted = tensors_of(inputs, "backward: inputs");
+  const std::vector<Tensor> roots = tensors_of(outputs.ptr(), "backward: tensors");
+  const std::vector<Tensor> seeds = tensors_of(gradients.ptr(), "backward: gradient");
+  const std::vector<Tensor> wanted = tensors_of(inputs.ptr(), "backward: inputs");
   check_roots(roots, seeds);
   if (!inputs.is_none() && wanted.empty()) fail("backward: inputs must not be empty");
   exec::unwind(roots, seeds,
@@ -98,9 +99,9 @@ void backward(py::handle outputs, py::handle gradients, const std::optional<bool
 py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outputs,
                     const std::optional<bool>& retain_graph, bool create_graph, bool allow_unused,
                     bool materialize_grads, const std::string& engine) {
-  const std::vector<Tensor> roots = tensors_of(outputs, "grad: outputs");
-  const std::vector<Tensor> wanted = tensors_of(inputs, "grad: inputs");
-  const std::vector<Tensor> seeds = tensors_of(grad_outputs, "grad: grad_outputs");
+  const std::vector<Tensor> roots = tensors_of(outputs.ptr(), "grad: outputs");
+  const std::vector<Tensor> wanted = tensors_of(inputs.ptr(), "grad: inputs");
+  const std::vector<Tensor> seeds = tensors_of(grad_outputs.ptr(), "grad: grad_outputs");
   if (wanted.empty()) fail("grad: inputs must not be empty");
   if (!seeds.empty() && seeds.size() != roots.size()) {
     fail("grad: ", roots.size(), " outputs but ", seeds.size(), " grad_outputs");

@@ -64,7 +64,7 @@ std::unique_ptr<exec::Program> within_budget(const exec::Trace::Result& recorded
 struct Entry {
   Entry(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) : signature(args, kwargs, tensors) {}
 
-  Signature signature;
+  StepSignature signature;
   Mode mode;
   StepGuards guards;
   // One of them, or none: this signature runs eagerly.

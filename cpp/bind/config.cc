@@ -1,12 +1,11 @@
 // What this build is and how it runs: version, compiler, instruction-set level, threads, memory statistics.
-#include "bind/config.h"
-
 #include <pybind11/stl.h>
 
 #include <string>
 
 #include "base/cpu.h"
 #include "base/thread_pool.h"
+#include "bind/topics.h"
 #include "kernels/loader.h"
 #include "tensor/allocator.h"
 

@@ -4,21 +4,15 @@
 
 #include <string>
 
-#include "bind/autograd.h"
 #include "bind/caster.h"
 #include "bind/compiled_step.h"
-#include "bind/config.h"
-#include "bind/create.h"
-#include "bind/device.h"
 #include "bind/errors.h"
-#include "bind/inspection.h"
 #include "bind/module_base.h"
 #include "bind/op_function.h"
 #include "bind/optim.h"
-#include "bind/recompute.h"
 #include "bind/recording_mode.h"
-#include "bind/recursive_step.h"
 #include "bind/size.h"
+#include "bind/topics.h"
 #include "exec/eager.h"
 #include "kernels/loader.h"
 
@@ -60,6 +54,7 @@ PYBIND11_MODULE(_core, core) {
     bind::add_module_base(core.ptr());
     bind::add_compiled_step(core.ptr());
     bind::add_recording_mode(core.ptr());
+    bind::add_optim(core.ptr());
   } catch (const bind::PythonError&) {
     throw py::error_already_set();
   }
@@ -70,8 +65,6 @@ PYBIND11_MODULE(_core, core) {
   bind::bind_autograd(core);
   bind::bind_inspection(core);
   bind::bind_recompute(core);
-
-  bind::bind_optim(core);
   bind::bind_recursive_step(core);
   bind::bind_config(core);
   core.def(

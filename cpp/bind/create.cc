@@ -8,7 +8,8 @@
 
 #include "bind/caster.h"
 #include "bind/device.h"
-#include "bind/out.h"
+#include "bind/factory.h"
+#include "bind/topics.h"
 #include "ops/api.h"
 #include "ops/creation.h"
 
@@ -181,10 +182,6 @@ Dtype dtype_of_number(const ops::Operand& number) {
   }
 }
 
-py::object take(py::kwargs& kwargs, const char* name) {
-  return kwargs.contains(name) ? py::object(kwargs.attr("pop")(name)) : py::object();
-}
-
 // zeros, ones and empty share their arguments.
 template <class F>
 py::cpp_function sized_factory(const char* who, const char* doc, F make) {
@@ -210,7 +207,8 @@ py::cpp_function like_factory(const char* who, const char* doc, F make) {
 
 Tensor arange(const py::args& args, py::kwargs kwargs) {
   const char* who = "arange";
-  py::object start = take(kwargs, "start"), end = take(kwargs, "end"), step = take(kwargs, "step");
+  py::object start = take_argument(kwargs, "start"), end = take_argument(kwargs, "end"),
+             step = take_argument(kwargs, "step");
   const TensorOptions options = read_options(kwargs, who, true);
   const auto given = args.size();
   if (given == 1 && !end)
@@ -299,7 +297,7 @@ Tensor as_tensor(py::handle data, const py::kwargs& kwargs) {
     const Tensor& tensor = tensor_of(data.ptr());
     return options.dtype ? ops::to(tensor, *options.dtype) : tensor;
   }
-  if (const Tensor shared = share_array(data))
+  if (const Tensor shared = share_array(data.ptr()))
     return options.dtype ? ops::to(shared, *options.dtype) : shared;
   return tensor_from_data(data.ptr(), options.dtype);
 }
@@ -314,63 +312,6 @@ void set_default(Dtype dtype) {
 
 Dtype default_dtype() { return current_default; }
 
-TensorOptions read_options(const py::kwargs& kwargs, const char* who, bool takes_out) {
-  TensorOptions options{.who = who};
-  for (const auto& [key, value] : kwargs) {
-    const auto name = key.cast<std::string>();
-    if (name == "dtype") {
-      if (!value.is_none()) options.dtype = dtype_of_object(value.ptr(), who);
-    } else if (name == "device") {
-      device_of_object(value);
-    } else if (name == "requires_grad") {
-      options.requires_grad = value.cast<bool>();
-    } else if (name == "out" && takes_out) {
-      if (value.is_none()) continue;
-      if (!is_tensor(value.ptr()))
-        fail(ErrorKind::kType, who, "(): argument 'out' must be Tensor, not ", Py_TYPE(value.ptr())->tp_name);
-      options.out = tensor_of(value.ptr());
-    } else if (name == "pin_memory" || name == "layout" || name == "memory_format" || name == "out") {
-      const bool is_default = value.is_none() || (name == "pin_memory" && !value.cast<bool>()) ||
-                              name == "memory_format" ||
-                              (name == "layout" && py::str(value).cast<std::string>() == "unspool.strided");
-      if (!is_default) fail(ErrorKind::kNotImplemented, who, "(): argument '", name, "' is not supported");
-    } else {
-      fail(ErrorKind::kType, who, "(): has no argument '", name, "'");
-    }
-  }
-  if (options.out) {
-    if (options.dtype && *options.dtype != options.out.dtype())
-      fail(who, "(): dtype is ", unspool::name(*options.dtype), " but out is ",
-           unspool::name(options.out.dtype()));
-    options.dtype = options.out.dtype();
-  }
-  return options;
-}
-
-Tensor finish(Tensor tensor, const TensorOptions& options) {
-  if (options.out) {
-    write_out(options.who, tensor, options.out);
-    tensor = options.out;
-  }
-  if (options.requires_grad) {
-    if (!is_floating(tensor.dtype())) {
-      fail("requires_grad: only floating tensors have gradients, not ", name(tensor.dtype()));
-    }
-    tensor->requires_grad = true;
-  }
-  return tensor;
-}
-
-Dims read_sizes(const py::args& args, py::kwargs& kwargs, const char* who) {
-  py::object named = take(kwargs, "size");
-  if (named) {
-    if (!args.empty()) fail(ErrorKind::kType, who, "(): the size is given twice");
-    return need_dims(named.ptr(), who, "size");
-  }
-  if (args.size() == 1 && is_sequence(args[0].ptr())) return need_dims(args[0].ptr(), who, "size");
-  return need_dims(args.ptr(), who, "size");
-}
-
 Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
   if (is_tensor(data)) {
     const ops::GradMode no_grad(false);
@@ -382,7 +323,8 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
   }
   if (!is_sequence(data) && !number_operand(data)) {
     Tensor shared;
-    if (has_array(data)) shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)));
+    if (has_array(data))
+      shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr());
     if (shared) return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
     if (PySequence_Check(data) && !PyUnicode_Check(data) && !PyBytes_Check(data)) {
       Owned list(checked(PySequence_List(data)));
@@ -439,7 +381,7 @@ void bind_creation(py::module_& core) {
         is_tensor(b.ptr()) ? ops::Operand(tensor_of(b.ptr())) : need_number(b, "result_type", "tensor2")};
     return ops::result_type(operands);
   });
-  core.def("_check_device", [](py::handle place) { device_of_object(place); });
+  core.def("_check_device", [](py::handle place) { device_of_object(place.ptr()); });
   core.def("_cast", [](const Tensor& tensor, Dtype dtype) { return ops::to(tensor, dtype); });
 }
 

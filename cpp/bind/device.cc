@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "bind/topics.h"
 
 namespace py = pybind11;
 
@@ -71,16 +72,17 @@ void bind_device(py::module_& core) {
 
 PyObject* device_object(Device device) { return py::cast(device).release().ptr(); }
 
-Device device_of_object(py::handle object) {
+Device device_of_object(PyObject* object) {
+  const py::handle place = object;
   Device device;
-  if (object.is_none()) return device;
-  if (py::isinstance<py::str>(object))
-    device = parse(object.cast<std::string>());
-  else if (py::isinstance<Device>(object))
-    device = object.cast<Device>();
+  if (place.is_none()) return device;
+  if (py::isinstance<py::str>(place))
+    device = parse(place.cast<std::string>());
+  else if (py::isinstance<Device>(place))
+    device = place.cast<Device>();
   else {
     fail(ErrorKind::kType, "device: expected a device or a name such as 'cpu', not ",
-         Py_TYPE(object.ptr())->tp_name);
+         Py_TYPE(object)->tp_name);
   }
   if (device.kind != Device::Kind::kCpu) {
     fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", text_of(device),

@@ -1,8 +1,7 @@
 // A user-defined Function on the tape: the node calls back into Python with the cotangents.
-#include "bind/function_node.h"
-
 #include "bind/autograd.h"
 #include "bind/caster.h"
+#include "bind/topics.h"
 #include "exec/node.h"
 #include "exec/views.h"
 #include "ops/api.h"

@@ -47,8 +47,6 @@ const Keys& keys() {
   return all;
 }
 
-const char* text_of(PyObject* name) { return PyUnicode_AsUTF8(name); }
-
 // The hyperparameters of one group.
 class Hyperparameters {
  public:

@@ -1,6 +1,4 @@
 // What explain, summary and verify see of the core.
-#include "bind/inspection.h"
-
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -10,6 +8,7 @@
 #include "bind/autograd.h"
 #include "bind/caster.h"
 #include "bind/signature.h"
+#include "bind/topics.h"
 #include "exec/observer.h"
 #include "exec/recorder.h"
 #include "exec/tape.h"

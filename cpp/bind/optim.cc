@@ -27,8 +27,6 @@ PyObject* step_key() {
   return key;
 }
 
-const char* text_of(PyObject* name) { return PyUnicode_AsUTF8(name); }
-
 // The parameter's entry in the optimizer's state, made on first use. Borrowed from the state.
 PyObject* entry_of(PyObject* state, PyObject* parameter) {
   if (PyObject* entry = find(state, parameter)) {
@@ -230,9 +228,13 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-void bind_optim(pybind11::module_& core) {
-  pybind11::module_ module = core.def_submodule("optim", "Optimizer steps.");
-  if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw pybind11::error_already_set();
+void add_optim(PyObject* module) {
+  const std::string name = std::string(PyModule_GetName(module)) + ".optim";
+  PyObject* optim = checked(PyImport_AddModule(name.c_str()));  // borrowed
+  if (PyModule_SetDocString(optim, "Optimizer steps.") < 0 || PyModule_AddFunctions(optim, functions) < 0 ||
+      PyModule_AddObjectRef(module, "optim", optim) < 0) {
+    throw PythonError{};
+  }
 }
 
 }  // namespace unspool::bind

@@ -2,7 +2,7 @@
 // `unspool.optim.Optimizer`, under the names of torch.optim, at every step.
 #pragma once
 
-#include <pybind11/pybind11.h>
+#include <Python.h>
 
 #include <memory>
 #include <utility>
@@ -50,6 +50,6 @@ class GroupStep {
 [[noreturn]] void refuse_parameter(const Error& error, PyObject* group, Py_ssize_t index);
 
 // Adds the submodule `optim` with the function `step`.
-void bind_optim(pybind11::module_& core);
+void add_optim(PyObject* module);
 
 }  // namespace unspool::bind

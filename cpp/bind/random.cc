@@ -6,6 +6,8 @@
 
 #include "bind/caster.h"
 #include "bind/create.h"
+#include "bind/factory.h"
+#include "bind/topics.h"
 #include "exec/eager.h"
 #include "ops/api.h"
 #include "ops/creation.h"

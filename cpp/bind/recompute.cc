@@ -1,6 +1,4 @@
 // Regions as Python enters and leaves them.
-#include "bind/recompute.h"
-
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "bind/caster.h"
+#include "bind/topics.h"
 #include "exec/recompute/chain_run.h"
 #include "exec/recompute/memory_limit.h"
 #include "exec/recompute/schedule.h"

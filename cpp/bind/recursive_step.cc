@@ -1,7 +1,5 @@
 // Recording runs the step's forward part once as Python; running it needs Python for the optimizer's dicts
 // alone.
-#include "bind/recursive_step.h"
-
 #include <pybind11/stl.h>
 
 #include <unordered_map>
@@ -12,6 +10,7 @@
 #include "bind/step_guards.h"
 #include "bind/step_signature.h"
 #include "bind/tensor_object.h"
+#include "bind/topics.h"
 #include "exec/eager.h"
 #include "exec/program/trace.h"
 #include "exec/returning.h"
@@ -34,12 +33,12 @@ class WithEmitter {
 };
 
 // Random numbers that the scope draws will be drawn again after it.
-class Rehearsal {
+class DrawnAgain {
  public:
-  Rehearsal() : before_(exec::default_generator()->state()) {}
-  ~Rehearsal() { exec::default_generator()->state() = before_; }
-  Rehearsal(const Rehearsal&) = delete;
-  Rehearsal& operator=(const Rehearsal&) = delete;
+  DrawnAgain() : before_(exec::default_generator()->state()) {}
+  ~DrawnAgain() { exec::default_generator()->state() = before_; }
+  DrawnAgain(const DrawnAgain&) = delete;
+  DrawnAgain& operator=(const DrawnAgain&) = delete;
 
  private:
   MersenneState before_;
@@ -126,7 +125,7 @@ class RecordedChain {
     {
       const ops::GradMode recording(true);
       const WithEmitter with(recorder);
-      const Rehearsal rehearsal;
+      const DrawnAgain random_numbers;
       loss = py::reinterpret_steal<py::object>(checked(PyObject_CallObject(function.ptr(), args.ptr())));
     }
     if (!guards_.hold()) {
@@ -202,7 +201,7 @@ class RecordedChain {
   }
 
   std::vector<Tensor> tensors_;
-  Signature signature_;
+  StepSignature signature_;
   StepGuards guards_;
   std::unique_ptr<exec::ReturningStep> step_;
   std::vector<Learner> learners_;

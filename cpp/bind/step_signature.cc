@@ -97,7 +97,7 @@ PyObject* or_empty(PyObject* kwargs, Owned& holder) {
 
 }  // namespace
 
-Signature::Signature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) {
+StepSignature::StepSignature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) {
   const auto take = [&](PyObject* object, Shape& shape) {
     if (!is_data(object)) return false;
     shape.kind = Shape::Kind::kTensor;
@@ -111,7 +111,7 @@ Signature::Signature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tens
   for (std::size_t i = 0; i < tensors.size(); ++i) inputs_.push_back(describe(tensors, i));
 }
 
-Signature::Input Signature::describe(const std::vector<Tensor>& tensors, std::size_t i) {
+StepSignature::Input StepSignature::describe(const std::vector<Tensor>& tensors, std::size_t i) {
   const Tensor& tensor = tensors[i];
   std::size_t first = 0;
   while (tensors[first]->storage.get() != tensor->storage.get()) ++first;
@@ -119,7 +119,7 @@ Signature::Input Signature::describe(const std::vector<Tensor>& tensors, std::si
           tensor.requires_grad(), first,          tensor->offset - tensors[first]->offset};
 }
 
-Py_ssize_t Signature::release(PyObject* number) {
+Py_ssize_t StepSignature::release(PyObject* number) {
   Py_ssize_t place = -1;
   for (std::size_t i = 0; i < args_.items.size(); ++i) {
     if (args_.items[i].kind != Shape::Kind::kConstant || args_.items[i].object.get() != number) continue;
@@ -130,11 +130,11 @@ Py_ssize_t Signature::release(PyObject* number) {
   return place;
 }
 
-void Signature::hold(PyObject* number) {
+void StepSignature::hold(PyObject* number) {
   for (Shape& item : args_.items) item.is_live = item.is_live && item.object.get() != number;
 }
 
-bool Signature::matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const {
+bool StepSignature::matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const {
   tensors.clear();
   if (!matches_shape(args_, args, tensors)) return false;
   if (kwargs && PyDict_GET_SIZE(kwargs) > 0) {

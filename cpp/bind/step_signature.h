@@ -24,10 +24,10 @@ struct Shape {
 };
 
 // The tensors among the arguments, in order, and their pattern.
-class Signature {
+class StepSignature {
  public:
   // Raises where an argument is of a kind that a program cannot take.
-  Signature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors);
+  StepSignature(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors);
   // Whether these arguments are like the first ones; fills `tensors` then.
   bool matches(PyObject* args, PyObject* kwargs, std::vector<Tensor>& tensors) const;
   // As StepGuards::release, for numbers that are arguments themselves: their place among `args`, or -1.

@@ -230,10 +230,9 @@ bool has_channels_last(const Tensor& t) {
 PyObject* is_contiguous(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) -> PyObject* {
     if (count + (names ? PyTuple_GET_SIZE(names) : 0) == 0) return PyBool_FromLong(t.is_contiguous());
-    const auto format = pybind11::str(pybind11::handle(args[0])).cast<std::string>();
-    const int dimensions = format == "unspool.channels_last"      ? 4
-                           : format == "unspool.channels_last_3d" ? 5
-                                                                  : 0;
+    const Owned text(checked(PyObject_Str(args[0])));
+    const auto is = [&](const char* format) { return !PyUnicode_CompareWithASCIIString(text.get(), format); };
+    const int dimensions = is("unspool.channels_last") ? 4 : is("unspool.channels_last_3d") ? 5 : 0;
     if (!dimensions) return PyBool_FromLong(t.is_contiguous());
     return PyBool_FromLong(t.ndim() == dimensions && has_channels_last(t));
   });

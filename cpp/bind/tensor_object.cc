@@ -1,7 +1,6 @@
 // Lifetime of Tensor objects and the slots of their type; number operators go straight to their operations.
 #include "bind/tensor_object.h"
 
-#include <pybind11/numpy.h>
 #include <structmember.h>
 
 #include "bind/convert.h"
@@ -102,7 +101,7 @@ PyObject* matrix_product(PyObject* a, PyObject* b) {
 // NumPy leaves == and != to the tensor, and where the tensor declines too, Python compares identities.
 template <class Op>
 PyObject* compare_equal(PyObject* a, PyObject* b) {
-  if (is_tensor(b) || !pybind11::isinstance<pybind11::array>(b)) return binary<Op>(a, b);
+  if (is_tensor(b) || !is_array(b)) return binary<Op>(a, b);
   return guarded([&] {
     Owned copied(wrap(tensor_from_data(b, std::nullopt)));
     return binary<Op>(a, copied.get());

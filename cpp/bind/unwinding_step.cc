@@ -6,6 +6,7 @@
 
 #include "bind/autograd.h"
 #include "bind/caster.h"
+#include "bind/topics.h"
 #include "exec/backward.h"
 #include "exec/node.h"
 #include "exec/program/trace.h"
@@ -233,9 +234,9 @@ struct Walk {
   std::vector<Tensor> roots, seeds, inputs;
   bool by_recursion;
   Walk(py::handle outputs, py::handle gradients, py::handle wanted, const std::string& engine)
-      : roots(tensors_of(outputs, "backward: tensors")),
-        seeds(tensors_of(gradients, "backward: gradient")),
-        inputs(tensors_of(wanted, "backward: inputs")),
+      : roots(tensors_of(outputs.ptr(), "backward: tensors")),
+        seeds(tensors_of(gradients.ptr(), "backward: gradient")),
+        inputs(tensors_of(wanted.ptr(), "backward: inputs")),
         by_recursion(is_recursive(engine, "backward")) {
     check_roots(roots, seeds);
     if (!wanted.is_none() && inputs.empty()) fail("backward: inputs must not be empty");

@@ -98,6 +98,4 @@ class Rehearsal final : public exec::Receiver {
   Tensor before_;         // its gradient
 };
 
-void bind_unwinding_step(pybind11::module_& core);
-
 }  // namespace unspool::bind

@@ -144,7 +144,7 @@ void ChainRecorder::add_side(ChainCall&& common, std::span<const Tensor> out) {
   chain_.sides.push_back(std::move(side));
 }
 
-Chain ChainRecorder::finish(const Tensor& loss) {
+RecordedChain ChainRecorder::finish(const Tensor& loss) {
   if (!current_) fail("recursive_step: the loss does not depend on any parameter that requires a gradient");
   if (!loss.is_same(current_)) {
     fail("recursive_step: the loss must be the result of the last operation that gradients flow through");

@@ -47,7 +47,7 @@ struct Link : ChainCall {
   std::uint32_t sides_end = 0;  // the side calls up to here come before it
 };
 
-struct Chain {
+struct RecordedChain {
   std::vector<Link> links;
   std::vector<SideCall> sides;
   std::size_t side_values = 0;
@@ -66,7 +66,7 @@ class ChainRecorder final : public Eager {
   void read_on_host(const Tensor& tensor, std::string_view who) override;
 
   // The chain that ends with this loss.
-  Chain finish(const Tensor& loss);
+  RecordedChain finish(const Tensor& loss);
 
  private:
   using Kind = ChainOperand::Kind;
@@ -79,7 +79,7 @@ class ChainRecorder final : public Eager {
   void add_side(ChainCall&& common, std::span<const Tensor> out);
   [[noreturn]] void refuse(std::string_view op, const std::string& why) const;
 
-  Chain chain_;
+  RecordedChain chain_;
   std::vector<Tensor> inputs_;
   Tensor current_;
   std::unordered_map<const TensorImpl*, ChainOperand> values_;

@@ -102,7 +102,7 @@ class PartVjp final : public ops::Vjp {
   std::span<const Tensor> kept_, arguments_;
 };
 
-ChainPart::ChainPart(const Chain& chain, std::uint32_t first, std::uint32_t last)
+ChainPart::ChainPart(const RecordedChain& chain, std::uint32_t first, std::uint32_t last)
     : chain_(chain), first_(first), last_(last), places_(last - first) {
   for (const ChainOperand& operand : link(0).in) {
     reads_current_ = reads_current_ || operand.kind == Kind::kCurrent;
@@ -308,7 +308,7 @@ Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> k
   return gradients;
 }
 
-std::vector<ChainPart> parts_of(const Chain& chain) {
+std::vector<ChainPart> parts_of(const RecordedChain& chain) {
   std::vector<ChainPart> parts;
   const auto parameters = [&](std::uint32_t i) {
     std::int64_t count = 0;

@@ -39,7 +39,7 @@ struct PartPrograms {
 class ChainPart {
  public:
   // The links [first, last) of the chain.
-  ChainPart(const Chain& chain, std::uint32_t first, std::uint32_t last);
+  ChainPart(const RecordedChain& chain, std::uint32_t first, std::uint32_t last);
 
   std::uint32_t first() const { return first_; }
   // Operands besides the result of the part before, in the order in which they are passed as arguments.
@@ -89,7 +89,7 @@ class ChainPart {
   const Link& link(std::size_t k) const { return chain_.links[first_ + k]; }
   std::size_t size() const { return last_ - first_; }
 
-  const Chain& chain_;
+  const RecordedChain& chain_;
   std::uint32_t first_, last_;
   std::vector<Place> places_;
   std::vector<const ChainOperand*> operands_;
@@ -101,6 +101,6 @@ class ChainPart {
 
 // The parts of a chain: a new one begins with each operation that has many parameters, or work beside it, and
 // after a few links at most.
-std::vector<ChainPart> parts_of(const Chain& chain);
+std::vector<ChainPart> parts_of(const RecordedChain& chain);
 
 }  // namespace unspool::exec

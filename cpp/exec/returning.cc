@@ -21,7 +21,7 @@ struct Frame {
 
 class Run {
  public:
-  Run(const Chain& chain, std::vector<ChainPart>& parts, ChainPart::Known& known,
+  Run(const RecordedChain& chain, std::vector<ChainPart>& parts, ChainPart::Known& known,
       std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use)
       : chain_(chain),
         parts_(parts),
@@ -42,7 +42,7 @@ class Run {
   void run_sides(std::uint32_t end, const Tensor& current);
   void measure(std::uint32_t part);
 
-  const Chain& chain_;
+  const RecordedChain& chain_;
   std::vector<ChainPart>& parts_;
   ChainPart::Known& known_;
   std::span<const Tensor> inputs_;
@@ -178,7 +178,7 @@ class KeepScope {
 
 }  // namespace
 
-ReturningStep::ReturningStep(Chain chain) : chain_(std::move(chain)), parts_(parts_of(chain_)) {}
+ReturningStep::ReturningStep(RecordedChain chain) : chain_(std::move(chain)), parts_(parts_of(chain_)) {}
 
 Tensor ReturningStep::run(std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use) {
   const ops::GradMode no_grad(false);

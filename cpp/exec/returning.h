@@ -30,18 +30,18 @@ struct StackUse {
 
 class ReturningStep {
  public:
-  explicit ReturningStep(Chain chain);
+  explicit ReturningStep(RecordedChain chain);
   ReturningStep(const ReturningStep&) = delete;
   ReturningStep& operator=(const ReturningStep&) = delete;
 
-  const Chain& chain() const { return chain_; }
+  const RecordedChain& chain() const { return chain_; }
   // How deep the recursion goes.
   std::size_t depth() const { return parts_.size(); }
   // Runs the step and returns the loss. `inputs` are like those the chain was recorded with.
   Tensor run(std::span<const Tensor> inputs, GradientTaker& taker, StackUse& use);
 
  private:
-  Chain chain_;
+  RecordedChain chain_;
   std::vector<ChainPart> parts_;
   ChainPart::Known known_;
 };

@@ -16,7 +16,7 @@
 namespace unspool::exec {
 namespace {
 
-std::uint32_t next_epoch() {
+std::uint32_t next_unwinding() {
   static std::atomic<std::uint32_t> epoch{0};
   return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -74,7 +74,7 @@ bool fit(Tensor& cotangent, const ops::OutputSpec& spec) {
 }
 
 Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
-    : how_(how), epoch_(next_epoch()) {
+    : how_(how), epoch_(next_unwinding()) {
   collect(outputs);
   link();
   mark_needed();

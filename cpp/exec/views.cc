@@ -16,7 +16,6 @@ namespace {
 
 using ops::Attr;
 using ops::Operand;
-using ops::Region;
 
 // Of a view that is to be changed: the base whose history the change belongs to.
 TensorImpl* base_of(const Tensor& target) {
@@ -41,7 +40,7 @@ std::uint32_t region_input(const ops::Call& call, const Tensor& target) {
 // the writer's rule makes of it.
 class RegionNode final : public Node {
  public:
-  RegionNode(Edge base, Region region, Dtype dtype, Ref<GraphNode> writer, std::uint32_t region_input,
+  RegionNode(Edge base, ops::Region region, Dtype dtype, Ref<GraphNode> writer, std::uint32_t region_input,
              bool reads_region)
       : base_(std::move(base)),
         region_(std::move(region)),
@@ -117,7 +116,7 @@ class RegionNode final : public Node {
   }
 
   Edge base_;
-  Region region_;
+  ops::Region region_;
   Dtype dtype_;
   Ref<GraphNode> writer_;
   std::uint32_t region_input_;
@@ -196,7 +195,7 @@ void record_write(const ops::Call& call, const Tensor& target, bool recording, c
     return;
   }
   const std::uint32_t region = writer ? region_input(call, target) : kNoInput;
-  Ref<GraphNode> node(new RegionNode(edge_of(*base), Region::of(target.impl(), *base), base->dtype,
+  Ref<GraphNode> node(new RegionNode(edge_of(*base), ops::Region::of(target.impl(), *base), base->dtype,
                                      std::move(writer), region, region != kNoInput && !is_copy(call)));
   set_node(Tensor(target->base), std::move(node));
   target->requires_grad = true;

@@ -10,7 +10,7 @@
 namespace unspool::exec {
 namespace {
 
-using Kind = ChainStep::Kind;
+using StepKind = ChainStep::Kind;
 
 constexpr float kNever = std::numeric_limits<float>::infinity();
 
@@ -195,19 +195,19 @@ std::vector<ChainStep> steps_of(const Decided& decided, std::span<const Sizes> s
     waiting.pop_back();
     const Part& part = task.part;
     if (task.is_backward) {
-      steps.push_back({Kind::kBackward, part.first});
+      steps.push_back({StepKind::kBackward, part.first});
       continue;
     }
     const std::uint32_t run = decided.choice(part);
     if (run == kTape) {
-      steps.push_back({Kind::kRecord, part.first});
+      steps.push_back({StepKind::kRecord, part.first});
       waiting.push_back({part, true});
       if (part.count > 1)
         waiting.push_back({{part.first + 1, part.count - 1, part.memory - sizes[part.first].tape}, false});
       continue;
     }
     for (std::uint32_t j = 0; j < run; ++j)
-      steps.push_back({j ? Kind::kForward : Kind::kKeep, part.first + j});
+      steps.push_back({j ? StepKind::kForward : StepKind::kKeep, part.first + j});
     waiting.push_back({{part.first, run, part.memory}, false});
     waiting.push_back(
         {{part.first + run, part.count - run, part.memory - sizes[part.first + run - 1].output}, false});
@@ -219,7 +219,7 @@ double time_of(const Chain& chain, std::span<const ChainStep> steps) {
   double time = 0;
   for (const ChainStep& step : steps) {
     const Stage& stage = chain.stages[step.stage];
-    time += step.kind == Kind::kBackward ? stage.backward : stage.forward;
+    time += step.kind == StepKind::kBackward ? stage.backward : stage.forward;
   }
   return time;
 }
@@ -334,8 +334,8 @@ std::optional<ChainPlan> plan_groups(const Chain& chain, std::size_t limit, std:
   for (const ChainStep& step : plan->steps) {
     const std::size_t first = ends[step.stage], end = ends[step.stage + 1];
     for (std::size_t k = first; k < end; ++k) {
-      const Kind kind = step.kind == Kind::kKeep && k > first ? Kind::kForward : step.kind;
-      const std::size_t stage = kind == Kind::kBackward ? end - 1 - (k - first) : k;
+      const StepKind kind = step.kind == StepKind::kKeep && k > first ? StepKind::kForward : step.kind;
+      const std::size_t stage = kind == StepKind::kBackward ? end - 1 - (k - first) : k;
       steps.push_back({kind, static_cast<std::uint32_t>(stage)});
     }
   }
@@ -346,9 +346,9 @@ std::optional<ChainPlan> plan_groups(const Chain& chain, std::size_t limit, std:
 std::vector<ChainStep> frugal(std::size_t count) {
   std::vector<ChainStep> steps;
   for (auto last = static_cast<std::uint32_t>(count); last-- > 0;) {
-    for (std::uint32_t j = 0; j < last; ++j) steps.push_back({j ? Kind::kForward : Kind::kKeep, j});
-    steps.push_back({Kind::kRecord, last});
-    steps.push_back({Kind::kBackward, last});
+    for (std::uint32_t j = 0; j < last; ++j) steps.push_back({j ? StepKind::kForward : StepKind::kKeep, j});
+    steps.push_back({StepKind::kRecord, last});
+    steps.push_back({StepKind::kBackward, last});
   }
   return steps;
 }
@@ -371,8 +371,8 @@ std::size_t memory_of_frugal(const Chain& chain) {
 std::vector<ChainStep> lavish(std::size_t count) {
   std::vector<ChainStep> steps;
   steps.reserve(2 * count);
-  for (std::uint32_t i = 0; i < count; ++i) steps.push_back({Kind::kRecord, i});
-  for (auto i = static_cast<std::uint32_t>(count); i-- > 0;) steps.push_back({Kind::kBackward, i});
+  for (std::uint32_t i = 0; i < count; ++i) steps.push_back({StepKind::kRecord, i});
+  for (auto i = static_cast<std::uint32_t>(count); i-- > 0;) steps.push_back({StepKind::kBackward, i});
   return steps;
 }
 
@@ -389,7 +389,7 @@ std::size_t memory_of(const Chain& chain, std::span<const ChainStep> steps) {
   for (const ChainStep& step : steps) {
     const Stage& stage = stages[step.stage];
     const std::size_t i = step.stage;
-    if (step.kind == Kind::kBackward) {
+    if (step.kind == StepKind::kBackward) {
       if (!is_unwinding) cotangent = cotangent_of(chain, i);
       is_unwinding = true;
       const std::size_t next = i ? cotangent_of(chain, i - 1) : chain.input_cotangent;
@@ -403,23 +403,23 @@ std::size_t memory_of(const Chain& chain, std::span<const ChainStep> steps) {
       }
       continue;
     }
-    if (step.kind == Kind::kKeep && i > 0 && !is_kept[i]) {
+    if (step.kind == StepKind::kKeep && i > 0 && !is_kept[i]) {
       is_kept[i] = true;
       if (!has_tape[i - 1]) {
         now += loose;
         loose = 0;
       }
     }
-    const std::size_t left = step.kind == Kind::kRecord ? stage.tape : stage.output;
-    if (step.kind == Kind::kRecord && i > 0 && !has_tape[i - 1] && !is_kept[i]) {
+    const std::size_t left = step.kind == StepKind::kRecord ? stage.tape : stage.output;
+    if (step.kind == StepKind::kRecord && i > 0 && !has_tape[i - 1] && !is_kept[i]) {
       // The input is loose so far; it stays until the backward.
       is_kept[i] = true;
       now += loose;
       loose = 0;
     }
     most = std::max(most, now + loose + cotangent + left +
-                              (step.kind == Kind::kRecord ? stage.record_extra : stage.run_extra));
-    if (step.kind == Kind::kRecord) {
+                              (step.kind == StepKind::kRecord ? stage.record_extra : stage.run_extra));
+    if (step.kind == StepKind::kRecord) {
       now += left;
       has_tape[i] = true;
       loose = 0;

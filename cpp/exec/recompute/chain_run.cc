@@ -5,14 +5,14 @@
 
 namespace unspool::exec {
 
-using Kind = ChainStep::Kind;
+using StepKind = ChainStep::Kind;
 
 ChainRun::ChainRun(std::shared_ptr<const ChainPlan> plan, std::size_t stages, ReplayRecorder& recorder)
     : plan_(std::move(plan)), recorder_(recorder), links_(stages) {}
 
 void ChainRun::begin_stage() {
   const ChainStep& step = plan_->steps[next_];
-  links_[stage_].region = recorder_.enter(step.kind == Kind::kRecord);
+  links_[stage_].region = recorder_.enter(step.kind == StepKind::kRecord);
 }
 
 void ChainRun::end_stage(const Tensor& result) {
@@ -20,8 +20,8 @@ void ChainRun::end_stage(const Tensor& result) {
   Link& link = links_[stage_];
   recorder_.leave({&result, 1});
   link.result = recorder_.recomputable(result);
-  link.has_tape = step.kind == Kind::kRecord;
-  link.keeps_input = step.kind != Kind::kForward;
+  link.has_tape = step.kind == StepKind::kRecord;
+  link.keeps_input = step.kind != StepKind::kForward;
   if (link.result) link.result->put(result->storage);
   if (!link.keeps_input) release_input(stage_);
   if (result.requires_grad() && !is_leaf(result.impl())) {
@@ -45,7 +45,7 @@ void ChainRun::prepare(std::size_t stage) {
   const auto lock = alone_with_values();
   while (next_ < plan_->steps.size()) {
     const ChainStep step = plan_->steps[next_];
-    if (step.kind == Kind::kBackward && step.stage <= stage) return;
+    if (step.kind == StepKind::kBackward && step.stage <= stage) return;
     ++next_;
     take(step);
   }
@@ -53,14 +53,14 @@ void ChainRun::prepare(std::size_t stage) {
 
 void ChainRun::take(const ChainStep& step) {
   Link& link = links_[step.stage];
-  if (step.kind == Kind::kBackward) {  // it is over
+  if (step.kind == StepKind::kBackward) {  // it is over
     link.has_tape = false;
     link.keeps_input = false;
     if (link.result) link.result->drop();
     return release_input(step.stage);
   }
   std::vector<Value*> wanted;
-  if (step.kind == Kind::kRecord) {
+  if (step.kind == StepKind::kRecord) {
     link.has_tape = true;
     link.region->keeps = true;
     for (Value* value : link.region->values) {
@@ -68,7 +68,7 @@ void ChainRun::take(const ChainStep& step) {
     }
   }
   if (link.result) wanted.push_back(link.result.get());
-  link.keeps_input = link.keeps_input || step.kind != Kind::kForward;
+  link.keeps_input = link.keeps_input || step.kind != StepKind::kForward;
   bring_back(wanted);
   if (!link.keeps_input) release_input(step.stage);
 }
