@@ -224,7 +224,7 @@ def test_pinv_takes_a_tolerance_for_each_matrix() -> None:
     inverses = us.linalg.pinv(batch, rtol=us.tensor([0.01, 0.5]))
     np.testing.assert_allclose(inverses.numpy(), [np.diag([1.0, 10.0]), np.diag([1.0, 0.0])], rtol=1e-6)
     assert us.linalg.pinv(us.zeros(2, 0, 3), rtol=us.tensor([0.01, 0.5])).shape == (2, 3, 0)
-    assert us.linalg.vander(us.tensor(2.0), N=3).tolist() == [1.0, 2.0, 4.0]
+    assert us.linalg.vander(us.tensor(2.0), N=3).tolist() == [[1.0, 2.0, 4.0]]
 
 
 def test_matrix_exp_of_a_rotation() -> None:

@@ -208,13 +208,16 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out:
 
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
-    """Powers 0 to N - 1 of the elements, along a new last dimension; N is x.shape[-1] by default."""
+    """Powers 0 to N - 1 of the elements, along a new last dimension; N is x.shape[-1] by default.
+
+    A 0-d tensor counts as one of shape (1,).
+    """
     if N is None and x.ndim == 0:
         raise RuntimeError("linalg.vander: N must be given for a tensor without dimensions")
     count = x.shape[-1] if N is None else N
     if count < 1:
         raise RuntimeError(f"linalg.vander: N must be greater than 1, but got {count}")
-    return x.unsqueeze(-1) ** unspool.arange(count)
+    return unspool.atleast_1d(x).unsqueeze(-1) ** unspool.arange(count)
 
 
 def ldl_factor(*_args: Any, **_kwargs: Any) -> None:
