@@ -37,8 +37,7 @@ def run(*command: str) -> None:
 
 def tree_of_the_package() -> Path | None:
     """The build tree that the package under test lies in, if that tree has the C++ tests too."""
-    assert us.__file__ is not None
-    tree = Path(us.__file__).resolve().parents[2]
+    tree = Path(us._core.__file__).parents[2]  # its Python files may be links into the sources
     try:
         cache = (tree / "CMakeCache.txt").read_text(encoding="utf-8")
     except FileNotFoundError:
