@@ -37,12 +37,17 @@ struct Batch {
   std::int64_t rows, columns, count = 1;
 };
 
+// Out of line, because it is called for a whole batch and for parts of it: Eigen's expressions compile once.
+template <class F>
+[[gnu::noinline]] void each_matrix(std::int64_t begin, std::int64_t end, const F& run) {
+  for (std::int64_t i = begin; i < end; ++i) run(i);
+}
+
 // run(i) for every matrix of a batch, in parallel where one is worth `cost` elements of cheap work.
 template <class F>
 void over_matrices(const Context& context, std::int64_t count, std::int64_t cost, const F& run) {
-  over_ranges(context, count, grain_of(cost), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) run(i);
-  });
+  over_ranges(context, count, grain_of(cost),
+              [&](std::int64_t begin, std::int64_t end) { each_matrix(begin, end, run); });
 }
 
 // run<float or double>, as the first output asks.
