@@ -43,15 +43,16 @@
 namespace unspool::ops {
 namespace {
 
-template <class T>
-void append(std::vector<const Op*>& all) {
-  op_of<T>.id = static_cast<std::uint32_t>(all.size());
-  all.push_back(&op_of<T>);
+void append(std::initializer_list<Op*> family, std::vector<const Op*>& all) {
+  for (Op* op : family) {
+    op->id = static_cast<std::uint32_t>(all.size());
+    all.push_back(op);
+  }
 }
 
 template <class... Ts>
 void append_family(OpList<Ts...>, std::vector<const Op*>& all) {
-  (append<Ts>(all), ...);
+  append({&op_of<Ts>...}, all);
 }
 
 template <class... Families>
