@@ -151,6 +151,11 @@ def derived(row: Row) -> Iterator[BadCall]:
         TypeError,
         ("colour",),
     )
+    yield BadCall(
+        f"{row.name} with a keyword that is no text",
+        lambda: run(*good.args, **good.kwargs, **{"\ud800": 3}),
+        (TypeError, RuntimeError),
+    )
     surplus = [None] * 12
     yield BadCall(f"{row.name} with too many arguments", lambda: run(*good.args, *surplus), TypeError)
     if not method:

@@ -65,6 +65,15 @@ inline PyObject* checked(PyObject* object) {
   return object;
 }
 
+// A str's text, for comparisons and messages; "?" for one that UTF-8 cannot hold (a lone surrogate), which is
+// the name of nothing.
+inline const char* text_of(PyObject* text) {
+  const char* utf8 = PyUnicode_AsUTF8(text);
+  if (utf8) return utf8;
+  PyErr_Clear();
+  return "?";
+}
+
 // Whether the interpreter is shutting down: objects can then no longer be touched.
 inline bool is_finalizing() {
 #if PY_VERSION_HEX >= 0x030D0000

@@ -17,9 +17,6 @@ std::unique_ptr<optim::Rule> read_rule(PyObject* name, PyObject* group);
 // The name of a state as a dict key, found by the address of the literal. Kept for the life of the process.
 PyObject* key_of(const char* literal);
 
-// The text of a str, for messages.
-inline const char* text_of(PyObject* name) { return PyUnicode_AsUTF8(name); }
-
 // Borrowed; null when the key is absent.
 PyObject* find(PyObject* dict, PyObject* key);
 

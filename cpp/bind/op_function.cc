@@ -53,7 +53,7 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
   const ops::Call call{*signature.op, arguments.operands, arguments.attrs};
   if (arguments.out) {
     if (function.in_place) {
-      fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name), "(): has no argument 'out'");
+      fail(ErrorKind::kType, text_of(function.name), "(): has no argument 'out'");
     }
     write_out(call, arguments.out);
     return Py_NewRef(arguments.out);
@@ -101,16 +101,16 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
       Arguments arguments;
       if (parse(signature, raw, arguments, why)) {
         if (function.in_place && (raw.count == 0 || !is_tensor(args[0]))) {
-          fail(ErrorKind::kType, PyUnicode_AsUTF8(function.name),
+          fail(ErrorKind::kType, text_of(function.name),
                "(): the tensor to change must be given first");
         }
         return run(function, signature, arguments, raw.count ? args[0] : nullptr);
       }
     }
     if (PyObject* answer = ask_arguments(callable, raw)) return answer;
-    fail(ErrorKind::kType, mismatch(PyUnicode_AsUTF8(function.name), *function.overloads, raw, why));
+    fail(ErrorKind::kType, mismatch(text_of(function.name), *function.overloads, raw, why));
   } catch (...) {
-    set_python_error(PyUnicode_AsUTF8(function.name));
+    set_python_error(text_of(function.name));
     return nullptr;
   }
 }

@@ -78,7 +78,7 @@ int find_keyword(const Signature& signature, PyObject* keyword) {
   for (int i = 0; i < count; ++i) {
     if (signature.names[static_cast<std::size_t>(i)] == keyword) return i;
   }
-  const char* text = PyUnicode_AsUTF8(keyword);
+  const char* text = text_of(keyword);
   for (int i = 0; i < count; ++i) {
     const std::string_view name = signature.op->record.args[i].name;
     const char* alias = alias_of(name);
@@ -160,7 +160,7 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
       // What gives its input back may be asked for a layout; there is one.
       if (PyUnicode_CompareWithASCIIString(keyword, "memory_format") == 0 && record.formula == "input")
         continue;
-      why = std::string("has no argument '") + PyUnicode_AsUTF8(keyword) + "'";
+      why = std::string("has no argument '") + text_of(keyword) + "'";
       return false;
     }
     if (given[place]) {
@@ -225,7 +225,7 @@ std::string mismatch(const std::string& name, const std::vector<Signature>& over
   for (Py_ssize_t i = 0; i < raw.count + keywords; ++i) {
     if (i) text += ", ";
     if (i >= raw.count)
-      text += std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
+      text += std::string(text_of(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
     text += type_of(raw.values[i]);
   }
   text += "); the forms are";
@@ -286,7 +286,7 @@ std::string docstring(const std::string& name, const std::vector<Signature>& ove
 
 namespace {
 
-PyObject* text_of(std::string_view text) {
+PyObject* python_text(std::string_view text) {
   return checked(PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
 }
 
@@ -310,7 +310,7 @@ PyObject* default_object(const Arg& arg) {
     case Attr::Kind::kFloat:
       return PyFloat_FromDouble(value.number());
     case Attr::Kind::kText:
-      return text_of(value.text());
+      return python_text(value.text());
     case Attr::Kind::kDims:
       return PyLong_FromLongLong(value.dims()[0]);
     default:
@@ -337,30 +337,30 @@ const char* name_of(ops::Kind kind) {
 
 PyObject* describe_record(const ops::Record& record) {
   Owned row(checked(PyDict_New()));
-  put(row.get(), "name", text_of(record.name));
-  put(row.get(), "python_name", text_of(record.public_name()));
-  put(row.get(), "kind", text_of(name_of(record.kind)));
-  put(row.get(), "formula", text_of(record.formula));
-  put(row.get(), "doc", text_of(record.doc));
+  put(row.get(), "name", python_text(record.name));
+  put(row.get(), "python_name", python_text(record.public_name()));
+  put(row.get(), "kind", python_text(name_of(record.kind)));
+  put(row.get(), "formula", python_text(record.formula));
+  put(row.get(), "doc", python_text(record.doc));
   put(row.get(), "differentiable", PyBool_FromLong(record.is_differentiable()));
   put(row.get(), "in_place", PyBool_FromLong(record.has_in_place));
   put(row.get(), "only_in_place", PyBool_FromLong(record.only_in_place));
   put(row.get(), "outputs",
       record.compose_many ? Py_NewRef(Py_None) : PyLong_FromLong(record.outputs.size()));
   Owned where(checked(PyList_New(0)));
-  if (record.where & ops::kTop) append(where.get(), text_of("torch"));
-  if (record.where & ops::kMethod) append(where.get(), text_of("Tensor"));
-  if (record.where & ops::kFunctional) append(where.get(), text_of("nn.functional"));
-  if (record.where & ops::kLinalg) append(where.get(), text_of("linalg"));
+  if (record.where & ops::kTop) append(where.get(), python_text("torch"));
+  if (record.where & ops::kMethod) append(where.get(), python_text("Tensor"));
+  if (record.where & ops::kFunctional) append(where.get(), python_text("nn.functional"));
+  if (record.where & ops::kLinalg) append(where.get(), python_text("linalg"));
   put(row.get(), "namespace", where.release());
   Owned names(checked(PyList_New(0)));
-  for (std::string_view name : record.outputs.names) append(names.get(), text_of(name));
+  for (std::string_view name : record.outputs.names) append(names.get(), python_text(name));
   put(row.get(), "output_names", names.release());
   Owned args(checked(PyList_New(0)));
   for (const Arg& arg : record.args) {
     Owned entry(checked(PyDict_New()));
-    put(entry.get(), "name", text_of(arg.name));
-    put(entry.get(), "kind", text_of(kind_name(arg.kind)));
+    put(entry.get(), "name", python_text(arg.name));
+    put(entry.get(), "kind", python_text(kind_name(arg.kind)));
     put(entry.get(), "required", PyBool_FromLong(!arg.has_default));
     put(entry.get(), "keyword_only", PyBool_FromLong(arg.keyword_only));
     put(entry.get(), "default", default_object(arg));

@@ -114,7 +114,7 @@ bool StepGuards::hold() const {
 }
 
 StepGuards::Change StepGuards::settle(exec::Trace& trace) {
-  const auto text = [](const Owned& label) { return std::string(PyUnicode_AsUTF8(label.get())); };
+  const auto text = [](const Owned& label) { return std::string(text_of(label.get())); };
   Change change;
   for (Item& item : items_) {
     if (holds(item)) continue;
