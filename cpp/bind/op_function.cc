@@ -101,8 +101,7 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
       Arguments arguments;
       if (parse(signature, raw, arguments, why)) {
         if (function.in_place && (raw.count == 0 || !is_tensor(args[0]))) {
-          fail(ErrorKind::kType, text_of(function.name),
-               "(): the tensor to change must be given first");
+          fail(ErrorKind::kType, text_of(function.name), "(): the tensor to change must be given first");
         }
         return run(function, signature, arguments, raw.count ? args[0] : nullptr);
       }

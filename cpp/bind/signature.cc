@@ -224,8 +224,7 @@ std::string mismatch(const std::string& name, const std::vector<Signature>& over
   const Py_ssize_t keywords = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
   for (Py_ssize_t i = 0; i < raw.count + keywords; ++i) {
     if (i) text += ", ";
-    if (i >= raw.count)
-      text += std::string(text_of(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
+    if (i >= raw.count) text += std::string(text_of(PyTuple_GET_ITEM(raw.keywords, i - raw.count))) + "=";
     text += type_of(raw.values[i]);
   }
   text += "); the forms are";
