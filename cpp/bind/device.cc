@@ -33,7 +33,7 @@ Device parse(const std::string& text) {
 
 const char* kind_of(const Device& device) { return device.kind == Device::Kind::kCpu ? "cpu" : "cuda"; }
 
-std::string text_of(const Device& device) {
+std::string written(const Device& device) {
   return device.kind == Device::Kind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
 }
 
@@ -59,14 +59,14 @@ void bind_device(py::module_& core) {
       .def("__eq__",
            [](const Device& a, py::handle b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
       .def("__hash__", [](const Device& d) { return static_cast<int>(d.kind) * 256 + d.index; })
-      .def("__str__", &text_of)
+      .def("__str__", &written)
       .def("__repr__",
            [](const Device& d) {
              return d.kind == Device::Kind::kCpu
                         ? std::string("device(type='cpu')")
                         : "device(type='cuda', index=" + std::to_string(d.index) + ")";
            })
-      .def(py::pickle([](const Device& d) { return py::make_tuple(text_of(d)); },
+      .def(py::pickle([](const Device& d) { return py::make_tuple(written(d)); },
                       [](const py::tuple& state) { return parse(state[0].cast<std::string>()); }));
 }
 
@@ -85,7 +85,7 @@ Device device_of_object(PyObject* object) {
          Py_TYPE(object)->tp_name);
   }
   if (device.kind != Device::Kind::kCpu) {
-    fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", text_of(device),
+    fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", written(device),
          "'; use 'cpu'");
   }
   return device;
