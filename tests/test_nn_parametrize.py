@@ -132,7 +132,6 @@ def test_parametrizations_can_be_transferred() -> None:
         ),
         (lambda: nn.utils.remove_weight_norm(nn.Linear(3, 4)), ValueError, "weight_norm"),
         (lambda: nn.utils.remove_spectral_norm(nn.Linear(3, 4)), ValueError, "spectral_norm"),
-        (lambda: nn.utils.prune, NotImplementedError, "torch.nn.utils.prune"),
         (lambda: nn.utils.skip_init(nn.ReLU), RuntimeError, "device"),
     ],
 )
