@@ -14,7 +14,7 @@
 namespace unspool::exec {
 namespace {
 
-[[gnu::tls_model("initial-exec")]] thread_local MemoryLimit* limit = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local MemoryLimit* current_limit = nullptr;
 
 std::size_t in_use() {
   return static_cast<std::size_t>(std::max<std::int64_t>(allocator_stats().allocated_bytes, 0));
@@ -52,21 +52,21 @@ double score_of(const Value& value, std::uint64_t now) {
 }  // namespace
 
 MemoryLimit::MemoryLimit(std::size_t bytes)
-    : bytes_(limit ? std::min(bytes, limit->bytes_) : bytes),
+    : bytes_(current_limit ? std::min(bytes, current_limit->bytes_) : bytes),
       emitter_before_(std::exchange(ops::thread_state().emitter, &recorder_)),
-      limit_before_(std::exchange(limit, this)),
+      limit_before_(std::exchange(current_limit, this)),
       region_(recorder_.enter(true)) {
   set_allocation_guard(&make_room);
 }
 
 MemoryLimit::~MemoryLimit() {
   recorder_.leave({});
-  limit = limit_before_;
-  if (!limit) set_allocation_guard(nullptr);
+  current_limit = limit_before_;
+  if (!current_limit) set_allocation_guard(nullptr);
   ops::thread_state().emitter = emitter_before_;
 }
 
-void MemoryLimit::make_room(std::size_t bytes) { limit->drop_until_fits(bytes); }
+void MemoryLimit::make_room(std::size_t bytes) { current_limit->drop_until_fits(bytes); }
 
 // Values of the limits around may go as well. The cheapest first.
 std::vector<Value*> MemoryLimit::candidates() const {
