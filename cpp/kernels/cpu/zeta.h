@@ -1,0 +1,58 @@
+// The Hurwitz zeta function, lane by lane: rare enough that no vector form is kept.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/vec.h"
+
+namespace unspool::kernels::cpu {
+
+// Sum over k >= 0 of (q + k) ^ -s for s > 1 and q > 0: term by term until the rest is nothing, or far enough
+// for the Euler-Maclaurin formula (https://dlmf.nist.gov/25.11.E5 with a = q and all of its corrections).
+inline double zeta_right(double s, double q) {
+  // B_2k / (2k)!
+  constexpr double kBernoulli[] = {1.0 / 12,         -1.0 / 720,     1.0 / 30240,
+                                   -1.0 / 1209600,   1.0 / 47900160, -691.0 / 1307674368000,
+                                   1.0 / 74724249600};
+  double sum = 0;
+  for (; q < s + 10; q += 1) {
+    const double term = std::pow(q, -s);
+    sum += term;
+    if (term <= sum * 1e-17) return sum;
+  }
+  double power = std::pow(q, -s);
+  if (power == 0) return sum;
+  sum += power * q / (s - 1) + power / 2;
+  double factor = s;
+  for (int k = 0; k < 7; ++k) {
+    power /= q;
+    sum += kBernoulli[k] * factor * power;
+    power /= q;
+    factor *= (s + 2 * k + 1) * (s + 2 * k + 2);
+  }
+  return sum;
+}
+
+// Infinite at s = 1 and at q = 0, -1, ...; no number for s < 1, nor for q < 0 where s is no integer.
+inline double zeta_scalar(double s, double q) {
+  if (s != s || q != q) return s + q;
+  if (s == 1) return std::numeric_limits<double>::infinity();
+  if (s < 1) return std::numeric_limits<double>::quiet_NaN();
+  if (q > 0) return zeta_right(s, q);
+  if (q == std::floor(q)) return std::numeric_limits<double>::infinity();
+  if (s != std::floor(s)) return std::numeric_limits<double>::quiet_NaN();
+  // The terms below zero, counted from the one next to it, are a piece of the same sum.
+  const double right = q - std::floor(q);
+  const double left = zeta_right(s, 1 - right) - zeta_right(s, 1 - q);
+  return zeta_right(s, right) + (std::fmod(s, 2) == 0 ? left : -left);
+}
+
+template <class T>
+[[gnu::noinline]] Vec<T> zeta(Vec<T> s, Vec<T> q) {
+  for (int i = 0; i < Vec<T>::kLanes; ++i)
+    s.v[i] = static_cast<T>(zeta_scalar(static_cast<double>(s[i]), static_cast<double>(q[i])));
+  return s;
+}
+
+}  // namespace unspool::kernels::cpu
