@@ -155,6 +155,9 @@ SMOOTH: list[tuple[str, Callable[..., Any], tuple[Array, ...]]] = [
     ("logaddexp2", us.logaddexp2, (V, V[::-1].copy())),
     ("polygamma", lambda x: us.polygamma(2, x), (np.array([0.4, 1.7, 12.0]),)),
     ("trigamma", lambda x: us.polygamma(1, x), (np.array([0.4, 1.7, 12.0]),)),
+    ("polygamma below zero", lambda x: us.polygamma(3, x), (np.array([-0.4, -1.7, -12.3]),)),
+    ("digamma below zero", us.digamma, (np.array([-0.4, -1.7, -12.3]),)),
+    ("zeta", lambda x: special.zeta(2.5, x), (np.array([0.4, 1.7, 12.0]),)),
     ("mvlgamma", lambda x: us.mvlgamma(x, 3), (np.array([1.4, 1.7, 12.0]),)),
     ("log_ndtr", special.log_ndtr, (np.array([-9.0, -1, 2.0]),)),
     ("xlog1py", special.xlog1py, (np.abs(V), np.abs(V))),
@@ -180,11 +183,49 @@ def test_derivatives_of_both_orders(name: str, function: Callable[..., Any], arg
     assert us.autograd.gradgradcheck(function, inputs)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("s", [1.01, 1.5, 2.0, 3.0, 7.25, 30.0, 90.0])
+def test_zeta_is_its_sum(s: float, dtype: str) -> None:
+    q = np.array([0.01, 0.5, 1.0, 3.7, 25.0, 4e3], dtype=dtype).astype(np.float64)
+    s = float(np.dtype(dtype).type(s))
+    # Two terms of Euler-Maclaurin after 10^5 leave less than one in 10^15.
+    k = np.arange(100_000)[:, None]
+    end = q + len(k)
+    terms = np.array([math.fsum(column) for column in ((q + k) ** -s).T])
+    expected = terms + end ** (1 - s) / (s - 1) + end**-s / 2 + s * end ** (-s - 1) / 12
+    result = special.zeta(us.tensor(s, dtype=getattr(us, dtype)), us.tensor(q, dtype=getattr(us, dtype)))
+    rtol = {"float64": 1e-13, "float32": 1.2e-7}[dtype]
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(result.numpy(), expected.astype(dtype), rtol=rtol)
+
+
+def test_polygamma_reflects() -> None:
+    x = np.array([0.25, 3.4, 70.3, 1e9 + 0.25])
+    below, above = us.tensor(1 - x), us.tensor(x)
+    sine, cotangent = np.sin(np.pi * (x % 1)), 1 / np.tan(np.pi * (x % 1))
+    same(us.polygamma(1, below), np.pi**2 / sine**2 - us.polygamma(1, above).numpy(), rtol=1e-12)
+    same(
+        us.polygamma(2, below),
+        2 * np.pi**3 * cotangent / sine**2 + us.polygamma(2, above).numpy(),
+        rtol=1e-12,
+    )
+
+
+def test_zeta_where_it_is_not_finite() -> None:
+    s = us.tensor([1.0, 0.5, 2.0, 2.0, 2.5, 2.0, math.nan, 2.0], dtype=us.float64)
+    q = us.tensor([2.0, 2.0, 0.0, -3.0, -0.5, math.inf, 1.0, math.nan], dtype=us.float64)
+    expected = [math.inf, math.nan, math.inf, math.inf, math.nan, 0.0, math.nan, math.nan]
+    np.testing.assert_array_equal(special.zeta(s, q).numpy(), expected)
+    with pytest.raises(NotImplementedError, match="zeta: only the derivative by other"):
+        special.zeta(s.requires_grad_(), q).sum().backward()
+
+
 def test_special_functions_at_known_points() -> None:
     x = us.tensor([1.0, 0.5], dtype=us.float64)
     same(us.polygamma(1, x), [math.pi**2 / 6, math.pi**2 / 2])
     same(us.polygamma(2, x[:1]), [-2 * 1.2020569031595942])
     same(special.zeta(2.0, x), [math.pi**2 / 6, math.pi**2 / 2])
+    same(special.zeta(us.tensor([2.0, 4.0], dtype=us.float64), 1.0), [math.pi**2 / 6, math.pi**4 / 90])
     same(special.ndtr(us.tensor([0.0, 1.96], dtype=us.float64)), [0.5, 0.9750021048517795])
     same(special.ndtri(us.tensor([0.9750021048517795], dtype=us.float64)), [1.96], rtol=1e-9)
     same(

@@ -52,7 +52,7 @@ Tensor sigmoid(O x) { return call<Sigmoid>({x}); }
 Tensor floor(O x) { return call<Floor>({x}); }
 Tensor trunc(O x) { return call<Trunc>({x}); }
 Tensor digamma(O x) { return call<Digamma>({x}); }
-Tensor polygamma1(O x) { return call<Trigamma>({x}); }
+Tensor zeta(O s, O q) { return call<Zeta>({s, q}); }
 Tensor erf(O x) { return call<Erf>({x}); }
 Tensor erfinv(O x) { return call<Erfinv>({x}); }
 Tensor minimum(O a, O b) { return call<Minimum>({a, b}); }

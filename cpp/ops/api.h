@@ -53,7 +53,7 @@ Tensor sigmoid(const Operand& x);
 Tensor floor(const Operand& x);
 Tensor trunc(const Operand& x);
 Tensor digamma(const Operand& x);
-Tensor polygamma1(const Operand& x);
+Tensor zeta(const Operand& s, const Operand& q);
 Tensor erf(const Operand& x);
 Tensor erfinv(const Operand& x);
 Tensor minimum(const Operand& a, const Operand& b);

@@ -365,26 +365,34 @@ struct Lgamma {
 struct Digamma {
   static constexpr Record record =
       unary("digamma", "d/dinput ln Gamma(input)", "Logarithmic derivative of gamma.",
-            {in(0), [](Vjp& v) { return v.g() * polygamma1(v.in(0)); }});
+            {in(0), [](Vjp& v) { return v.g() * zeta(2.0, v.in(0)); }});
   template <class P>
   static P body(P x) {
     return digamma(x);
   }
 };
 
-struct Trigamma {
-  static constexpr Record record = at(kHidden, unary("trigamma", "d^2/dinput^2 ln Gamma(input)",
-                                                     "Second logarithmic derivative of gamma.", kNoRule));
+struct Zeta {
+  static constexpr Record record =
+      at(kHidden, of_operands(binary(
+                      "zeta", "sum over k >= 0 of (other + k) ^ -input", "Hurwitz zeta function.",
+                      {0,
+                       [](Vjp&) -> Tensor {
+                         fail(ErrorKind::kNotImplemented,
+                              "zeta: only the derivative by other is implemented; detach input");
+                       }},
+                      {in(0) | in(1), [](Vjp& v) { return -(v.g() * v.in(0) * zeta(v.in(0) + 1, v.in(1))); }},
+                      Result::kFloating)));
   template <class P>
-  static P body(P x) {
-    return trigamma(x);
+  static P body(P s, P q) {
+    return zeta(s, q);
   }
 };
 
 using PointwiseOps =
     OpList<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Sin, Cos, Tan, Asin, Acos, Atan, Atan2,
            Sinh, Cosh, Tanh, TanhBackward, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, Sigmoid, SigmoidBackward,
-           Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Trigamma>;
+           Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Zeta>;
 using PointwiseComposites = OpList<Logit>;
 
 }  // namespace unspool::ops

@@ -125,37 +125,13 @@ def isreal(input: Tensor) -> Tensor:
 
 # Gamma and zeta -------------------------------------------------------------------------------------------
 
-# B_2k / (2k)! for the Euler-Maclaurin formula.
-_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600)
-
-
-def _hurwitz_zeta(s: float, q: Tensor) -> Tensor:
-    """Sum over k >= 0 of (q + k) ^ -s for s > 1, by Euler-Maclaurin after the first terms."""
-    lowest = float(q.detach().min()) if q.numel() else 0.0
-    terms = 12 + max(0, math.ceil(-lowest) if math.isfinite(lowest) else 0)
-    total = ops.pow(q, -s)
-    for k in range(1, terms):
-        total = total + ops.pow(q + k, -s)
-    end = q + terms
-    total = total + ops.pow(end, 1 - s) / (s - 1) + ops.pow(end, -s) / 2
-    factor = s
-    for k, coefficient in enumerate(_BERNOULLI):
-        total = total + ops.pow(end, -s - 2 * k - 1) * (coefficient * factor)
-        factor *= (s + 2 * k + 1) * (s + 2 * k + 2)
-    return total
-
 
 def zeta(input: Tensor | float, other: Tensor | float) -> Tensor:
-    """Hurwitz zeta function: the sum over k >= 0 of (other + k) ^ -input, for a number ``input`` above 1."""
-    if isinstance(input, Tensor):
-        if input.numel() != 1:
-            raise NotImplementedError(
-                "zeta: only one exponent at a time is supported; call it once per value"
-            )
-        input = float(input.item())
-    if input <= 1:
-        return _floating(_core.as_tensor(other)) * (math.inf if input == 1 else math.nan)
-    return _hurwitz_zeta(float(input), _floating(_core.as_tensor(other)))
+    """Hurwitz zeta function, the sum over k >= 0 of (other + k) ^ -input; differentiable by ``other``.
+
+    Infinite where ``input`` is 1 or ``other`` is 0, -1, ...; NaN where ``input`` is below 1.
+    """
+    return hidden.zeta(input, other)
 
 
 def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
@@ -168,10 +144,9 @@ def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
         raise RuntimeError(f"polygamma: n must not be negative, got {n}")
     if n == 0:
         return ops.digamma(input)
-    x = _floating(input)
-    if n == 1 and not x.requires_grad:
-        return hidden.trigamma(x)
-    return _hurwitz_zeta(n + 1.0, x) * ((-1.0) ** (n + 1) * math.factorial(n))
+    # Beyond 170 a factorial is no double.
+    factor = math.factorial(n) if n <= 170 else math.inf
+    return hidden.zeta(n + 1.0, _floating(input)) * ((-1.0) ** (n + 1) * factor)
 
 
 def mvlgamma(input: Tensor, p: int) -> Tensor:

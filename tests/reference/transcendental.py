@@ -110,7 +110,7 @@ def _rows() -> tuple[Row, ...]:
             "erfinv", erfinv, low=-0.95, high=0.95, special=False, rtol={"float32": 4e-6, "float64": 1e-13}
         ),
         unary("lgamma", lgamma, low=0.3, high=9.0, special=False, **near_one),
-        unary("digamma", digamma, dtypes=FLOATS, low=0.3, high=9.0, special=False, second=False, **near_one),
+        unary("digamma", digamma, dtypes=FLOATS, low=0.3, high=9.0, special=False, **near_one),
         unary("sigmoid", sigmoid, low=-20, high=20),
         unary(
             "logit",

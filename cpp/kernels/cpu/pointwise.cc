@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/families.h"
-#include "kernels/cpu/trigamma.h"
+#include "kernels/cpu/zeta.h"
 
 namespace unspool::kernels::cpu {
 

@@ -962,12 +962,6 @@ def tanh_backward(grad: Tensor, saved: Tensor) -> Tensor:
 def threshold_backward(grad: Tensor, saved: Tensor, threshold: float) -> Tensor:
     """Passes the cotangent where the saved value is above a threshold."""
 
-def trigamma(input: Tensor) -> Tensor:
-    """Second logarithmic derivative of gamma."""
-
-def trigamma_(input: Tensor) -> Tensor:
-    """Second logarithmic derivative of gamma."""
-
 def trunc_divide(input: Tensor, other: Tensor | float) -> Tensor:
     """Quotient rounded towards zero."""
 
@@ -993,3 +987,9 @@ def warp_image(
     fill: float,
 ) -> Tensor:
     """Samples images (N, C, H, W) at the positions that affine maps (N, 2, 3) and displacements (N, 2, h, w) give."""
+
+def zeta(input: Tensor | float, other: Tensor | float) -> Tensor:
+    """Hurwitz zeta function."""
+
+def zeta_(input: Tensor | float, other: Tensor | float) -> Tensor:
+    """Hurwitz zeta function."""
