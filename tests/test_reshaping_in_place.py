@@ -176,3 +176,49 @@ def test_products_in_place() -> None:
     w = us.tensor(a[None].copy(), dtype=us.float64)
     w.baddbmm_(y[None], z[None])
     np.testing.assert_allclose(w.numpy(), (a + b @ c)[None])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.squeeze_(0),
+        lambda x: x.unsqueeze_(0),
+        lambda x: x.t_(),
+        lambda x: x.resize_(4),
+        lambda x: x.set_(us.ones(2)),
+    ],
+    ids=["squeeze_", "unsqueeze_", "t_", "resize_", "set_"],
+)
+def test_a_captured_step_cannot_change_shapes_in_place(change: Callable[[Any], Any]) -> None:
+    def step(x: Any) -> Any:
+        change(x)
+        return x * 2
+
+    with pytest.raises(us.CaptureError, match="which a replayed step does not repeat"):
+        us.compile(step)(us.ones(1, 4))
+    with pytest.warns(UserWarning, match="eager"):
+        result = us.compile(step, fallback="eager")(us.ones(1, 4))
+    assert result.shape == step(us.ones(1, 4)).shape
+
+
+def test_a_captured_step_changes_shapes_of_its_own_tensors() -> None:
+    @us.compile
+    def step(x: Any) -> Any:
+        y = x * 2
+        y.unsqueeze_(0).t_()
+        return y + 1
+
+    for value in range(4):
+        np.testing.assert_array_equal(step(us.full((3,), value)).numpy(), np.full((3, 1), 2 * value + 1))
+
+
+def test_a_captured_step_cannot_give_outside_tensors_other_memory() -> None:
+    a, b = us.ones(2), us.zeros(2)
+
+    @us.compile
+    def step(x: Any) -> Any:
+        a.data, b.data = b.data, a.data
+        return x + a
+
+    with pytest.raises(us.CaptureError, match="data: a tensor from outside of the step would stand for"):
+        step(us.zeros(2))

@@ -204,6 +204,15 @@ PyObject* live_entry(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   });
 }
 
+PyObject* check_rebinding(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    if (count != 2 || !is_tensor(args[0]) || !PyUnicode_Check(args[1]))
+      fail(ErrorKind::kType, "before_rebinding: expected a Tensor and a str");
+    before_rebinding(tensor_of(args[0]), text_of(args[1]));
+    return Py_NewRef(Py_None);
+  });
+}
+
 PyObject* is_capturing(PyObject*, PyObject*) { return PyBool_FromLong(exec::Trace::current() != nullptr); }
 
 State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
@@ -451,6 +460,15 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
+void before_rebinding(const Tensor& tensor, const char* who) {
+  exec::Trace* trace = exec::Trace::current();
+  if (!trace || trace->has_made(tensor)) return;
+  trace->refuse(std::string(who) +
+                ": a tensor from outside of the step would stand for other memory or another shape after it, "
+                "which a replayed step does not repeat; go on with a view of it, or do this outside of the "
+                "step");
+}
+
 void add_compiled_step(PyObject* core) {
   static PyType_Slot slots[] = {
       {Py_tp_call, reinterpret_cast<void*>(call)},
@@ -470,6 +488,8 @@ void add_compiled_step(PyObject* core) {
   static PyMethodDef functions[] = {
       {"live_number", method(live_number), METH_FASTCALL, "A number that a program reads anew at each call."},
       {"live_entry", method(live_entry), METH_FASTCALL, "The same for an entry of a dict."},
+      {"before_rebinding", method(check_rebinding), METH_FASTCALL,
+       "Refuses a capture when a tensor from outside is about to stand for something else."},
       {"is_capturing", is_capturing, METH_NOARGS, "Whether this thread records a program now."},
       {nullptr, nullptr, 0, nullptr},
   };

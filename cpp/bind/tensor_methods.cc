@@ -2,6 +2,7 @@
 #include "bind/tensor_methods.h"
 
 #include "bind/autograd.h"
+#include "bind/compiled_step.h"
 #include "bind/convert.h"
 #include "bind/create.h"
 #include "bind/device.h"
@@ -113,6 +114,7 @@ int set_data(Self self, PyObject* value, void*) {
   return guarded(-1, [&] {
     if (!value || !is_tensor(value)) fail(ErrorKind::kType, "data: expected a Tensor");
     const Tensor &t = tensor_of(self), &source = tensor_of(value);
+    before_rebinding(t, "data");
     if (t->requires_grad && !is_floating(source.dtype())) {
       fail("data: a tensor that requires grad cannot hold ", name(source.dtype()));
     }

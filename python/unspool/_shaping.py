@@ -22,6 +22,7 @@ def _refuse_leaf(self: Tensor, who: str) -> None:
 
 def _become(self: Tensor, view: Tensor, who: str) -> Tensor:
     """Let this object stand for a view of what it stood for, with the view's history."""
+    _core.before_rebinding(self, who)
     _refuse_leaf(self, who)
     if self.requires_grad and self.is_leaf:
         self.data = view
@@ -61,6 +62,7 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
         RuntimeError: the tensor requires grad, or a size is negative.
     """
     del memory_format
+    _core.before_rebinding(self, "resize_")
     if self.requires_grad:
         raise RuntimeError(
             "resize_: a tensor that requires grad cannot be resized; use reshape() or a new tensor"
@@ -111,6 +113,7 @@ def set_(
     Raises:
         RuntimeError: dtypes differ, or the elements reach outside of the storage.
     """
+    _core.before_rebinding(self, "set_")
     _refuse_leaf(self, "set_")
     if source is None:
         self.data = _core.empty(0, dtype=self.dtype)
