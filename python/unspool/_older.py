@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -293,6 +291,9 @@ def from_file(
         dtype: of the elements; the default dtype if None.
         **options: ``requires_grad``.
     """
+    import mmap  # these two would take a tenth of the time that importing unspool takes
+    from pathlib import Path
+
     kind = dtype or _core.get_default_dtype()
     length = size * _core.empty(0, dtype=kind).itemsize
     if length == 0:
