@@ -10,6 +10,7 @@ import numpy as np
 
 from unspool import _core, _shaping
 from unspool._core import Tensor, ops
+from unspool._mathematics import _tensor
 
 __all__ = [
     "as_strided_",
@@ -54,12 +55,6 @@ __all__ = [
 ]
 
 
-def _checked(input: Tensor, who: str) -> Tensor:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{who}(): argument 'input' must be Tensor, not {type(input).__name__}")
-    return input
-
-
 # Functions of nn.functional, found when they are called --------------------
 
 
@@ -97,7 +92,7 @@ triplet_margin_loss = _functional("triplet_margin_loss")
 
 def _method(name: str) -> Callable[..., Any]:
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_checked(input, name), name)(*args, **kwargs)
+        return getattr(_tensor("input", input, name), name)(*args, **kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The same as ``input.{name}(...)``."
@@ -132,13 +127,13 @@ def selu_(input: Tensor) -> Tensor:
 
 def get_device(input: Tensor) -> int:
     """Give the number of the tensor's device: -1 for the CPU."""
-    _checked(input, "get_device")
+    _tensor("input", input, "get_device")
     return -1
 
 
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype has negative numbers."""
-    return _checked(input, "is_signed").dtype not in (_core.uint8, _core.bool)
+    return _tensor("input", input, "is_signed").dtype not in (_core.uint8, _core.bool)
 
 
 # Pieces --------------------
@@ -173,7 +168,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
         ValueError: the indices are no integers, a size is negative, or an index lies outside.
     """
     sizes = [shape] if isinstance(shape, int) else list(shape)
-    if _checked(indices, "unravel_index").is_floating_point() or indices.dtype == _core.bool:
+    if _tensor("indices", indices, "unravel_index").is_floating_point() or indices.dtype == _core.bool:
         raise ValueError(f"unravel_index: indices must be integers, got {indices.dtype}")
     if any(size < 0 for size in sizes):
         raise ValueError(f"unravel_index: sizes must not be negative, got {tuple(sizes)}")
@@ -193,7 +188,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """Give the places of the nonzero elements as exactly ``size`` rows: the first ones, or filled up."""
     if size < 0:
         raise RuntimeError(f"nonzero_static: size must not be negative, got {size}")
-    found = ops.argwhere(_checked(input, "nonzero_static"))[:size]
+    found = ops.argwhere(_tensor("input", input, "nonzero_static"))[:size]
     filled = _core.full([size - found.shape[0], input.ndim], fill_value, dtype=_core.int64)
     return ops.cat([found, filled])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor, ops
+from unspool._mathematics import _tensor
 
 __all__ = [
     "angle",
@@ -22,62 +23,56 @@ __all__ = [
 ]
 
 
-def _checked(input: Tensor, who: str) -> Tensor:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"{who}(): argument 'input' must be Tensor, not {type(input).__name__}")
-    return input
-
-
 def real(input: Tensor) -> Tensor:
     """Give the real part: the tensor itself."""
-    return _checked(input, "real")
+    return _tensor("input", input, "real")
 
 
 def imag(input: Tensor) -> Tensor:
     """Raise RuntimeError: a real tensor has no imaginary part to show."""
-    raise RuntimeError(f"imag: needs a complex tensor, got {_checked(input, 'imag').dtype}")
+    raise RuntimeError(f"imag: needs a complex tensor, got {_tensor('input', input, 'imag').dtype}")
 
 
 def conj(input: Tensor) -> Tensor:
     """Give the conjugate: the tensor itself."""
-    return _checked(input, "conj")
+    return _tensor("input", input, "conj")
 
 
 def conj_physical(input: Tensor) -> Tensor:
     """Give a copy of the conjugate."""
-    return _checked(input, "conj_physical").clone()
+    return _tensor("input", input, "conj_physical").clone()
 
 
 def conj_physical_(input: Tensor) -> Tensor:
     """Conjugate in place, which changes nothing."""
-    return _checked(input, "conj_physical_")
+    return _tensor("input", input, "conj_physical_")
 
 
 def resolve_conj(input: Tensor) -> Tensor:
     """Give the tensor itself: no conjugation is pending."""
-    return _checked(input, "resolve_conj")
+    return _tensor("input", input, "resolve_conj")
 
 
 def resolve_neg(input: Tensor) -> Tensor:
     """Give the tensor itself: no change of sign is pending."""
-    return _checked(input, "resolve_neg")
+    return _tensor("input", input, "resolve_neg")
 
 
 def is_conj(input: Tensor) -> bool:
     """Give False: no conjugation is pending."""
-    _checked(input, "is_conj")
+    _tensor("input", input, "is_conj")
     return False
 
 
 def is_neg(input: Tensor) -> bool:
     """Give False: no change of sign is pending."""
-    _checked(input, "is_neg")
+    _tensor("input", input, "is_neg")
     return False
 
 
 def angle(input: Tensor) -> Tensor:
     """Give the angle to the positive axis: pi below zero, 0 elsewhere, NaN for NaN."""
-    x = _checked(input, "angle")
+    x = _tensor("input", input, "angle")
     x = x if x.is_floating_point() else x.to(_core.get_default_dtype())
     nothing = _core.zeros_like(x)
     return ops.where(ops.isnan(x), x * 0, ops.where(ops.lt(x, 0), math.pi, nothing))
