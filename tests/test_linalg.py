@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,10 @@ def definite(*shape: int, dtype: str = "float64") -> Array:
 
 def tensors(*arrays: Array) -> list[Any]:
     return [us.from_numpy(np.ascontiguousarray(each)) for each in arrays]
+
+
+def same(actual: Any, expected: Any, atol: float = 1e-12) -> None:
+    np.testing.assert_allclose(actual.numpy(), expected.numpy(), rtol=1e-10, atol=atol)
 
 
 def transposed(x: Any) -> Any:
@@ -297,3 +302,68 @@ def test_older_names_and_methods() -> None:
     assert us.equal(copy, a)
     out = us.empty(3, 3, dtype=us.float64)
     assert us.linalg.inv(a, out=out) is out
+
+
+def test_reflections_are_kept_and_applied() -> None:
+    for m, n in ((5, 3), (3, 5), (4, 4)):
+        a = us.randn(2, m, n, dtype=us.float64)
+        packed, tau = us.geqrf(a)
+        q, r = us.linalg.qr(a, "complete")
+        same(packed.triu(), r)
+        other = us.randn(2, m, 4, dtype=us.float64)
+        reflections = packed[..., : min(m, n)]
+        same(us.ormqr(reflections, tau, other), q @ other)
+        same(us.ormqr(reflections, tau, other, transpose=True), q.mT @ other)
+        same(us.ormqr(reflections, tau, other.mT, left=False), other.mT @ q)
+        same(us.ormqr(reflections, tau, other.mT, False, True), other.mT @ q.mT)
+    leaves = [x.detach()[0].requires_grad_() for x in (packed, tau, other)]
+    assert us.autograd.gradcheck(us.ormqr, leaves)
+    with pytest.raises(NotImplementedError, match=r"linalg\.qr"):
+        us.geqrf(us.ones(2, 2, requires_grad=True))
+    with pytest.raises(RuntimeError, match="rows"):
+        us.ormqr(packed, tau, other.mT[..., :3, :])
+
+
+@pytest.mark.parametrize("shape", [(9, 6), (6, 9), (2, 7, 5)])
+def test_low_rank_matrices_are_found_again(shape: tuple[int, ...]) -> None:
+    us.manual_seed(1)
+    *batch, m, n = shape
+    a = us.randn(*batch, m, 3, dtype=us.float64) @ us.randn(*batch, 3, n, dtype=us.float64)
+    u, s, v = us.svd_lowrank(a, 4)
+    assert (u.shape, s.shape, v.shape) == ((*batch, m, 4), (*batch, 4), (*batch, n, 4))
+    same((u * s.unsqueeze(-2)) @ v.mT, a)
+    same(s, us.linalg.svdvals(a)[..., :4], atol=1e-10)
+    mean = us.ones(n, dtype=us.float64)
+    same(us.svd_lowrank(a + mean, 4, M=mean)[1], s, atol=1e-10)
+    same(us.pca_lowrank(a, 4)[1], us.linalg.svdvals(a - a.mean(-2, keepdim=True))[..., :4], atol=1e-10)
+    with pytest.raises(ValueError, match="svd_lowrank: q"):
+        us.svd_lowrank(a, 99)
+
+
+def test_older_lu_gives_its_parts() -> None:
+    a = us.randn(3, 3)
+    factor, pivots, info = us.lu(a, get_infos=True)
+    assert us.lu(a)[0].tolist() == factor.tolist() == us.linalg.lu_factor(a).LU.tolist()
+    assert (pivots.dtype, int(info)) == (us.int32, 0)
+
+
+def test_norms_of_matrices_without_rows() -> None:
+    for order in (1, 2, math.inf):
+        assert us.linalg.matrix_norm(us.zeros(2, 0, 0), order).tolist() == [0, 0]
+    with pytest.raises(IndexError):
+        us.linalg.matrix_norm(us.zeros(0, 3), -math.inf)
+
+
+def test_norms_of_negative_order_have_no_slope_where_an_element_is_zero() -> None:
+    x = us.tensor([0.0, 2.0], requires_grad=True)
+    norm = us.linalg.vector_norm(x, -1)
+    assert float(norm) == 0
+    assert us.autograd.grad(norm, x)[0].tolist() == [0, 0]
+
+
+def test_constant_results_have_gradients_of_zero() -> None:
+    x = us.randn(2, 2, requires_grad=True)
+    power = us.linalg.matrix_power(x, 0)
+    assert power.tolist() == us.eye(2).tolist()
+    assert us.autograd.grad(power.sum(), x)[0].tolist() == us.zeros(2, 2).tolist()
+    assert us.combinations(us.ones(1, requires_grad=True), 2).requires_grad

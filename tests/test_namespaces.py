@@ -32,6 +32,7 @@ MODULES = [
     "cuda",
     "cuda.amp",
     "fft",
+    "masked",
     "mps",
     "nn.modules.pixelshuffle",
     "nn.modules.upsampling",

@@ -72,7 +72,7 @@ def test_gradient_has_derivatives_and_takes_integers() -> None:
         (lambda: us.imag(us.ones(2)), RuntimeError),
         (lambda: us.conj(2.0), TypeError),  # type: ignore[arg-type]
         (lambda: windows.hann(-1), ValueError),
-        (lambda: windows.hann(4, dtype=us.int64), RuntimeError),
+        (lambda: windows.hann(4, dtype=us.int64), ValueError),
         (lambda: windows.gaussian(4, std=0), ValueError),
         (lambda: windows.exponential(4, center=1.0), ValueError),
         (lambda: windows.general_cosine(4, a=[]), ValueError),
@@ -235,3 +235,68 @@ def test_helpers_of_module_authors() -> None:
     state = us.nn.Linear(1, 1).state_dict(prefix="module.")
     utils.consume_prefix_in_state_dict_if_present(state, "module.")
     assert list(state) == ["weight", "bias"]
+
+
+def test_copies_have_memory_of_their_own() -> None:
+    x = us.arange(12.0).reshape(3, 4).requires_grad_()
+    for name, args in (
+        ("alias", ()),
+        ("as_strided", ((2, 2), (1, 2), 1)),
+        ("detach", ()),
+        ("diagonal", (1,)),
+        ("expand", ((2, 3, 4),)),
+        ("permute", ((1, 0),)),
+        ("select", (1, 2)),
+        ("squeeze", ()),
+        ("t", ()),
+        ("transpose", (0, 1)),
+        ("unfold", (1, 2, 1)),
+        ("unsqueeze", (0,)),
+        ("view", ((4, 3),)),
+    ):
+        copy = getattr(us, f"{name}_copy")(x, *args)
+        view = x if name == "alias" else getattr(x, name)(*args)
+        assert copy.tolist() == view.tolist(), name
+        assert copy.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+        assert copy.requires_grad == (name != "detach")
+    for name, args in (("split", (2, 1)), ("split_with_sizes", ([1, 3], 1)), ("unbind", (1,))):
+        copies = getattr(us, f"{name}_copy")(x, *args)
+        assert [c.tolist() for c in copies] == [v.tolist() for v in getattr(x, name)(*args)]
+        assert copies[0].untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+    assert us.slice_copy(x, -1, 1, None, 2).tolist() == x[:, 1::2].tolist()
+    with pytest.raises(IndexError):
+        us.slice_copy(x, 2)
+    with pytest.raises(RuntimeError, match="step"):
+        us.slice_copy(x, 0, step=0)
+
+
+def test_points_are_counted_in_cells() -> None:
+    points, weight = RNG.normal(size=(50, 2)), RNG.uniform(size=50)
+    inputs = us.tensor(points)
+    for bins, range_, density in ((4, None, False), ([3, 5], [-1.0, 1, -2, 2], True)):
+        found = us.histogramdd(inputs, bins, range=range_, weight=us.tensor(weight), density=density)
+        ranges = None if range_ is None else [range_[:2], range_[2:]]
+        hist, edges = np.histogramdd(points, bins, ranges, density, weight)
+        np.testing.assert_allclose(found.hist.numpy(), hist, atol=1e-14)
+        for ours, numpys in zip(found.bin_edges, edges, strict=True):
+            np.testing.assert_allclose(ours.numpy(), numpys)
+    edges = [us.tensor([-1.0, 0, 2], dtype=us.float64), us.tensor([-3.0, 3], dtype=us.float64)]
+    expected = np.histogramdd(points, [e.numpy() for e in edges])[0]
+    np.testing.assert_array_equal(us.histogramdd(inputs.reshape(5, 10, 2), edges).hist.numpy(), expected)
+    with pytest.raises(RuntimeError, match="bins must have 2"):
+        us.histogramdd(inputs, [3])
+
+
+def test_aminmax_writes_into_a_pair() -> None:
+    out = (us.empty(2), us.empty(2))
+    found = us.aminmax(us.tensor([[1.0, 2], [4, 3]]), dim=1, out=out)
+    assert [x.tolist() for x in found] == [[1, 3], [2, 4]]
+    assert found.min is out[0]
+    with pytest.raises(RuntimeError, match="dtype"):
+        us.aminmax(us.ones(2, 2), dim=0, out=(us.empty(2), us.empty(2, dtype=us.float64)))
+
+
+def test_parts_of_bfloat16_numbers() -> None:
+    mantissa, exponent = us.frexp(us.tensor([3.0, -0.375], dtype=us.bfloat16))
+    assert mantissa.dtype == us.bfloat16
+    assert (mantissa.tolist(), exponent.tolist()) == ([0.75, -0.75], [2, -1])

@@ -346,7 +346,8 @@ struct ClampMin {
       with_args({tensor(), operand("min")},
                 binary("clamp_min", "max(input, min)", "The input, but at least min.",
                        {in(0) | in(1), [](Vjp& v) { return where(ge(v.in(0), v.in(1)), v.g(), 0.0); }},
-                       {in(0) | in(1), [](Vjp& v) { return where(lt(v.in(0), v.in(1)), v.g(), 0.0); }}));
+                       {in(0) | in(1), [](Vjp& v) { return where(lt(v.in(0), v.in(1)), v.g(), 0.0); }},
+                       Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P x, P low) {
     return max(x, low);
@@ -358,7 +359,8 @@ struct ClampMax {
       with_args({tensor(), operand("max")},
                 binary("clamp_max", "min(input, max)", "The input, but at most max.",
                        {in(0) | in(1), [](Vjp& v) { return where(le(v.in(0), v.in(1)), v.g(), 0.0); }},
-                       {in(0) | in(1), [](Vjp& v) { return where(gt(v.in(0), v.in(1)), v.g(), 0.0); }}));
+                       {in(0) | in(1), [](Vjp& v) { return where(gt(v.in(0), v.in(1)), v.g(), 0.0); }},
+                       Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P x, P high) {
     return min(x, high);

@@ -151,12 +151,13 @@ Tensor vector_norm(const Call& c) {
   if (p == 1) return total(abs(x));
   // Elements that are 0 have no slope either where |x|^p or its slope would have none.
   const Tensor size = abs(x);
-  const bool bends = 0 < p && p < 2;
+  const bool bends = p < 2;
   const Tensor is_nothing = bends ? eq(x, 0) : Tensor();
   const Tensor powers =
       total(bends ? where(is_nothing, 0.0, pow(where(is_nothing, 1.0, size), p)) : pow(size, p));
-  // The root has no slope at 0, where all elements are 0 (or there are none).
-  const Tensor is_zero = eq(powers, 0);
+  // The root has no slope at 0, where all elements are 0 (or there are none); for negative p one 0 suffices.
+  Tensor is_zero = eq(powers, 0);
+  if (p < 0) is_zero = is_zero | ne(total(is_nothing), 0);
   return where(is_zero, 0.0, pow(where(is_zero, 1.0, powers), 1 / p));
 }
 

@@ -36,6 +36,7 @@
 #include "ops/shuffle.h"
 #include "ops/softmax.h"
 #include "ops/sorting.h"
+#include "ops/special.h"
 #include "ops/strided.h"
 #include "ops/update.h"
 #include "ops/warp.h"
@@ -72,7 +73,8 @@ std::span<const Op* const> registry() {
               SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps,
               NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps,
               RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, WarpOps, ShuffleOps,
-              StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps, RepeatingOps, DrawingOps, BitsOps>();
+              StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps, RepeatingOps, DrawingOps, BitsOps,
+              SpecialOps>();
   return all;
 }
 

@@ -67,7 +67,7 @@ def _edge(a: Tensor, b: Tensor, c: Tensor, h: Tensor, k: Tensor) -> Tensor:
 def gradient(
     input: Tensor,
     *,
-    spacing: float | Sequence[float] | Sequence[Tensor] | Tensor = 1,
+    spacing: float | Sequence[float] | Sequence[Tensor] | Tensor | None = 1,
     dim: int | Sequence[int] | None = None,
     edge_order: int = 1,
 ) -> tuple[Tensor, ...]:
@@ -78,7 +78,8 @@ def gradient(
     Args:
         input: the values; integers are taken as numbers of the default dtype.
         spacing: distance of neighbours, one number for all dimensions or one for each; or for each
-            dimension a tensor of its coordinates, which need not be evenly spaced. Carries no gradient.
+            dimension a tensor of its coordinates, which need not be evenly spaced. None is 1. Carries no
+            gradient.
         dim: the dimensions to differentiate along; all by default.
         edge_order: 1 or 2, the order of the differences at the edges.
 
@@ -108,5 +109,5 @@ def gradient(
                 f"{edge_order + 1} values"
             )
     x = input if input.is_floating_point() else input.to(_core.get_default_dtype())
-    steps = _spacings(spacing, dims, dim is not None, list(input.shape))
+    steps = _spacings(1 if spacing is None else spacing, dims, dim is not None, list(input.shape))
     return tuple(_along(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True))

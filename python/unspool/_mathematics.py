@@ -58,6 +58,9 @@ def frexp(input: Tensor) -> FrexpResult:
     """Split floating numbers into mantissa * 2 ^ exponent with 0.5 <= |mantissa| < 1; exponents are int32."""
     if not _tensor("input", input, "frexp").is_floating_point():
         raise RuntimeError(f"frexp: needs a floating dtype, got {input.dtype}")
+    if input.dtype in (_core.bfloat16, _core.float16):  # which float32 holds exactly
+        mantissa, exponent = frexp(input.float())
+        return FrexpResult(mantissa.to(input.dtype), exponent)
     exponents = np.frexp(input.detach().numpy())[1].astype(np.int32)
     # In two factors, because 2 ^ -exponent alone may overflow.
     half = _core.from_numpy(np.asarray(np.ldexp(1.0, -(exponents // 2)), input.detach().numpy().dtype))
@@ -320,9 +323,22 @@ class AminmaxResult(NamedTuple):
     max: Tensor
 
 
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AminmaxResult:
-    """Smallest and largest element, of all or along a dimension; NaN wins."""
-    return AminmaxResult(ops.amin(input, dim, keepdim), ops.amax(input, dim, keepdim))
+def aminmax(
+    input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Sequence[Tensor] | None = None
+) -> AminmaxResult:
+    """Smallest and largest element, of all or along a dimension; NaN wins.
+
+    ``out`` is a pair of tensors of the input's dtype to write them into.
+    """
+    for target in out or ():
+        if target.dtype != input.dtype:
+            raise RuntimeError(f"aminmax: out must have the input's dtype {input.dtype}, got {target.dtype}")
+    from unspool.linalg._checks import into
+
+    result: AminmaxResult = into(
+        out, AminmaxResult(ops.amin(input, dim, keepdim), ops.amax(input, dim, keepdim))
+    )
+    return result
 
 
 def _observation_weights(name: str, given: Tensor, count: int, is_floating: bool) -> Tensor:

@@ -13,7 +13,9 @@ from unspool._core import Tensor, ops
 from unspool._mathematics import _tensor
 
 __all__ = [
+    "alias_copy",
     "as_strided_",
+    "as_strided_copy",
     "bilinear",
     "binary_cross_entropy_with_logits",
     "celu_",
@@ -22,9 +24,12 @@ __all__ = [
     "deg2rad_",
     "detach",
     "detach_",
+    "detach_copy",
+    "diagonal_copy",
     "embedding_bag",
     "empty_permuted",
     "empty_strided",
+    "expand_copy",
     "fill_",
     "frobenius_norm",
     "from_file",
@@ -41,16 +46,28 @@ __all__ = [
     "nuclear_norm",
     "pairwise_distance",
     "pdist",
+    "permute_copy",
     "poisson_nll_loss",
     "rad2deg_",
     "resize_as_",
     "rrelu",
+    "select_copy",
     "selu_",
     "sinc_",
+    "slice_copy",
+    "split_copy",
+    "split_with_sizes_copy",
+    "squeeze_copy",
+    "t_copy",
+    "transpose_copy",
     "triplet_margin_loss",
+    "unbind_copy",
+    "unfold_copy",
     "unravel_index",
     "unsafe_chunk",
     "unsafe_split",
+    "unsqueeze_copy",
+    "view_copy",
     "zero_",
 ]
 
@@ -112,6 +129,35 @@ sinc_ = _method("sinc_")
 zero_ = _method("zero_")
 
 
+def _copy(view: str) -> Callable[..., Tensor]:
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        shown: Tensor = getattr(_tensor("input", input, f"{view}_copy"), view)(*args, **kwargs)
+        return shown.clone()
+
+    function.__name__ = function.__qualname__ = f"{view}_copy"
+    function.__doc__ = f"A copy of what ``input.{view}(...)`` shows."
+    return function
+
+
+as_strided_copy = _copy("as_strided")
+detach_copy = _copy("detach")
+diagonal_copy = _copy("diagonal")
+expand_copy = _copy("expand")
+permute_copy = _copy("permute")
+select_copy = _copy("select")
+squeeze_copy = _copy("squeeze")
+t_copy = _copy("t")
+transpose_copy = _copy("transpose")
+unfold_copy = _copy("unfold")
+unsqueeze_copy = _copy("unsqueeze")
+view_copy = _copy("view")
+
+
+def alias_copy(input: Tensor) -> Tensor:
+    """A copy of the tensor."""
+    return _tensor("input", input, "alias_copy").clone()
+
+
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``nn.functional.celu`` in place."""
     return _functional("celu")(input, alpha, inplace=True)
@@ -154,6 +200,32 @@ def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, 
     return tuple(input.split(split_size, dim))
 
 
+def split_with_sizes_copy(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Copies of the pieces that ``split_with_sizes`` shows."""
+    return tuple(piece.clone() for piece in input.split_with_sizes(list(split_sizes), dim))
+
+
+def split_copy(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Copies of the pieces that ``split`` shows."""
+    return tuple(piece.clone() for piece in input.split(split_size, dim))
+
+
+def unbind_copy(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Copies of the slices that ``unbind`` shows."""
+    return tuple(piece.clone() for piece in input.unbind(dim))
+
+
+def slice_copy(
+    input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """A copy of ``input[start:end:step]`` along ``dim``."""
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"slice_copy: dim {dim} is out of range for {input.ndim} dimensions")
+    if step <= 0:
+        raise RuntimeError(f"slice_copy: step must be positive, got {step}")
+    return input[(slice(None),) * (dim % input.ndim) + (slice(start, end, step),)].clone()
+
+
 def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
     """Turn places in a flattened tensor into its coordinates.
 
@@ -162,7 +234,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
         shape: of the tensor.
 
     Returns:
-        one tensor of coordinates for each dimension, with the shape and dtype of ``indices``.
+        one int64 tensor of coordinates for each dimension, with the shape of ``indices``.
 
     Raises:
         ValueError: the indices are no integers, a size is negative, or an index lies outside.
@@ -176,11 +248,11 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
         low, high = int(indices.min()), int(indices.max())
         if low < 0 or high >= math.prod(sizes):
             raise ValueError(f"unravel_index: indices from {low} to {high} do not fit shape {tuple(sizes)}")
-    coordinates = []
+    coordinates, indices = [], indices.long()
     for d, size in enumerate(sizes):
         step = math.prod(sizes[d + 1 :])
         place = ops.div(indices, max(step, 1), rounding_mode="floor")
-        coordinates.append(ops.remainder(place, max(size, 1)).to(indices.dtype))
+        coordinates.append(ops.remainder(place, max(size, 1)))
     return tuple(coordinates)
 
 

@@ -138,8 +138,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return _core.empty(0, dtype=input.dtype)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(input.numel()), r))
-    if not rows:
-        return _core.empty(0, r, dtype=input.dtype)
     places = _core.tensor(rows, dtype=_core.int64)
     return ops.index_select(input, 0, places.reshape(-1)).reshape(len(rows), r)
 

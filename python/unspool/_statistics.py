@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from unspool import _core
@@ -191,10 +193,78 @@ def histogram(
     return HistogramResult(hist, edges)
 
 
+class HistogramddResult(NamedTuple):
+    """What histogramdd returns."""
+
+    hist: Tensor
+    bin_edges: tuple[Tensor, ...]
+
+
+def histogramdd(
+    input: Tensor,
+    bins: int | Sequence[int] | Sequence[Tensor],
+    *,
+    range: Sequence[float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> HistogramddResult:
+    """Count points (or sum their weights) in the cells of a grid.
+
+    Args:
+        input: points, shape (..., N), floating.
+        bins: the number of bins of every dimension, one number for each, or N tensors of ascending edges.
+        range: lowest and highest edge of each dimension, 2 N numbers; by default those of the points. Points
+            outside are left out.
+        weight: one number per point, shape (...).
+        density: divide by the total and by the cells' volumes.
+
+    Returns:
+        the counts, one dimension for each of the points', and the edges of each.
+
+    Raises:
+        RuntimeError: numbers or shapes that do not fit the points.
+    """
+    if not input.is_floating_point():
+        raise NotImplementedError(f"histogramdd: needs a floating dtype, got {input.dtype}")
+    if input.ndim < 2:
+        raise RuntimeError(f"histogramdd: needs at least 2 dimensions, got shape {tuple(input.shape)}")
+    n = input.shape[-1]
+    if weight is not None and (weight.shape != input.shape[:-1] or weight.dtype != input.dtype):
+        raise RuntimeError(
+            f"histogramdd: weight {weight.dtype} {tuple(weight.shape)} must have the input's dtype "
+            f"{input.dtype} and shape {tuple(input.shape[:-1])}"
+        )
+    given: list[Any] = [bins] * n if isinstance(bins, int) else list(bins)
+    if len(given) != n or (range is not None and len(range) != 2 * n):
+        raise RuntimeError(f"histogramdd: bins must have {n} entries and range {2 * n}, one per dimension")
+    points = input.detach().reshape(-1, n)
+    edges, cell = [], _core.zeros(points.shape[0], dtype=_core.int64)
+    inside = _core.ones(points.shape[0], dtype=_core.bool)
+    for d, each in enumerate(given):
+        x = points[:, d].contiguous()
+        ends = None if range is None else range[2 * d : 2 * d + 2]
+        own = histogram(x[:0] if isinstance(each, Tensor) else x, each, range=ends).bin_edges
+        count = own.numel() - 1
+        place = ops.searchsorted(own, x, right=True) - 1
+        place = ops.where(ops.eq(x, own[-1]), count - 1, place)  # the last bin holds its upper edge
+        inside = inside & ops.ge(place, 0) & ops.lt(place, count)
+        cell = cell * count + ops.clamp(place, 0, max(count - 1, 0))
+        edges.append(own)
+    shape = [own.numel() - 1 for own in edges]
+    amounts = _core.ones(points.shape[0], dtype=input.dtype) if weight is None else weight.reshape(-1)
+    hist = hidden.scatter_onto(cell, ops.where(inside, amounts, 0), [math.prod(shape)], 0).reshape(shape)
+    if density:
+        hist = hist / hist.sum()
+        for d, own in enumerate(edges):
+            hist = hist / ops.diff(own).reshape([-1 if k == d else 1 for k in builtins.range(n)])
+    return HistogramddResult(hist, tuple(edges))
+
+
 __all__ = [
     "bincount",
     "histc",
     "histogram",
+    "histogramdd",
     "unique",
     "unique_consecutive",
 ]

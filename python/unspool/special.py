@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unspool._bessel import i0, i0e, i1, i1e
-from unspool._core import Tensor, dtype, functional, ops
+from unspool._core import Tensor, dtype, functional, get_default_dtype, hidden, ops
 from unspool._core.ops import (
     digamma,
     erf,
@@ -18,10 +18,14 @@ from unspool._core.ops import (
     xlogy,
 )
 from unspool._core.ops import digamma as psi
+from unspool._core.ops import igamma as gammainc
+from unspool._core.ops import igammac as gammaincc
 from unspool._core.ops import lgamma as gammaln
 from unspool._core.ops import sigmoid as expit
 from unspool._mathematics import entr, log_ndtr, ndtr, ndtri, polygamma, sinc, xlog1py, zeta
 from unspool._mathematics import mvlgamma as multigammaln
+from unspool._polynomials import *  # noqa: F403
+from unspool._polynomials import __all__ as _polynomial_names
 
 
 def softmax(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
@@ -47,7 +51,78 @@ def erfcx(input: Tensor) -> Tensor:
     return ops.where(is_large, 0.5641895835477563 / fraction, ops.exp(ops.square(near)) * ops.erfc(near))
 
 
+def _floating(input: Tensor, who: str) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{who}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    return input if input.is_floating_point() else input.to(get_default_dtype())
+
+
+def bessel_j0(input: Tensor) -> Tensor:
+    """Bessel function of the first kind of order 0."""
+    return hidden.bessel_j0(_floating(input, "bessel_j0"))
+
+
+def bessel_j1(input: Tensor) -> Tensor:
+    """Bessel function of the first kind of order 1."""
+    return hidden.bessel_j1(_floating(input, "bessel_j1"))
+
+
+def bessel_y0(input: Tensor) -> Tensor:
+    """Bessel function of the second kind of order 0: -inf at 0, NaN below."""
+    return hidden.bessel_y0(_floating(input, "bessel_y0"))
+
+
+def bessel_y1(input: Tensor) -> Tensor:
+    """Bessel function of the second kind of order 1: -inf at 0, NaN below."""
+    return hidden.bessel_y1(_floating(input, "bessel_y1"))
+
+
+def spherical_bessel_j0(input: Tensor) -> Tensor:
+    """Spherical Bessel function of the first kind of order 0: sin(x) / x, 1 at 0."""
+    x = _floating(input, "spherical_bessel_j0")
+    is_near, is_far = ops.lt(ops.abs(x), 0.1), ops.isinf(x)
+    near, far = ops.square(ops.where(is_near, x, 0.0)), ops.where(ops.logical_or(is_near, is_far), 1.0, x)
+    series = 1 - near / 6 * (1 - near / 20 * (1 - near / 42 * (1 - near / 72)))
+    return ops.where(is_near, series, ops.where(is_far, 0.0, ops.sin(far) / far))
+
+
+def modified_bessel_i0(input: Tensor) -> Tensor:
+    """Modified Bessel function of the first kind of order 0, which is also ``i0``."""
+    return i0(input)
+
+
+def modified_bessel_i1(input: Tensor) -> Tensor:
+    """Modified Bessel function of the first kind of order 1, which is also ``i1``."""
+    return i1(input)
+
+
+def modified_bessel_k0(input: Tensor) -> Tensor:
+    """Modified Bessel function of the second kind of order 0: inf at 0, NaN below."""
+    x = _floating(input, "modified_bessel_k0")
+    return hidden.bessel_k0e(x) * ops.exp(-x)
+
+
+def modified_bessel_k1(input: Tensor) -> Tensor:
+    """Modified Bessel function of the second kind of order 1: inf at 0, NaN below."""
+    x = _floating(input, "modified_bessel_k1")
+    return hidden.bessel_k1e(x) * ops.exp(-x)
+
+
+def scaled_modified_bessel_k0(input: Tensor) -> Tensor:
+    """Give exp(x) modified_bessel_k0(x), which does not underflow."""
+    return hidden.bessel_k0e(_floating(input, "scaled_modified_bessel_k0"))
+
+
+def scaled_modified_bessel_k1(input: Tensor) -> Tensor:
+    """Give exp(x) modified_bessel_k1(x), which does not underflow."""
+    return hidden.bessel_k1e(_floating(input, "scaled_modified_bessel_k1"))
+
+
 __all__ = [
+    "bessel_j0",
+    "bessel_j1",
+    "bessel_y0",
+    "bessel_y1",
     "digamma",
     "entr",
     "erf",
@@ -57,6 +132,8 @@ __all__ = [
     "exp2",
     "expit",
     "expm1",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "i0",
     "i0e",
@@ -67,15 +144,23 @@ __all__ = [
     "log_softmax",
     "logit",
     "logsumexp",
+    "modified_bessel_i0",
+    "modified_bessel_i1",
+    "modified_bessel_k0",
+    "modified_bessel_k1",
     "multigammaln",
     "ndtr",
     "ndtri",
     "polygamma",
     "psi",
     "round",
+    "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1",
     "sinc",
     "softmax",
+    "spherical_bessel_j0",
     "xlog1py",
     "xlogy",
     "zeta",
 ]
+__all__ += _polynomial_names

@@ -395,8 +395,8 @@ def selection_rows() -> tuple[Row, ...]:
             fixed=(1, 2),
             like="clamp",
         ),
-        binary("clamp_min", np.maximum, rtol=EXACT, samples=_limit_samples),
-        binary("clamp_max", np.minimum, rtol=EXACT, samples=_limit_samples),
+        binary("clamp_min", np.maximum, dtypes=ALL, rtol=EXACT, samples=_limit_samples),
+        binary("clamp_max", np.minimum, dtypes=ALL, rtol=EXACT, samples=_limit_samples),
         Row(
             name="where",
             reference=np.where,

@@ -113,7 +113,5 @@ ROWS = table(
     binary("lcm", np.lcm, **{**BITS, "dtypes": ("int32", "int64")}),
     binary("bitwise_left_shift", np.left_shift, **{**BITS, "samples": _shifts}),
     binary("bitwise_right_shift", np.right_shift, **{**BITS, "samples": _shifts}),
-    binary(
-        "nextafter", np.nextafter, dtypes=FLOATS, rtol=EXACT, native=True, gradient=False, samples=_neighbours
-    ),
+    binary("nextafter", np.nextafter, dtypes=FLOATS, rtol=EXACT, native=True, samples=_neighbours),
 )

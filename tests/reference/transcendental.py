@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import FLOATS, TWO_ULP, Array, Row, table, unary
+from .rows import FLOATS, TWO_ULP, Array, Row, binary, table, unary
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
@@ -73,6 +73,20 @@ def logit(x: Array, eps: float | None = None) -> Array:
     return np.asarray(np.log(x) - np.log1p(-x))
 
 
+def igamma(a: Array, x: Array) -> Array:
+    """x^a exp(-x) times the sum of x^k / Gamma(a + k + 1), for a > 0 and x > 0."""
+    a, x = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(x, dtype=np.float64))
+    total = np.zeros(a.shape)
+    for k in range(80):
+        total = total + np.exp((a + k) * np.log(x) - x - lgamma(a + k + 1))
+    return total
+
+
+def igammac(a: Array, x: Array) -> Array:
+    """1 - igamma, for a > 0 and x > 0 that leave something."""
+    return 1 - igamma(a, x)
+
+
 def _rows() -> tuple[Row, ...]:
     positive: dict[str, Any] = {"low": 0.1, "high": 9.0}
     unit: dict[str, Any] = {"low": -0.9, "high": 0.9}
@@ -111,6 +125,21 @@ def _rows() -> tuple[Row, ...]:
         ),
         unary("lgamma", lgamma, low=0.3, high=9.0, special=False, **near_one),
         unary("digamma", digamma, dtypes=FLOATS, low=0.3, high=9.0, special=False, **near_one),
+        *(
+            binary(
+                name,
+                function,
+                dtypes=FLOATS,
+                low=0.5,
+                high=4.0,
+                fixed=(0,),
+                scalar=None,
+                special=False,
+                rtol={"float32": 2e-6, "float64": 1e-12},
+                why="the reference subtracts from 1",
+            )
+            for name, function in (("igamma", igamma), ("igammac", igammac))
+        ),
         unary("sigmoid", sigmoid, low=-20, high=20),
         unary(
             "logit",

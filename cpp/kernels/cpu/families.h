@@ -49,5 +49,6 @@ std::span<const Kernel> avg_pool_kernels();
 std::span<const Kernel> resample_kernels();
 std::span<const Kernel> sampling_kernels();
 std::span<const Kernel> warp_kernels();
+std::span<const Kernel> special_kernels();
 
 }  // namespace unspool::kernels::cpu

@@ -72,7 +72,8 @@ struct AllKernels {
                                scatter_kernels(),
                                sorting_kernels(),
                                drawing_kernels(),
-                               bits_kernels()}) {
+                               bits_kernels(),
+                               special_kernels()}) {
       kernels.insert(kernels.end(), family.begin(), family.end());
     }
     table = {kAbiVersion, kLevel, kernels.data(), kernels.size()};

@@ -136,6 +136,24 @@ def bernoulli_of(
 ) -> Tensor:
     """Independent coin throws."""
 
+def bessel_j0(input: Tensor) -> Tensor:
+    """Bessel function of the first kind of order 0."""
+
+def bessel_j1(input: Tensor) -> Tensor:
+    """Bessel function of the first kind of order 1."""
+
+def bessel_k0e(input: Tensor) -> Tensor:
+    """Modified Bessel function of the second kind of order 0, scaled."""
+
+def bessel_k1e(input: Tensor) -> Tensor:
+    """Modified Bessel function of the second kind of order 1, scaled."""
+
+def bessel_y0(input: Tensor) -> Tensor:
+    """Bessel function of the second kind of order 0."""
+
+def bessel_y1(input: Tensor) -> Tensor:
+    """Bessel function of the second kind of order 1."""
+
 def cast(input: Tensor, dtype: _DtypeLike | None = None) -> Tensor:
     """A copy in another dtype; gradients are converted back."""
 

@@ -716,6 +716,18 @@ def hypot(input: Tensor, other: Tensor | float) -> Tensor:
 def hypot_(input: Tensor, other: Tensor | float) -> Tensor:
     """Length of the hypotenuse."""
 
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """Regularized lower incomplete gamma function; differentiable by other."""
+
+def igamma_(input: Tensor, other: Tensor) -> Tensor:
+    """Regularized lower incomplete gamma function; differentiable by other."""
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """Regularized upper incomplete gamma function; differentiable by other."""
+
+def igammac_(input: Tensor, other: Tensor) -> Tensor:
+    """Regularized upper incomplete gamma function; differentiable by other."""
+
 def index_add(
     input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor, *, alpha: float = 1.0
 ) -> Tensor:

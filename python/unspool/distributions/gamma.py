@@ -107,6 +107,12 @@ class Gamma(ExponentialFamily):
             - self.concentration.lgamma()
         )
 
+    def cdf(self, value: Tensor) -> Tensor:
+        value = unspool.as_tensor(value, dtype=self.rate.dtype)
+        if self._validate_args:
+            self._validate_sample(value)
+        return unspool.igamma(self.concentration, self.rate * value)
+
     def entropy(self) -> Tensor:
         a = self.concentration
         return a - self.rate.log() + a.lgamma() + (1 - a) * a.digamma()

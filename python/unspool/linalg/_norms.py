@@ -59,7 +59,7 @@ def matrix_norm(
         sums = A.abs().sum(dims[0] if rows else dims[1], keepdim=True)
         over = dims[1] if rows else dims[0]
         result = (
-            (sums.amax(over, True) if ord > 0 else sums.amin(over, True))
+            (_largest(sums, over) if ord > 0 else sums.amin(over, True))
             .squeeze(dims[0])
             .squeeze(dims[1] - (1 if dims[0] < dims[1] else 0))
         )
@@ -73,7 +73,12 @@ def _of_singular_values(A: Tensor, ord: Any) -> Tensor:
     values = hidden.linalg_svd(A, False)[1]
     if ord == "nuc":
         return values.sum(-1)
-    return values.amax(-1) if ord == 2 else values.amin(-1)
+    return _largest(values, -1).squeeze(-1) if ord == 2 else values.amin(-1)
+
+
+def _largest(values: Tensor, dim: int) -> Tensor:
+    """The largest along ``dim``, which is kept: 0 where there is none, because they are magnitudes."""
+    return values.amax(dim, True) if values.shape[dim] else values.sum(dim, True)
 
 
 def norm(

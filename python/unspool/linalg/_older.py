@@ -8,6 +8,7 @@ import unspool
 from unspool._core import Tensor, hidden
 from unspool.linalg import _factor, _products, _spectral
 from unspool.linalg._checks import check_same_dtype, check_square, into
+from unspool.linalg._low_rank import geqrf, ormqr, pca_lowrank, svd_lowrank
 
 FUNCTIONS = (
     "chain_matmul",
@@ -16,20 +17,27 @@ FUNCTIONS = (
     "cholesky_solve",
     "cross",
     "det",
+    "geqrf",
     "inverse",
     "logdet",
+    "lu",
     "lu_solve",
     "lu_unpack",
     "matrix_exp",
     "matrix_power",
+    "ormqr",
+    "pca_lowrank",
     "pinverse",
     "qr",
     "slogdet",
     "svd",
+    "svd_lowrank",
     "triangular_solve",
 )
-METHODS = tuple(name for name in FUNCTIONS if name not in ("chain_matmul", "lu_unpack"))
-__all__ = list(FUNCTIONS)
+METHODS = tuple(
+    name for name in FUNCTIONS if name not in ("chain_matmul", "lu_unpack", "pca_lowrank", "svd_lowrank")
+)
+__all__ = [*FUNCTIONS, "attach_methods", "geqrf", "ormqr", "pca_lowrank", "svd_lowrank"]
 
 
 class svd_result(NamedTuple):
@@ -111,6 +119,15 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any =
         m, n = input.shape[-2:]
         u, vh = input.new_zeros(*input.shape[:-2], m, m), input.new_zeros(*input.shape[:-2], n, n)
     return into(out, svd_result(u, s, vh.mT))
+
+
+def lu(
+    A: Tensor, pivot: bool = True, get_infos: bool = False, *, out: Any = None
+) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]:
+    """The compact LU decomposition and its pivots, and with ``get_infos`` the places of zero pivots."""
+    factor = _factor.lu_factor_ex(A, pivot=pivot)
+    result = tuple(factor) if get_infos else (factor.LU, factor.pivots)
+    return into(out, result)
 
 
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:

@@ -61,13 +61,18 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
     return into(out, unspool.stack(parts, dim))
 
 
+def _constant_of(A: Tensor, value: Tensor) -> Tensor:
+    """The value in A's shape, as a function of A whose gradient is 0."""
+    return unspool.where(unspool.tensor(False), A, value)
+
+
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     """The n-th power of square matrices by repeated squaring; negative powers are those of the inverse."""
     check_square("linalg.matrix_power", A)
     if n < 0:
         A, n = inv(A), -n
     if n == 0:
-        return into(out, unspool.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone())
+        return into(out, _constant_of(A, unspool.eye(A.shape[-1], dtype=A.dtype)))
     result: Tensor | None = None
     while True:
         if n % 2:
@@ -169,7 +174,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
             f"{tuple(A.shape)} and {tuple(tau.shape)}"
         )
     vectors = A.tril(-1) + unspool.eye(m, n, dtype=A.dtype)
-    result = unspool.eye(m, n, dtype=A.dtype).expand(A.shape)
+    result = _constant_of(A, unspool.eye(m, n, dtype=A.dtype))
     for i in range(tau.shape[-1] - 1, -1, -1):
         v = vectors[..., i : i + 1]
         result = result - tau[..., i, None, None] * (v @ (v.mT @ result))

@@ -248,7 +248,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     rtol = unspool.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
     solution = pinv(A, rtol=rtol) @ b
     rank = unspool.empty(0, dtype=unspool.int64) if driver == "gels" else matrix_rank(A, rtol=rtol)
-    residuals = values = unspool.empty(0, dtype=A.dtype)
+    residuals, values = solution.flatten()[:0], unspool.empty(0, dtype=A.dtype)
     is_full = driver == "gels" or bool((rank == n).all())
     if m > n and is_full and driver not in (None, "gelsy"):
         residuals = (A @ solution - b).square().sum(-2)

@@ -49,8 +49,8 @@ def _window(
         raise ValueError(f"{who}: the length must not be negative, got {M}")
     _core._check_device(device)
     kind = dtype or _core.get_default_dtype()
-    if not kind.is_floating_point:
-        raise RuntimeError(f"{who}: needs a floating dtype, got {kind}")
+    if kind not in (_core.float32, _core.float64):
+        raise ValueError(f"{who}: the dtype must be float32 or float64, got {kind}")
     if M < 2:
         numbers = np.ones(M)
     else:

@@ -37,7 +37,7 @@ def linear_cross_entropy(
         options: None; PyTorch's way to compute in pieces is not implemented.
 
     Raises:
-        ValueError, RuntimeError: shapes that do not go together.
+        RuntimeError: shapes that do not go together, or ``ignore_index`` with probabilities.
         NotImplementedError: options are given.
     """
     if options is not None:
@@ -46,21 +46,23 @@ def linear_cross_entropy(
             "the call into unspool.checkpoint to save memory"
         )
     if linear_weight.ndim < 2:
-        raise ValueError(
+        raise RuntimeError(
             "linear_cross_entropy: linear_weight must be (C, ..., in_features), got "
             f"{tuple(linear_weight.shape)}"
         )
     if input.ndim not in (1, 2) or (input.ndim == 1 and linear_weight.ndim > 2):
-        raise ValueError(
+        raise RuntimeError(
             "linear_cross_entropy: input must be (in_features,) or (N, in_features), got "
             f"{tuple(input.shape)} for linear_weight {tuple(linear_weight.shape)}"
         )
     outputs = linear_weight.shape[:-1]
     if linear_bias is not None and tuple(linear_bias.shape) != tuple(outputs):
-        raise ValueError(
+        raise RuntimeError(
             f"linear_cross_entropy: linear_bias must have shape {tuple(outputs)}, got "
             f"{tuple(linear_bias.shape)}"
         )
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError("linear_cross_entropy: ignore_index needs classes, but target holds probabilities")
     flat = None if linear_bias is None else linear_bias.reshape(-1)
     logits = functional.linear(input, linear_weight.flatten(0, -2), flat).reshape(
         [*input.shape[:-1], *outputs]

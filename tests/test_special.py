@@ -1,0 +1,192 @@
+"""Bessel and incomplete gamma functions and orthogonal polynomials, against integrals and NumPy's series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.polynomial import Chebyshev, Hermite, HermiteE, Laguerre, Legendre
+
+import unspool as us
+from unspool import special
+from unspool.autograd import gradcheck, gradgradcheck
+from unspool.distributions import Chi2, Gamma
+
+Array = Any
+
+# Trapezoids over a period, or over all reals where the function falls off twice exponentially, are exact to
+# rounding (https://dlmf.nist.gov/10.9, https://dlmf.nist.gov/10.32).
+CIRCLE = (np.arange(2000) + 0.5) * math.pi / 2000
+LINE = np.linspace(0, 40, 40001)
+
+
+def bessel_j(order: int, x: Array) -> Array:
+    return np.cos(order * CIRCLE - x[:, None] * np.sin(CIRCLE)).mean(1)
+
+
+def bessel_k(order: int, x: Array) -> Array:
+    with np.errstate(over="ignore"):
+        height = np.exp(-x[:, None] * (np.cosh(LINE) - 1) + order * LINE)
+        height += np.exp(-x[:, None] * (np.cosh(LINE) - 1) - order * LINE)
+    return (height.sum(1) - height[:, 0] / 2) * (LINE[1] / 2)
+
+
+POINTS = np.array([0.1, 0.5, 1.0, 2.0, 3.5, 7.0, 9.9, 20.0, 50.0])
+
+
+def test_bessel_functions_of_the_first_kind_are_their_integrals() -> None:
+    x = np.concatenate([-POINTS, [0.0], POINTS])
+    for order, function in enumerate((special.bessel_j0, special.bessel_j1)):
+        np.testing.assert_allclose(function(us.tensor(x)).numpy(), bessel_j(order, x), rtol=1e-13, atol=1e-15)
+
+
+def test_bessel_functions_of_the_second_kind_follow_from_the_wronskian() -> None:
+    # J1 Y0 - J0 Y1 = 2 / (pi x), and one value fixes what it leaves open.
+    x = us.tensor(POINTS)
+    wronskian = special.bessel_j1(x) * special.bessel_y0(x) - special.bessel_j0(x) * special.bessel_y1(x)
+    np.testing.assert_allclose(wronskian.numpy(), 2 / (math.pi * POINTS), rtol=1e-13)
+    assert float(special.bessel_y0(us.tensor(1.0, dtype=us.float64))) == pytest.approx(
+        0.08825696421567696, 1e-15
+    )
+    assert special.bessel_y0(us.tensor([0.0, -1.0])).tolist()[0] == -math.inf
+    assert math.isnan(special.bessel_y1(us.tensor([0.0, -1.0])).tolist()[1])
+
+
+def test_modified_bessel_functions_of_the_second_kind_are_their_integrals() -> None:
+    x = us.tensor(POINTS)
+    for order, scaled, plain in (
+        (0, special.scaled_modified_bessel_k0, special.modified_bessel_k0),
+        (1, special.scaled_modified_bessel_k1, special.modified_bessel_k1),
+    ):
+        expected = bessel_k(order, POINTS)
+        np.testing.assert_allclose(scaled(x).numpy(), expected, rtol=1e-13)
+        np.testing.assert_allclose(plain(x).numpy(), expected * np.exp(-POINTS), rtol=1e-13)
+        ends = scaled(us.tensor([0.0, -1.0, math.inf, math.nan, 1e-30, 1e30], dtype=us.float64)).tolist()
+        small = 1e30 if order else -math.log(1e-30 / 2) - 0.5772156649015329
+        np.testing.assert_allclose(
+            ends, [math.inf, math.nan, 0, math.nan, small, math.sqrt(math.pi / 2e30)], rtol=1e-14
+        )
+    assert special.modified_bessel_i0(x).tolist() == special.i0(x).tolist()
+    assert special.modified_bessel_i1(x).tolist() == special.i1(x).tolist()
+
+
+def test_spherical_bessel_function() -> None:
+    x = np.array([0.0, 1e-9, 0.05, -0.0999, 0.1001, 2.0, 1e5])
+    np.testing.assert_allclose(
+        special.spherical_bessel_j0(us.tensor(x)).numpy(), np.sinc(x / math.pi), rtol=1e-13, atol=1e-16
+    )
+    assert float(special.spherical_bessel_j0(us.tensor(math.inf))) == 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        special.bessel_j0,
+        special.bessel_j1,
+        special.bessel_y0,
+        special.bessel_y1,
+        special.modified_bessel_k0,
+        special.modified_bessel_k1,
+        special.scaled_modified_bessel_k0,
+        special.scaled_modified_bessel_k1,
+        special.spherical_bessel_j0,
+        lambda x: special.gammainc(us.tensor([0.7, 2.5, 9.0], dtype=us.float64), x),
+        lambda x: special.gammaincc(us.tensor([0.7, 2.5, 9.0], dtype=us.float64), x),
+        lambda x: special.hermite_polynomial_h(x, us.tensor([1, 4, 5])),
+        lambda x: special.laguerre_polynomial_l(x, 3),
+        lambda x: special.shifted_chebyshev_polynomial_w(x, 4),
+    ],
+)
+def test_derivatives_of_both_orders(function: Callable[[us.Tensor], us.Tensor]) -> None:
+    x = us.tensor([0.4, 1.7, 6.0], dtype=us.float64, requires_grad=True)
+    assert gradcheck(function, (x,))
+    assert gradgradcheck(function, (x,))
+
+
+def test_bessel_j1_has_its_slope_at_zero() -> None:
+    x = us.zeros(1, dtype=us.float64, requires_grad=True)
+    (slope,) = us.autograd.grad(special.bessel_j1(x).sum(), x, create_graph=True)
+    assert slope.tolist() == [0.5]
+    assert us.autograd.grad(slope.sum(), x)[0].tolist() == [0]
+
+
+@pytest.mark.parametrize("a", [0.5, 1.0, 2.5, 20.0, 300.0, 5e3, 1e5, 1e8])
+def test_incomplete_gamma_functions_add_up_and_step_by_their_recurrence(a: float) -> None:
+    # P(a, x) = P(a + 1, x) + x^a exp(-x) / Gamma(a + 1), https://dlmf.nist.gov/8.8.E5
+    x = us.tensor(a * (1 + np.linspace(-0.9 * min(3, math.sqrt(a)), 3, 41) / math.sqrt(a)))
+    order = us.full_like(x, a)
+    lower, upper = us.igamma(order, x), us.igammac(order, x)
+    np.testing.assert_allclose((lower + upper).numpy(), 1, rtol=1e-13)
+    assert bool((lower.diff() > 0).all())
+    step = us.exp(a * (x / a).log() - (x - a) + (a * math.log(a) - a - math.lgamma(a + 1)))
+    np.testing.assert_allclose((lower - us.igamma(order + 1, x)).numpy(), step.numpy(), rtol=3e-7, atol=1e-14)
+
+
+def test_incomplete_gamma_functions_at_known_points() -> None:
+    x = np.array([1e-3, 0.2, 0.9, 1.5, 3.0, 12.0, 40.0])
+    one, half = us.ones(7, dtype=us.float64), us.full((7,), 0.5, dtype=us.float64)
+    t = us.tensor(x)
+    np.testing.assert_allclose(us.igamma(one, t).numpy(), -np.expm1(-x), rtol=1e-14)
+    np.testing.assert_allclose(us.igammac(one, t).numpy(), np.exp(-x), rtol=1e-14)
+    np.testing.assert_allclose(us.igamma(half, t).numpy(), [math.erf(math.sqrt(v)) for v in x], rtol=1e-14)
+    np.testing.assert_allclose(us.igammac(half, t).numpy(), [math.erfc(math.sqrt(v)) for v in x], rtol=2e-14)
+
+
+def test_incomplete_gamma_functions_at_the_ends() -> None:
+    a = us.tensor([1.0, 0, 0, -1, math.inf, 1, math.inf, 2, 3])
+    x = us.tensor([2.0, 0, 1, 1, 1, math.inf, math.inf, -1, 0])
+    expected = [1 - math.exp(-2), math.nan, 1, math.nan, 0, 1, math.nan, math.nan, 0]
+    np.testing.assert_allclose(us.igamma(a, x).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(us.igammac(a, x).numpy(), 1 - np.array(expected), rtol=1e-6)
+    a.requires_grad_()
+    with pytest.raises(NotImplementedError, match="only the derivative by other"):
+        us.igamma(a, x).sum().backward()
+
+
+def test_gamma_distributions_have_their_distribution_functions() -> None:
+    assert float(Gamma(us.tensor(1.0), us.tensor(2.0)).cdf(us.tensor(1.5))) == pytest.approx(1 - math.exp(-3))
+    assert float(Chi2(us.tensor(2.0)).cdf(us.tensor(3.0))) == pytest.approx(1 - math.exp(-1.5))
+
+
+X = np.array([-1.5, -1.0, -0.3, 0.0, 0.4, 1.0, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        ("chebyshev_polynomial_t", lambda n: Chebyshev.basis(n)),
+        ("hermite_polynomial_h", lambda n: Hermite.basis(n)),
+        ("hermite_polynomial_he", lambda n: HermiteE.basis(n)),
+        ("laguerre_polynomial_l", lambda n: Laguerre.basis(n)),
+        ("legendre_polynomial_p", lambda n: Legendre.basis(n)),
+        ("shifted_chebyshev_polynomial_t", lambda n: lambda x: Chebyshev.basis(n)(2 * x - 1)),
+        ("chebyshev_polynomial_u", lambda n: Chebyshev.basis(n + 1).deriv() / (n + 1)),
+    ],
+)
+def test_polynomials_are_numpys(name: str, series: Callable[[int], Callable[[Array], Array]]) -> None:
+    function = getattr(special, name)
+    for n in range(9):
+        found = function(us.tensor(X), n)
+        np.testing.assert_allclose(found.numpy(), series(n)(X), rtol=1e-12, atol=1e-12)
+    degrees = us.arange(-1, 6)
+    together = function(us.tensor(X)[:, None], degrees)
+    for column, n in enumerate(degrees.tolist()):
+        expected = np.zeros_like(X) if n < 0 else series(n)(X)
+        np.testing.assert_allclose(together[:, column].numpy(), expected, rtol=1e-12, atol=1e-12)
+    assert function(0.5, us.tensor([2])).dtype == us.float32
+    with pytest.raises(TypeError, match=name):
+        function(0.5, 2)
+
+
+@pytest.mark.parametrize("prefix", ["", "shifted_"])
+def test_chebyshev_polynomials_of_the_third_and_fourth_kind(prefix: str) -> None:
+    angle = np.linspace(0.1, 3.0, 9)
+    x = us.tensor((np.cos(angle) + 1) / 2 if prefix else np.cos(angle))
+    for n in range(7):
+        v = getattr(special, f"{prefix}chebyshev_polynomial_v")(x, n).numpy()
+        w = getattr(special, f"{prefix}chebyshev_polynomial_w")(x, n).numpy()
+        np.testing.assert_allclose(v, np.cos((n + 0.5) * angle) / np.cos(angle / 2), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(w, np.sin((n + 0.5) * angle) / np.sin(angle / 2), rtol=1e-9, atol=1e-12)
