@@ -413,3 +413,22 @@ def test_no_grad_is_local_to_its_thread() -> None:
         thread.start()
         thread.join()
     assert seen == [True]
+
+
+def test_retained_gradients_are_those_after_all_hooks() -> None:
+    x = us.ones(2, requires_grad=True)
+    y = x * 1
+    y.retain_grad()
+    y.register_hook(lambda g: g * 5)
+    (y * 3).sum().backward()
+    assert y.grad is not None
+    assert y.grad.tolist() == [15.0, 15.0]
+
+
+def test_a_leaf_that_was_frozen_after_the_forward_pass_gets_no_gradient() -> None:
+    frozen, other = us.ones(2, requires_grad=True), us.ones(2, requires_grad=True)
+    loss = (frozen * other).sum()
+    frozen.requires_grad_(False)
+    loss.backward()
+    assert frozen.grad is None
+    assert other.grad is not None

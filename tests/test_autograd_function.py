@@ -263,3 +263,38 @@ def test_a_dirty_leaf_is_refused() -> None:
     x = us.ones(3, requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf that requires grad"):
         DoubleInPlace.apply(x)
+
+
+class Through(us.autograd.Function):
+    """Gives its input out again; the derivative is 3."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g * 3
+
+
+def test_an_input_that_is_given_out_is_another_tensor() -> None:
+    x = leaf(1, 2)
+    with us.no_grad():
+        y = Through.apply(x)
+    assert y is not x
+    assert not y.requires_grad
+    constant = us.ones(2)
+    assert Through.apply(constant) is not constant
+
+
+@pytest.mark.parametrize("change", ["input", "output"])
+def test_changing_an_input_that_was_given_out_is_refused(change: str) -> None:
+    x = leaf(1, 2) * 1
+    y = Through.apply(x)
+
+    def changed() -> None:
+        (x if change == "input" else y).mul_(leaf(2, 2))
+        y.sum().backward()
+
+    with pytest.raises(RuntimeError, match="custom Function"):
+        changed()

@@ -342,3 +342,80 @@ def test_data_that_is_exchanged_many_times_forms_no_chain() -> None:
     x.data.add_(1)
     assert x.tolist() == [1.0, 1.0]
     assert other.tolist() == [1.0, 1.0]
+
+
+def test_a_view_that_was_written_is_no_leaf_and_can_be_written_again() -> None:
+    w = us.ones(4, requires_grad=True)
+    base = us.ones(2, 4)
+    row = base[1]
+    row.mul_(w)
+    assert row.requires_grad
+    assert not row.is_leaf
+    row.add_(1)
+    (row * 2).sum().backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [2.0] * 4
+
+
+RESHAPERS: list[Callable[[Any], Any]] = [
+    lambda x: x.reshape(4),
+    lambda x: x.reshape_as(x),
+    lambda x: x.broadcast_to(4),
+    lambda x: x.expand_as(x),
+    lambda x: x.t(),
+]
+
+
+@pytest.mark.parametrize("reshape", RESHAPERS)
+def test_rearranging_into_the_same_shape_gives_a_view_of_its_own(reshape: Callable[[Any], Any]) -> None:
+    x = us.ones(4)
+    y = reshape(x)
+    assert y is not x
+    assert y.data_ptr() == x.data_ptr()
+    y.unsqueeze_(0)
+    assert tuple(x.shape) == (4,)
+    w = us.ones(4, requires_grad=True)
+    v = reshape(w)
+    v.register_hook(lambda g: g * 10)
+    (v + w).sum().backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [11.0] * 4
+
+
+COPIES: list[Callable[[Any], Any]] = [
+    lambda x: x.repeat(2, 1),
+    lambda x: x.t().reshape(6),
+    lambda x: x.roll(1),
+    lambda x: x @ us.ones(2, 3, 5),
+    lambda x: us.stack([x, x]),
+]
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_results_in_memory_of_their_own_are_no_views(copy: Callable[[Any], Any]) -> None:
+    x = us.arange(6.0).reshape(2, 3).contiguous()
+    with us.no_grad():
+        y = copy(x)
+    assert y._base is None
+    w = us.ones((), requires_grad=True)
+    y.mul_(w)
+    y.sum().backward()
+    assert w.grad is not None
+    assert float(w.grad) == float(copy(x).sum())
+
+
+def test_ravel_gives_adjacent_elements() -> None:
+    diagonal = us.arange(16.0).reshape(4, 4).diagonal()
+    assert not diagonal.is_contiguous()
+    assert diagonal.ravel().is_contiguous()
+    assert diagonal.ravel().tolist() == [0, 5, 10, 15]
+
+
+def test_a_quotient_may_be_changed_in_place() -> None:
+    x = drawn(3)
+    y = 2 * x / x.exp()
+    y += 1
+    y.sum().backward()
+    assert x.grad is not None
+    expected = 2 * (1 - x) * (-x).exp()
+    np.testing.assert_allclose(x.grad.numpy(), expected.detach().numpy(), rtol=1e-12)

@@ -403,3 +403,14 @@ def test_arguments_are_checked() -> None:
     assert us.compile(model, disable=True) is model
     with pytest.raises(RuntimeError, match="nothing has been captured"):
         us.compile(lambda x: x).explain()
+
+
+def test_dtypes_and_devices_may_be_attributes_of_what_a_step_reads() -> None:
+    model = nn.Linear(2, 2)
+    model.kind, model.place = us.float32, us.device("cpu")
+    kind = us.float32
+    forward = us.compile(lambda x: model(x.to(model.kind)) + x.to(kind))
+    x = us.ones(1, 2)
+    with us.no_grad():
+        assert forward(x).tolist() == forward(x).tolist() == (model(x) + x).tolist()
+    assert us.dtype.__module__ == us.float32.__module__ == "unspool"

@@ -328,3 +328,24 @@ def test_modified_bessel_functions(name: str) -> None:
 def test_histograms_of_one_value_reach_half_a_unit_around_it() -> None:
     counts, edges = us.histogram(us.tensor([3.0, 3.0]), 2)
     assert (counts.tolist(), edges.tolist()) == ([0, 2], [2.5, 3, 3.5])
+
+
+IN_PLACE_ON_INTEGERS = ["sinc_", "deg2rad_", "rad2deg_", "float_power_", "elu_", "selu_", "celu_"]
+
+
+@pytest.mark.parametrize("name", IN_PLACE_ON_INTEGERS)
+def test_fractions_are_not_written_into_integers(name: str) -> None:
+    x = us.tensor([-1, 2, 3])
+    function = getattr(x, name, None) or (lambda *args: getattr(F, name)(x, *args))
+    with pytest.raises(RuntimeError, match="cannot be written into"):
+        function(*([2] if name == "float_power_" else []))
+    assert x.tolist() == [-1, 2, 3]
+
+
+def test_renorm_in_place_keeps_the_gradient() -> None:
+    x = us.tensor([[3.0, 4.0], [0.3, 0.4]], dtype=us.float64, requires_grad=True)
+    y = x * 1
+    y.renorm_(2, 0, 1.0)
+    (first,) = us.autograd.grad(y.sum(), x)
+    (second,) = us.autograd.grad(x.renorm(2, 0, 1.0).sum(), x)
+    assert first.tolist() == second.tolist()

@@ -32,7 +32,6 @@ PyObject* is_signed(PyObject* self, void*) {
   return PyBool_FromLong(value_of(self) != Dtype::kBool && value_of(self) != Dtype::kUInt8);
 }
 PyObject* text_name(PyObject* self, void*) { return reduce(self, nullptr); }
-PyObject* module_name(PyObject*, void*) { return PyUnicode_FromString("unspool"); }
 
 }  // namespace
 
@@ -44,7 +43,6 @@ void add_dtype_type(PyObject* module) {
       {"is_complex", complex, nullptr, "False: complex numbers are not supported.", nullptr},
       {"is_signed", is_signed, nullptr, "Whether negative values exist.", nullptr},
       {"__name__", text_name, nullptr, nullptr, nullptr},
-      {"__module__", module_name, nullptr, nullptr, nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
   static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},

@@ -101,7 +101,7 @@ class FunctionNode final : public exec::Node {
   std::vector<ops::OutputSpec> specs_;
 };
 
-// Makes `outputs` results of a new node. Outputs that are inputs, or views, are returned as fresh aliases.
+// Makes `outputs` results of a new node. Inputs among them, and what has a history, are given out as views.
 py::tuple record_function(const std::string& name, py::object backward, py::object release, py::object held,
                           const py::tuple& inputs, const py::tuple& outputs, const py::tuple& differentiable,
                           bool materializes) {
@@ -111,7 +111,12 @@ py::tuple record_function(const std::string& name, py::object backward, py::obje
   for (Tensor& output : outs) {
     bool is_input = false;
     for (const Tensor& input : ins) is_input = is_input || (input && input.is_same(output));
-    if (is_input || output->node || output->requires_grad) output = output.alias();
+    if (!is_input && !output->node && !output->requires_grad) continue;
+    Tensor view = output.alias();
+    view->base = output->base ? output->base : output.ref();
+    view->history = view->base->history;
+    view->made_without_grad = true;
+    output = std::move(view);
   }
   const Ref<GraphNode> node(new FunctionNode(name, std::move(backward), std::move(release), std::move(held),
                                              ins, outs, materializes));

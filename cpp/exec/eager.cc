@@ -1,6 +1,7 @@
 // One call, from inference to the recorded result.
 #include "exec/eager.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -259,13 +260,32 @@ bool needs_cast(const Call& call, const Tensor& target) {
   return source != target.dtype() && (is_narrow(source) || is_narrow(target.dtype()));
 }
 
+bool shows_memory_of(const Tensor& result, const Call& call, std::span<const Tensor> out) {
+  for (const Operand& operand : call.in) {
+    if (operand.is_tensor() && operand.impl().storage == result->storage) return true;
+  }
+  return std::any_of(out.begin(), out.end(), [&](const Tensor& other) {
+    return other && !other.is_same(result) && other->storage == result->storage;
+  });
+}
+
+// A result of a composition that is a view of memory nobody else can reach is a tensor like any other.
+void own(const Call& call, std::span<Tensor> out) {
+  for (const Tensor& result : out) {
+    if (!result || !result->base || shows_memory_of(result, call, out)) continue;
+    result->base = nullptr;
+    result->made_without_grad = false;
+  }
+}
+
 }  // namespace
 
 void Eager::emit(const Call& call, std::span<Tensor> out) {
   const ops::Record& record = call.op.record;
   switch (record.kind) {
     case ops::Kind::kComposite:
-      return record.compose(call, out);
+      record.compose(call, out);
+      return own(call, out);
     case ops::Kind::kUpdate:
       run_update(call);
       return launched({call, Dtype::kFloat32, {}, false});

@@ -1,6 +1,7 @@
 // Lifetime of nodes, leaves and gradient slots.
 #include "exec/node.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/error.h"
@@ -77,7 +78,7 @@ ops::OutputSpec LeafNode::output(std::uint32_t) const {
 }
 
 void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::span<Tensor>) {
-  if (!leaf_ || !cotangents[0]) return;
+  if (!leaf_ || !cotangents[0] || !leaf_->requires_grad) return;
   const Ref<TensorImpl> leaf(leaf_);
   if (Trace* trace = Trace::current()) trace->accumulating_gradient(Tensor(leaf));
   AutogradSlot& slot = slot_of(*leaf);
@@ -161,8 +162,10 @@ std::uint64_t add_hook(const Tensor& tensor, TensorHook hook) {
   const Edge edge = edge_of(tensor.impl());
   Node& node = *edge.get();
   if (!node.hooks) node.hooks = std::make_unique<HookList>();
+  auto& entries = node.hooks->entries;
   const std::uint64_t id = next_hook.fetch_add(1, std::memory_order_relaxed);
-  node.hooks->entries.push_back({id, edge.output, std::move(hook)});
+  const auto keeping = std::find_if(entries.begin(), entries.end(), [](const auto& e) { return e.keeps; });
+  entries.insert(keeping, {id, edge.output, std::move(hook)});
   return id;
 }
 
@@ -182,12 +185,16 @@ namespace {
 void keep_from(const Tensor& tensor, AutogradSlot& slot) {
   // The hook must not keep the tensor alive, which owns the node that owns the hook; the slot removes it in
   // time.
-  slot.retainer = edge_of(tensor.impl()).node;
-  slot.retain_hook = add_hook(tensor, [&slot](const Tensor& g) {
+  const Edge edge = edge_of(tensor.impl());
+  Node& node = *edge.get();
+  if (!node.hooks) node.hooks = std::make_unique<HookList>();
+  slot.retainer = edge.node;
+  slot.retain_hook = next_hook.fetch_add(1, std::memory_order_relaxed);
+  const auto keep = [&slot](const Tensor& g) {
     slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
     return Tensor();
-  });
-  static_cast<Node&>(*slot.retainer).hooks->entries.back().keeps = true;
+  };
+  node.hooks->entries.push_back({slot.retain_hook, edge.output, keep, true});
 }
 
 }  // namespace

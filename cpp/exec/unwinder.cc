@@ -265,8 +265,9 @@ void Unwinder::deliver(std::size_t target, std::uint32_t output, Tensor cotangen
 
 void Unwinder::finish_leaf(std::size_t i) {
   std::span<Tensor> arrived = slots(i);
-  const bool accumulates = how_.inputs.empty() || how_.accumulate;
   auto& leaf = static_cast<LeafNode&>(*nodes_[i]);
+  const bool is_frozen = leaf.leaf() && !leaf.leaf()->requires_grad;  // since the forward pass
+  const bool accumulates = (how_.inputs.empty() || how_.accumulate) && !is_frozen;
   if (how_.receiver && leaf.leaf() && accumulates) how_.receiver->arriving(*leaf.leaf());
   {
     std::optional<ForeignCode> foreign;

@@ -146,6 +146,11 @@ Ref<GraphNode> overwriting_node(const Tensor& target) {
 
 void follow_base(TensorImpl& view) {
   const TensorImpl& base = *view.base;
+  if (view.made_without_grad && view.node && base.requires_grad) {
+    fail(
+        "a custom Function gave out a view of a tensor, or the tensor itself, which has since been changed "
+        "in place: the change would bypass the Function's backward; return a clone() from its forward");
+  }
   view.history = base.history;
   const bool is_own_leaf = view.requires_grad && !view.node;
   if (view.made_without_grad || is_own_leaf || !base.requires_grad) return;
@@ -166,9 +171,9 @@ void check_recordable(std::string_view who, const Tensor& target, bool recording
   if (base && (recording || base->requires_grad)) {
     if (target->made_without_grad) {
       fail(who,
-           "_: the tensor is a view that was taken under no_grad() and is changed with gradients on, which "
-           "could mean two things; take the view outside of no_grad(), or use detach() or no_grad() for the "
-           "change too");
+           "_: the tensor is a view that was taken under no_grad() or given out by a custom Function and is "
+           "changed with gradients on, which could mean two things; take the view outside of no_grad(), "
+           "clone() it, or use detach() or no_grad() for the change too");
     }
     if (base->requires_grad && is_leaf(*base)) {
       fail(who,
@@ -198,7 +203,6 @@ void record_write(const ops::Call& call, const Tensor& target, bool recording, c
   Ref<GraphNode> node(new RegionNode(edge_of(*base), ops::Region::of(target.impl(), *base), base->dtype,
                                      std::move(writer), region, region != kNoInput && !is_copy(call)));
   set_node(Tensor(target->base), std::move(node));
-  target->requires_grad = true;
 }
 
 void replace_history(const Tensor& target, const Edge& from) {

@@ -55,10 +55,10 @@ struct Mul {
 };
 
 struct TrueDivide {
-  static constexpr Record record =
-      binary("true_divide", "input / other", "Quotient; integers become float32.",
-             {in(1), [](Vjp& v) { return v.g() / v.in(1); }},
-             {in(1) | out(), [](Vjp& v) { return -(v.g() * (v.out() / v.in(1))); }}, Result::kFloating);
+  static constexpr Record record = binary(
+      "true_divide", "input / other", "Quotient; integers become float32.",
+      {in(1), [](Vjp& v) { return v.g() / v.in(1); }},
+      {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / v.in(1) / v.in(1))); }}, Result::kFloating);
   template <class P>
   static P body(P a, P b) {
     return a / b;

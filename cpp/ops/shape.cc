@@ -146,6 +146,10 @@ Geometry diagonal_geometry(const Call& c) {
   return g;
 }
 
+Tensor as_view(const Call& c, Tensor result) {
+  return &result.impl() == &c[0].impl() ? call<ViewOp>({result}, {result.sizes()}) : result;
+}
+
 Tensor flatten(const Call& c) {
   const Tensor x = c.tensor(0);
   const int first = normalize_dim(c.integer("start_dim"), x.ndim(), c.name());
@@ -174,7 +178,7 @@ Tensor matrix_transpose(const Call& c) {
   if (c.ndim(0) > 2) {
     c.fail("expects at most 2 dimensions, got shape ", to_string(c.sizes(0)), "; use transpose() or .mT");
   }
-  return c.ndim(0) < 2 ? c.tensor(0) : transpose(c.tensor(0), 0, 1);
+  return c.ndim(0) < 2 ? as_view(c, c.tensor(0)) : transpose(c.tensor(0), 0, 1);
 }
 
 Tensor move_dims(const Call& c) {
@@ -191,7 +195,7 @@ Tensor move_dims(const Call& c) {
   SmallVector<bool, 8> moved(at(ndim), false);
   for (std::size_t i = 0; i < from.size(); ++i) {
     const int source = normalize_dim(from[i], ndim, c.name());
-    if (ndim == 0) return c.tensor(0);
+    if (ndim == 0) return as_view(c, c.tensor(0));
     order[at(normalize_dim(to[i], ndim, c.name()))] = source;
     moved[at(source)] = true;
   }

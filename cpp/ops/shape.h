@@ -227,13 +227,17 @@ struct CopyInto {
               {kNothing, [](Vjp& v) { return v.g(); }}}};
 };
 
+// `result`, as a view of its own where it is the call's first operand itself.
+Tensor as_view(const Call&, Tensor result);
+
 struct Reshape {
   static constexpr Record record = rearrangement(
       "reshape", "input with sizes `shape`",
       "The same elements under new sizes: a view where the layout allows it, else a copy. One size may "
       "be -1.",
-      {tensor(), dims("shape")},
-      [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.dims("shape")); });
+      {tensor(), dims("shape")}, [](const Call& c, std::span<Tensor> out) {
+        out[0] = as_view(c, reshape(c.tensor(0), c.dims("shape")));
+      });
 };
 
 Tensor flatten(const Call&);
@@ -260,7 +264,7 @@ struct Unflatten {
 
 struct TransposeMatrix {
   static constexpr Record record = rearrangement(
-      "t", "inputᵀ", "The transpose of a matrix; tensors of fewer dimensions are returned as they are.",
+      "t", "inputᵀ", "The transpose of a matrix; tensors of fewer dimensions are shown as they are.",
       {tensor()}, [](const Call& c, std::span<Tensor> out) { out[0] = matrix_transpose(c); });
 };
 
@@ -283,15 +287,15 @@ struct BroadcastTo {
   static constexpr Record record = rearrangement(
       "broadcast_to", "input broadcast to `size`", "A view that repeats dimensions of size 1.",
       {tensor(), dims("size")},
-      [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.dims("size")); });
+      [](const Call& c, std::span<Tensor> out) { out[0] = as_view(c, expand(c.tensor(0), c.dims("size"))); });
 };
 
 struct ExpandAs {
   static constexpr Record record = [] {
-    Record r =
-        rearrangement("expand_as", "input broadcast to other's sizes",
-                      "A view in the sizes of another tensor.", {tensor(), tensor("other")},
-                      [](const Call& c, std::span<Tensor> out) { out[0] = expand(c.tensor(0), c.sizes(1)); });
+    Record r = rearrangement(
+        "expand_as", "input broadcast to other's sizes", "A view in the sizes of another tensor.",
+        {tensor(), tensor("other")},
+        [](const Call& c, std::span<Tensor> out) { out[0] = as_view(c, expand(c.tensor(0), c.sizes(1))); });
     r.where = kMethod;
     return r;
   }();
@@ -313,7 +317,7 @@ struct ReshapeAs {
     Record r = rearrangement(
         "reshape_as", "input with other's sizes", "reshape to the sizes of another tensor.",
         {tensor(), tensor("other")},
-        [](const Call& c, std::span<Tensor> out) { out[0] = reshape(c.tensor(0), c.sizes(1)); });
+        [](const Call& c, std::span<Tensor> out) { out[0] = as_view(c, reshape(c.tensor(0), c.sizes(1))); });
     r.where = kMethod;
     return r;
   }();
@@ -324,7 +328,7 @@ struct Ravel {
       "ravel", "input as one dimension", "All elements in one dimension; a view where possible.", {tensor()},
       [](const Call& c, std::span<Tensor> out) {
         const std::int64_t all[1] = {-1};
-        out[0] = reshape(c.tensor(0), c[0].impl().numel ? DimSpan(all) : DimSpan(Dims{0}));
+        out[0] = reshape(contiguous(c.tensor(0)), c[0].impl().numel ? DimSpan(all) : DimSpan(Dims{0}));
       });
 };
 

@@ -27,6 +27,7 @@ from unspool._dtypes import as_array
 from unspool._functions import allclose, equal, nonzero
 from unspool._handle import RemovableHandle
 from unspool._layouts import strided
+from unspool._overwriting import overwrite
 from unspool._printing import format_tensor
 
 if TYPE_CHECKING:
@@ -368,7 +369,9 @@ def _changing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
                 f"{function.__name__}_: a leaf that requires grad cannot be changed in place; use no_grad(), "
                 "or work on a clone()"
             )
-        return self.copy_(function(self, *args, **kwargs))
+        # Derivatives may need the values that are about to be overwritten.
+        source = self.clone() if self.requires_grad and _core.is_grad_enabled() else self
+        return overwrite(f"{function.__name__}_", self, function(source, *args, **kwargs))
 
     method.__doc__ = f"{function.__name__}, with the result written into this tensor."
     return method

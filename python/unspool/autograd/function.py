@@ -155,6 +155,10 @@ class Function(FunctionCtx):
         ctx._save(outputs if recording else ())
         if recording:
             outputs = cls._record(ctx, args, outputs, seen)
+        else:
+            passed_on = {id(arg) for arg in args if isinstance(arg, Tensor)}
+            passed_on -= {id(each) for each in ctx._dirty}
+            outputs = tuple(each.view_as(each) if id(each) in passed_on else each for each in outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool._overwriting import overwrite
 from unspool.nn._functional.common import in_place, ops
 
 
@@ -98,7 +99,7 @@ def rrelu(
     is_low = input.detach() <= 0
     slopes = unspool.empty(int(is_low.sum()), dtype=unspool.float64).uniform_(lower, upper).to(input.dtype)
     result = input * unspool.ones_like(input).masked_scatter(is_low, slopes)
-    return input.copy_(result) if inplace else result
+    return overwrite("rrelu_", input, result) if inplace else result
 
 
 def _old_default_dim(name: str, dimensions: int) -> int:

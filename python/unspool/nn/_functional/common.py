@@ -8,6 +8,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor
+from unspool._overwriting import overwrite
 
 ops = _core.functional
 
@@ -36,7 +37,7 @@ def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: A
         result: Tensor = direct(input, *args)
         return result
     source = input.clone() if _core.is_grad_enabled() and input.requires_grad else input
-    return input.copy_(function(source, *args))
+    return overwrite(f"{name}_", input, function(source, *args))
 
 
 def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unspool
 from unspool._core import Tensor
+from unspool._overwriting import overwrite
 from unspool.nn._functional.common import require_tensors
 
 
@@ -24,7 +25,7 @@ def normalize(
         out: tensor that receives the result.
     """
     result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
-    return result if out is None else out.copy_(result)
+    return result if out is None else overwrite("normalize", out, result)
 
 
 def pairwise_distance(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from unspool import _core
 from unspool._core import Tensor
+from unspool._overwriting import overwrite
 from unspool.nn._functional.common import ops, require_tensors
 
 
@@ -14,7 +15,7 @@ def _dropped(
     function: Callable[[Tensor, float, bool], Tensor], input: Tensor, p: float, training: bool, inplace: bool
 ) -> Tensor:
     if inplace and training:
-        return input.copy_(function(input, p, training))
+        return overwrite(f"{function.__name__}_", input, function(input, p, training))
     return function(input, p, training)
 
 
@@ -31,7 +32,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         ValueError: ``p`` is not in [0, 1].
     """
     if inplace and training:
-        return input.copy_(ops.dropout(input, p, training))
+        return overwrite("dropout_", input, ops.dropout(input, p, training))
     return ops.dropout(input, p, training)
 
 
@@ -114,4 +115,4 @@ def _channels(input: Tensor, p: float, training: bool, inplace: bool, batched: b
     whole = input if batched else input.unsqueeze(0)
     result = _core.ops.feature_dropout(whole, p, True)
     result = result if batched else result.squeeze(0)
-    return input.copy_(result) if inplace else result
+    return overwrite("dropout_", input, result) if inplace else result
