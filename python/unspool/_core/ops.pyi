@@ -1466,7 +1466,7 @@ def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tenso
     """Alias of transpose."""
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
+    """The transpose of a matrix; tensors of fewer dimensions are shown as they are."""
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at places in row-major order, in the index's shape."""
