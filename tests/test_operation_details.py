@@ -349,3 +349,11 @@ def test_renorm_in_place_keeps_the_gradient() -> None:
     (first,) = us.autograd.grad(y.sum(), x)
     (second,) = us.autograd.grad(x.renorm(2, 0, 1.0).sum(), x)
     assert first.tolist() == second.tolist()
+
+
+def test_an_extremum_over_no_elements_is_refused_for_every_dtype() -> None:
+    for dtype in (us.bool, us.int64, us.float32):
+        for extremum in (us.amax, us.amin):
+            with pytest.raises(IndexError, match="no elements"):
+                extremum(us.zeros(2, 0, dtype=dtype), -1)
+            assert extremum(us.zeros(2, 0, dtype=dtype), 0).shape == (0,)

@@ -1,7 +1,11 @@
-"""The out= argument."""
+"""The out= argument, and operands in the memory that is written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 
 import unspool as us
@@ -74,3 +78,69 @@ def test_no_out_where_it_means_nothing() -> None:
         us.ones(2).add_(1, out=us.empty(2))
     with pytest.raises(TypeError, match="Tensor"):
         us.exp(us.ones(2), out=3)
+
+
+# Operands in the memory that is written ----------------------------------------------------------------
+
+
+def square() -> Any:
+    """A new 3 x 3 matrix."""
+    return us.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 10]], dtype=us.float64)
+
+
+ORDER = us.tensor([2, 0, 1])
+
+OVERLAPPING: dict[str, Callable[[Any, Any], Any]] = {
+    "rows assigned by index": lambda x, y: x.__setitem__(ORDER, y),
+    "index_copy_": lambda x, y: x.index_copy_(0, ORDER, y),
+    "index_add_": lambda x, y: x.index_add_(0, ORDER, y),
+    "index_put_": lambda x, y: x.index_put_((ORDER,), y, accumulate=True),
+    "scatter_": lambda x, y: x.scatter_(0, ORDER.reshape(3, 1).expand(3, 3), y),
+    "put_": lambda x, y: x.put_(ORDER, y.reshape(-1)[:3]),
+    "mul_": lambda x, y: x.mul_(y),
+    "mul_ of rows by others": lambda x, y: x[1:].mul_(y[:-1]),
+    "mul_ by the transpose": lambda x, y: x.mul_(y.t()),
+    "lerp_": lambda x, y: x.lerp_(y.t(), y),
+    "addcmul_": lambda x, y: x.addcmul_(y, y.t()),
+}
+WRITTEN_OUT: dict[str, Callable[[Any, Any], Any]] = {
+    "index_select": lambda x, y: us.index_select(y, 0, ORDER, out=x),
+    "mm": lambda x, y: us.mm(y, y, out=x),
+    "gather": lambda x, y: us.gather(y, 0, ORDER.reshape(3, 1).expand(3, 3), out=x),
+    "cumsum": lambda x, y: us.cumsum(y, 0, out=x),
+    "where": lambda x, y: us.where(y > 3, y.t(), y, out=x),
+}
+
+
+@pytest.mark.parametrize("name", [*OVERLAPPING, *WRITTEN_OUT])
+def test_what_is_read_from_the_memory_that_is_written_is_its_earlier_value(name: str) -> None:
+    change = (OVERLAPPING | WRITTEN_OUT)[name]
+    expected = square()
+    change(expected, square())
+    for seen in (lambda x: x, lambda x: x[:], lambda x: x.detach()):
+        x = square()
+        change(x, seen(x))
+        assert x.tolist() == expected.tolist()
+
+
+def test_integer_products_may_be_written_over_a_factor() -> None:
+    x = square().long()
+    expected = x @ x
+    us.mm(x, x, out=x)
+    assert x.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", OVERLAPPING)
+def test_gradients_are_those_of_the_earlier_values(name: str) -> None:
+    change = OVERLAPPING[name]
+    weights = us.arange(9.0, dtype=us.float64).reshape(3, 3)
+
+    def gradient(seen: Callable[[Any], Any]) -> Any:
+        leaf = square().requires_grad_()
+        x = leaf * 1
+        change(x, seen(x))
+        return us.autograd.grad((x * weights).sum(), leaf)[0].tolist()
+
+    np.testing.assert_allclose(gradient(lambda x: x[:]), gradient(lambda x: x.clone()), rtol=1e-12)
+    detached = gradient(lambda x: x.detach().clone())
+    np.testing.assert_allclose(gradient(lambda x: x.detach()), detached, rtol=1e-12)

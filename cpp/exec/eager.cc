@@ -184,23 +184,39 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
   check_recordable(call.op.record.public_name(), target, recording);
 }
 
-// Whether another operand shows the target's memory under another geometry, so that writing would disturb
-// reading.
+bool lies_on(const TensorImpl& x, const Tensor& target) {
+  return x.data() == target->data() && x.dtype == target->dtype && x.sizes == target->sizes &&
+         x.strides == target->strides;
+}
+
+// Whether writing to the target would disturb the reading of an operand. Element-wise, each element is read
+// before it is written; other kernels expect to find the target in their first operand and nowhere else.
 bool is_entangled(const Call& call, const Tensor& target) {
-  for (const Operand& operand : call.in) {
+  const ops::Record& record = call.op.record;
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    const Operand& operand = call.in[i];
     if (!operand.is_tensor() || !operand.impl().storage->overlaps(*target->storage)) continue;
-    const TensorImpl& x = operand.impl();
-    if (x.data() != target->data() || x.dtype != target->dtype || !(x.sizes == target->sizes) ||
-        !(x.strides == target->strides))
-      return true;
+    const bool is_safe = record.kind == ops::Kind::kElementwise
+                             ? lies_on(operand.impl(), target)
+                             : i == 0 && record.has_in_place && &operand.impl() == &target.impl();
+    if (!is_safe) return true;
   }
   return false;
 }
 
-// The target's value with its history, in memory of its own: the target is about to be overwritten.
-Tensor copied_value(const Tensor& target) {
-  Tensor value = ops::clone(target.alias());
-  if (Edge edge = edge_of(target.impl())) {
+// Whether an operand is another tensor in the target's memory: a rule that reads it would find it
+// overwritten.
+bool is_seen_by_others(const Call& call, const Tensor& target) {
+  return std::any_of(call.in.begin(), call.in.end(), [&](const Operand& operand) {
+    return operand.is_tensor() && &operand.impl() != &target.impl() &&
+           operand.impl().storage->overlaps(*target->storage);
+  });
+}
+
+// A tensor's value with its history, in memory of its own: it is about to be overwritten.
+Tensor copied_value(const Tensor& tensor) {
+  Tensor value = ops::clone(tensor.alias());
+  if (Edge edge = edge_of(tensor.impl())) {
     value->node = std::move(edge.node);
     value->output_nr = edge.output;
     value->requires_grad = true;
@@ -219,12 +235,12 @@ Tensor kept_value(const Call& call, const Tensor& target) {
   return is_read ? copied_value(target) : Tensor();
 }
 
-// The call with such a copy in place of the target.
-Operands with_copy(const Call& call, const Tensor& target) {
+// The call with such copies in place of the target and of all that shares its memory.
+Operands with_copies(const Call& call, const Tensor& target) {
   Operands operands(call.in.begin(), call.in.end());
-  const Operand copy = copied_value(target);
   for (Operand& operand : operands) {
-    if (operand.is_tensor() && &operand.impl() == &target.impl()) operand = copy;
+    if (operand.is_tensor() && operand.impl().storage->overlaps(*target->storage))
+      operand = copied_value(operand.tensor());
   }
   return operands;
 }
@@ -313,7 +329,8 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     return copy_into(target, ops::full({}, call.attrs[1], call.attrs[2].dtype()));
   const bool recording = needs_record(call.op, call.in);
   check_target(call, target, recording);
-  if (writes_into(call.op, target) && record.outputs.size() == 1 && !is_carried(call)) {
+  const bool may_write = !recording || !is_seen_by_others(call, target);
+  if (may_write && writes_into(call.op, target) && record.outputs.size() == 1 && !is_carried(call)) {
     Launch launch(call);
     check_result(call, target, launch.spec(0).sizes, launch.spec(0).dtype);
     if (launch.spec(0).dtype == target.dtype() && !is_entangled(launch.call(), target)) {
@@ -326,7 +343,7 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     }
   }
   Tensor out[ops::kMaxOutputs];
-  const Operands operands = recording ? with_copy(call, target) : Operands();
+  const Operands operands = recording ? with_copies(call, target) : Operands();
   emit({call.op, recording ? std::span<const Operand>(operands) : call.in, call.attrs},
        {out, static_cast<std::size_t>(record.outputs.size())});
   check_result(call, target, out[0].sizes(), out[0].dtype());

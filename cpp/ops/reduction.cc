@@ -55,7 +55,7 @@ void infer_floating(Inference& c) {
 void infer_extremum(Inference& c) {
   const auto mask = dim_mask(dims_of(c), c.ndim(0), c.name());
   for (std::size_t d = 0; d < mask.size(); ++d) {
-    if (mask[d] && c.sizes(0)[d] == 0 && c[0].impl().dtype != Dtype::kBool) {
+    if (mask[d] && c.sizes(0)[d] == 0) {
       c.fail_as(dims_of(c).empty() ? ErrorKind::kRuntime : ErrorKind::kIndex, "input ", to_string(c.sizes(0)),
                 " has no elements along dim ", d, ", so there is no extremum");
     }
