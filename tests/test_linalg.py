@@ -367,3 +367,29 @@ def test_constant_results_have_gradients_of_zero() -> None:
     assert power.tolist() == us.eye(2).tolist()
     assert us.autograd.grad(power.sum(), x)[0].tolist() == us.zeros(2, 2).tolist()
     assert us.combinations(us.ones(1, requires_grad=True), 2).requires_grad
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 12])
+def test_indefinite_systems_are_solved_by_ldl(n: int) -> None:
+    a = us.randn(2, n, n, dtype=us.float64)
+    a = a + a.mT - us.diag_embed(a.diagonal(dim1=-2, dim2=-1)) * (0 if n == 1 else 2)  # zeros on the diagonal
+    factor, pivots = us.linalg.ldl_factor(a)
+    assert pivots.dtype == us.int32
+    assert bool((pivots < 0).any()) == (n > 1)
+    b = us.randn(2, n, 3, dtype=us.float64)
+    same(a @ us.linalg.ldl_solve(factor, pivots, b), b, atol=1e-9)
+    same(a @ us.linalg.ldl_solve(factor, pivots, b[:1]), b[:1].expand(2, n, 3), atol=1e-9)
+
+
+def test_ldl_refuses_what_it_cannot() -> None:
+    assert us.linalg.ldl_factor_ex(us.zeros(2, 3, 3)).info.tolist() == [1, 1]
+    with pytest.raises(us.linalg.LinAlgError, match="zero on its diagonal"):
+        us.linalg.ldl_factor(us.zeros(3, 3))
+    with pytest.raises(NotImplementedError, match="derivative"):
+        us.linalg.ldl_factor(us.eye(2).requires_grad_())
+    eye, pivots = us.eye(2), us.tensor([1, 2])
+    for bad in (us.tensor([0, 2]), us.tensor([1, -2]), us.tensor([1, 3]), us.tensor([1, 2, 3]), us.ones(2)):
+        with pytest.raises(RuntimeError, match="pivots must be"):
+            us.linalg.ldl_solve(eye, bad, eye)
+    with pytest.raises(RuntimeError, match="rows"):
+        us.linalg.ldl_solve(eye, pivots, us.ones(3, 1))

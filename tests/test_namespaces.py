@@ -38,6 +38,7 @@ MODULES = [
     "nn.modules.upsampling",
     "nn.modules.utils",
     "profiler",
+    "quasirandom",
     "signal",
     "signal.windows",
     "utils.dlpack",

@@ -300,3 +300,22 @@ def test_parts_of_bfloat16_numbers() -> None:
     mantissa, exponent = us.frexp(us.tensor([3.0, -0.375], dtype=us.bfloat16))
     assert mantissa.dtype == us.bfloat16
     assert (mantissa.tolist(), exponent.tolist()) == ([0.75, -0.75], [2, -1])
+
+
+def test_binomial_draws_have_their_moments() -> None:
+    us.manual_seed(2)
+    drawn = us.binomial(us.full((4000, 1), 20.0), us.tensor([0.0, 0.3, 1.0]))
+    assert drawn[:, 0].tolist() == [0] * 4000
+    assert drawn[:, 2].tolist() == [20] * 4000
+    assert abs(float(drawn[:, 1].mean()) - 6) < 0.2
+    assert abs(float(drawn[:, 1].var()) - 4.2) < 0.5
+    us.manual_seed(2)
+    assert us.binomial(us.full((4000, 1), 20.0), us.tensor([0.0, 0.3, 1.0])).tolist() == drawn.tolist()
+    for call, error in (
+        (lambda: us.binomial(us.tensor([2]), us.tensor([0.5])), ValueError),
+        (lambda: us.binomial(us.tensor([2.0]), us.tensor([1.5])), RuntimeError),
+        (lambda: us.binomial(us.tensor([math.nan]), us.tensor([0.5])), RuntimeError),
+        (lambda: us.binomial(us.tensor([2.0]), us.tensor([0.5], dtype=us.float64)), RuntimeError),
+    ):
+        with pytest.raises(error, match="binomial"):
+            call()

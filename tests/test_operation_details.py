@@ -357,3 +357,11 @@ def test_an_extremum_over_no_elements_is_refused_for_every_dtype() -> None:
             with pytest.raises(IndexError, match="no elements"):
                 extremum(us.zeros(2, 0, dtype=dtype), -1)
             assert extremum(us.zeros(2, 0, dtype=dtype), 0).shape == (0,)
+
+
+def test_fractional_pooling_takes_places_for_more_pictures_than_there_are() -> None:
+    samples = us.rand(3, 2, 3)
+    for x in (us.randn(1, 2, 5, 5, 5), us.randn(2, 5, 5, 5)):
+        pooled = us.nn.functional.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples)
+        first = us.nn.functional.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples[:1])
+        assert pooled.tolist() == first.tolist()

@@ -187,6 +187,7 @@ if TYPE_CHECKING:
         onnx,
         overrides,
         profiler,
+        quasirandom,
         serialization,
         signal,
         sparse,
@@ -237,6 +238,7 @@ else:
             "masked",
             "mps",
             "profiler",
+            "quasirandom",
             "signal",
             "xpu",
             "version",
@@ -485,6 +487,7 @@ __all__ += [
     "mps",
     "newaxis",
     "profiler",
+    "quasirandom",
     "signal",
     "xpu",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from unspool import _core
-from unspool._core import Tensor, ops
+from unspool._core import Generator, Tensor, ops
 
 
 def logspace(
@@ -34,6 +36,34 @@ def logspace(
     if out is not None:
         return _core.full(result.shape, 0, out=out).copy_(result)
     return result.requires_grad_(requires_grad)
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw the number of successes in ``count`` trials that succeed with probability ``prob`` each.
+
+    The draws come from NumPy's generator, seeded from this one, and carry no gradient.
+
+    Args:
+        count: whole numbers in a floating dtype; broadcasts with ``prob``.
+        prob: in [0, 1], in the same dtype.
+        generator: the default one if None.
+
+    Raises:
+        ValueError: ``count`` is not floating.
+        RuntimeError: the dtypes differ, a count is negative or a probability not in [0, 1].
+    """
+    if not count.is_floating_point():
+        raise ValueError(f"binomial: count must be floating, got {count.dtype}; convert it with .float()")
+    if prob.dtype != count.dtype:
+        raise RuntimeError(f"binomial: count is {count.dtype} and prob {prob.dtype}; convert one with .to()")
+    if not bool(ops.all(ops.ge(count, 0) & ops.isfinite(count))):
+        raise RuntimeError("binomial: counts must not be negative")
+    if not bool(ops.all(ops.ge(prob, 0) & ops.le(prob, 1))):
+        raise RuntimeError("binomial: probabilities must lie in [0, 1]")
+    seed = _core.randint(0, 2**31 - 1, (4,), generator=generator).tolist()
+    trials = count.detach().to(_core.int64).numpy()
+    drawn = np.random.default_rng(seed).binomial(trials, prob.detach().double().numpy())
+    return _core.from_numpy(np.asarray(drawn, dtype=np.float64)).to(count.dtype)
 
 
 def range_(
@@ -64,4 +94,4 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
-__all__ = ["is_nonzero", "logspace", "scalar_tensor"]
+__all__ = ["binomial", "is_nonzero", "logspace", "scalar_tensor"]

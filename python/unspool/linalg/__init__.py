@@ -29,8 +29,6 @@ from unspool.linalg._products import (
     cross,
     diagonal,
     householder_product,
-    ldl_factor,
-    ldl_solve,
     matmul,
     matrix_exp,
     matrix_power,
@@ -52,6 +50,7 @@ from unspool.linalg._spectral import (
     svd,
     svdvals,
 )
+from unspool.linalg._symmetric import ldl_factor, ldl_factor_ex, ldl_solve
 
 __all__ = [
     "LinAlgError",
@@ -69,6 +68,7 @@ __all__ = [
     "inv",
     "inv_ex",
     "ldl_factor",
+    "ldl_factor_ex",
     "ldl_solve",
     "lstsq",
     "lu",

@@ -16,8 +16,6 @@ __all__ = [
     "cross",
     "diagonal",
     "householder_product",
-    "ldl_factor",
-    "ldl_solve",
     "matmul",
     "matrix_exp",
     "matrix_power",
@@ -223,13 +221,3 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     if count < 1:
         raise RuntimeError(f"linalg.vander: N must be greater than 1, but got {count}")
     return unspool.atleast_1d(x).unsqueeze(-1) ** unspool.arange(count)
-
-
-def ldl_factor(*_args: Any, **_kwargs: Any) -> None:
-    """Raises NotImplementedError: use ``cholesky`` or ``lu_factor``."""
-    raise NotImplementedError("linalg.ldl_factor is not implemented; use linalg.cholesky or linalg.lu_factor")
-
-
-def ldl_solve(*_args: Any, **_kwargs: Any) -> None:
-    """Raises NotImplementedError: use ``solve`` or ``lu_solve``."""
-    raise NotImplementedError("linalg.ldl_solve is not implemented; use linalg.solve or linalg.lu_solve")

@@ -166,6 +166,10 @@ def _fractional(
     if samples is None:
         batch = 1 if input.ndim == ndim + 1 else input.shape[0]
         samples = unspool.rand(batch, input.shape[-ndim - 1], ndim, dtype=input.dtype, device=input.device)
+    elif input.ndim == ndim + 1:
+        samples = samples[:1]  # places for more pictures than there are may be given
+    else:
+        samples = samples[: input.shape[0]]
     return getattr(ops, name)(input, kernel_size, output_size, samples)
 
 
