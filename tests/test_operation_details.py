@@ -365,3 +365,12 @@ def test_fractional_pooling_takes_places_for_more_pictures_than_there_are() -> N
         pooled = us.nn.functional.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples)
         first = us.nn.functional.fractional_max_pool3d(x, 2, output_ratio=0.5, _random_samples=samples[:1])
         assert pooled.tolist() == first.tolist()
+
+
+def test_of_no_elements_all_are_true_and_none_is() -> None:
+    for dtype in (us.bool, us.uint8, us.float32):
+        nothing = us.zeros(2, 0, dtype=dtype)
+        assert (bool(nothing.any()), bool(nothing.all())) == (False, True)
+        assert nothing.any(1).tolist() == [False, False]
+        assert nothing.all(1, keepdim=True).tolist() == [[True], [True]]
+        assert nothing.any(0).shape == (0,)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "ops/api.h"
 #include "ops/args.h"
@@ -224,7 +225,15 @@ template <class Extremum>
 Tensor over_truth(const Call& c) {
   const Dtype dtype = c.tensor(0).dtype();
   const Tensor x = dtype == Dtype::kBool ? c.tensor(0) : ne(c[0], 0);
-  const Tensor result = call<Extremum>({x}, {c.attr("dim"), c.flag("keepdim")});
+  const Attr &dim = c.attr("dim"), &keepdim = c.attr("keepdim");
+  Tensor result;
+  if (x.numel() > 0) {
+    result = call<Extremum>({x}, {dim, keepdim});
+  } else {
+    // Of no elements all are nonzero and none is, though there is no extremum.
+    const Tensor nothing = call<SumOp>({x}, {dim, keepdim, Attr()});
+    result = std::is_same_v<Extremum, Amax> ? ne(nothing, 0) : eq(nothing, 0);
+  }
   return dtype == Dtype::kUInt8 ? to(result, dtype) : result;
 }
 
