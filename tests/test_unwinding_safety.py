@@ -301,6 +301,52 @@ def test_at_most_the_largest_gradient_is_held() -> None:
         assert max(present) == largest
 
 
+@pytest.mark.parametrize("largest", [16, 4095, 4096, 4097, 6000])
+def test_small_gradients_may_wait_for_each_other(largest: int) -> None:
+    sizes = [3, largest, 2000, 1000, 1000, largest, 7, 90]
+
+    def loss(*values: Any) -> Any:
+        total = us.zeros(())
+        for value in values:
+            total = us.sin(total + (value[:3] * value[-3:]).sum()) + value.pow(2).mean()
+        return total
+
+    both(loss, [numbers(n, seed=i) for i, n in enumerate(sizes)])
+
+
+def test_small_gradients_that_wait_are_few() -> None:
+    parameters = [nn.Parameter(numbers(1000)) for _ in range(100)]
+    loss = us.zeros(())
+    for parameter in parameters:
+        loss = us.sin(loss + parameter.mean())
+    us.reset_peak_memory_stats()
+    before = us.memory_stats()["allocated_bytes"]
+    loss.backward(step=us.optim.SGD(parameters, lr=0.1))
+    assert us.memory_stats()["peak_allocated_bytes"] - before <= 16384 + 3 * 4000 + 4096
+
+
+def test_an_error_in_the_middle_leaves_what_was_complete_updated() -> None:
+    def stop(_: Any) -> None:
+        raise ZeroDivisionError
+
+    expected, found = small(), small()
+    found.load_state_dict(expected.state_dict())
+    loss = loss_of(expected)
+    adam = us.optim.Adam(expected.parameters())
+    loss.backward()
+    adam.step()
+    found[0].register_full_backward_pre_hook(lambda *_: stop(_))
+    adam = us.optim.Adam(found.parameters())
+    before = found[0].weight.tolist()
+    with pytest.raises(ZeroDivisionError) as caught:
+        loss_of(found).backward(step=adam)
+    assert "2 parameters had been updated before this" in caught.value.__notes__[0]
+    assert found[0].weight.tolist() == before
+    assert not adam.state.get(found[0].weight)
+    np.testing.assert_array_equal(found[2].weight.detach(), expected[2].weight.detach())
+    assert [adam.state[p]["step"].item() for p in found[2].parameters()] == [1, 1]
+
+
 def test_a_replay_holds_no_more_gradients() -> None:
     model = nn.Sequential(*[nn.Linear(128, 128, bias=False) for _ in range(8)])
     optimizer = us.optim.SGD(model.parameters(), lr=0.1)

@@ -2,10 +2,12 @@
 #include "bind/unwinding_step.h"
 
 #include <algorithm>
-#include <numeric>
+#include <bit>
+#include <utility>
 
 #include "bind/autograd.h"
 #include "bind/caster.h"
+#include "bind/hyperparameters.h"
 #include "bind/topics.h"
 #include "exec/backward.h"
 #include "exec/node.h"
@@ -18,98 +20,134 @@ namespace unspool::bind {
 
 // --- which parameter
 
+ParameterTable::ParameterTable(std::size_t expected) : slots_(std::bit_ceil(2 * expected + 2), kNone) {
+  entries_.reserve(expected);
+}
+
+const std::uint32_t* ParameterTable::slot_of(const TensorImpl& parameter) const {
+  const std::size_t last = slots_.size() - 1;
+  std::size_t place = (reinterpret_cast<std::uintptr_t>(&parameter) * 0x9E3779B97F4A7C15u) >> 32;
+  for (place &= last; slots_[place] != kNone; place = (place + 1) & last) {
+    if (entries_[slots_[place]].parameter == &parameter) break;
+  }
+  return &slots_[place];
+}
+
 void ParameterTable::add(const TensorImpl& parameter) {
-  numbers_.push_back(static_cast<std::uint32_t>(parameters_.size()));
-  parameters_.push_back(&parameter);
-}
-
-void ParameterTable::sort() {
-  const std::less<const TensorImpl*> before;
-  std::stable_sort(numbers_.begin(), numbers_.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return before(parameters_[a], parameters_[b]); });
-}
-
-std::span<const std::uint32_t> ParameterTable::places_of(const TensorImpl& parameter) const {
-  const std::less<const TensorImpl*> before;
-  const auto first = std::partition_point(numbers_.begin(), numbers_.end(), [&](std::uint32_t number) {
-    return before(parameters_[number], &parameter);
-  });
-  auto last = first;
-  while (last != numbers_.end() && parameters_[*last] == &parameter) ++last;
-  return {first, last};
+  const auto number = static_cast<std::uint32_t>(entries_.size());
+  const auto place = static_cast<std::size_t>(slot_of(parameter) - slots_.data());
+  entries_.push_back({&parameter});
+  if (slots_[place] == kNone) {
+    slots_[place] = number;
+    return;
+  }
+  std::uint32_t last = slots_[place];
+  while (entries_[last].next != kNone) last = entries_[last].next;
+  entries_[last].next = number;
 }
 
 // --- updates
 
+namespace {
+
+std::size_t bytes_of(const TensorImpl& tensor) {
+  return static_cast<std::size_t>(tensor.numel) * size_of(tensor.dtype);
+}
+
+}  // namespace
+
 const Tensor& UnwindingStep::Place::tensor() const { return tensor_of(parameter.ptr()); }
 
-UnwindingStep::UnwindingStep(const py::list& groups, py::object prepare) : prepare_(std::move(prepare)) {
-  groups_.reserve(groups.size());
-  for (py::handle group : groups) add_group(py::reinterpret_borrow<py::tuple>(group));
+const Tensor& UnwindingStep::Place::gradient() const {
+  static const Tensor none;
+  const exec::AutogradSlot* slot = exec::slot_if_any(tensor().impl());
+  return slot ? slot->grad : none;
+}
+
+UnwindingStep::UnwindingStep(const py::list& groups, py::object prepare)
+    : places_(read_groups(groups)), table_(places_.size()), prepare_(std::move(prepare)) {
   for (const Place& place : places_) table_.add(place.tensor().impl());
-  table_.sort();
   find_shared_memory();
 }
 
-void UnwindingStep::add_group(const py::tuple& described) {
-  Group group{described[0].cast<std::size_t>(), described[2], nullptr, described[4]};
-  optimizers_ = std::max(optimizers_, group.optimizer + 1);
-  const py::list parameters = group.dict["params"];
-  if (!described[1].is_none()) {
-    group.step = std::make_unique<GroupStep>(py::object(described[1]).ptr(), group.dict.ptr(),
-                                             py::object(described[3]).ptr(), 1);
-  }
-  places_.reserve(places_.size() + parameters.size());
-  for (Py_ssize_t index = 0; index < static_cast<Py_ssize_t>(parameters.size()); ++index) {
+std::vector<UnwindingStep::Place> UnwindingStep::read_groups(const py::list& groups) {
+  std::vector<Place> places;
+  groups_.reserve(groups.size());
+  for (py::handle described : groups) add_group(described.ptr(), places);
+  return places;
+}
+
+void UnwindingStep::add_group(PyObject* described, std::vector<Place>& places) {
+  const auto entry = [&](Py_ssize_t i) {
+    return py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(described, i));
+  };
+  Group group{entry(1), entry(2), nullptr, entry(3)};
+  const auto parameters = py::reinterpret_borrow<py::object>(find(group.dict.ptr(), key_of("params")));
+  if (!parameters || !PyList_Check(parameters.ptr()))
+    fail(ErrorKind::kType, "backward(step=): a group's 'params' must be a list of tensors");
+  if (const py::object rule = entry(0); !rule.is_none())
+    group.step = std::make_unique<GroupStep>(
+        rule.ptr(), group.dict.ptr(), group.state.ptr(),
+        std::min<std::size_t>(64, static_cast<std::size_t>(PyList_GET_SIZE(parameters.ptr()))));
+  const bool is_next = groups_.empty() || !groups_.back().state.is(group.state);
+  group.optimizer = is_next ? optimizers_++ : optimizers_ - 1;
+  places.reserve(places.size() + static_cast<std::size_t>(PyList_GET_SIZE(parameters.ptr())));
+  for (Py_ssize_t index = 0; index < PyList_GET_SIZE(parameters.ptr()); ++index) {
     const py::handle parameter(PyList_GET_ITEM(parameters.ptr(), index));
     if (!is_tensor(parameter.ptr())) {
       fail(ErrorKind::kType, "backward(step=): parameter ", index, " of a group is no tensor but ",
            Py_TYPE(parameter.ptr())->tp_name);
     }
-    places_.push_back({py::reinterpret_borrow<py::object>(parameter), groups_.size(), index});
+    places.push_back({py::reinterpret_borrow<py::object>(parameter), groups_.size(), index});
   }
   groups_.push_back(std::move(group));
 }
 
 // Parameters whose storages overlap: in which order they are updated then matters to the last bit.
 void UnwindingStep::find_shared_memory() {
-  std::vector<Place*> ordered;
+  struct Range {
+    const std::byte *begin, *end;
+    Place* place;
+  };
+  std::vector<Range> ordered;
   ordered.reserve(places_.size());
   for (Place& place : places_) {
-    if (place.tensor()->storage->bytes() > 0) ordered.push_back(&place);
+    const Storage& storage = *place.tensor()->storage;
+    const auto* begin = static_cast<const std::byte*>(storage.data());
+    if (storage.bytes() > 0) ordered.push_back({begin, begin + storage.bytes(), &place});
   }
-  const auto start = [](const Place* place) {
-    return static_cast<const std::byte*>(place->tensor()->storage->data());
-  };
-  const auto end = [&](const Place* place) { return start(place) + place->tensor()->storage->bytes(); };
   std::sort(ordered.begin(), ordered.end(),
-            [&](const Place* a, const Place* b) { return std::less<>()(start(a), start(b)); });
-  Place* widest = nullptr;  // of those before, the one that ends last
-  for (Place* place : ordered) {
-    if (widest && start(place) < end(widest) && !place->tensor().is_same(widest->tensor()))
-      place->shares_memory = widest->shares_memory = true;
-    if (!widest || end(place) > end(widest)) widest = place;
+            [](const Range& a, const Range& b) { return std::less<>()(a.begin, b.begin); });
+  const Range* widest = nullptr;  // of those before, the one that ends last
+  for (const Range& range : ordered) {
+    if (widest && range.begin < widest->end && !range.place->tensor().is_same(widest->place->tensor()))
+      range.place->shares_memory = widest->place->shares_memory = true;
+    if (!widest || range.end > widest->end) widest = &range;
   }
 }
 
 bool UnwindingStep::changes(TensorImpl& leaf) {
   bool waits = false;
-  const std::span<const std::uint32_t> numbers = table_.places_of(leaf);
-  for (const std::uint32_t number : numbers) {
+  const std::uint32_t first = table_.first_of(leaf);
+  for (std::uint32_t number = first; number != ParameterTable::kNone; number = table_.after(number)) {
     places_[number].is_reached = true;
     waits = waits || places_[number].shares_memory;
   }
-  return !numbers.empty() && !waits;
+  return first != ParameterTable::kNone && !waits;
 }
 
 void UnwindingStep::begin() {
-  std::vector<bool> has_work(optimizers_);
+  SmallVector<bool, 8> has_work(optimizers_);
+  std::size_t largest = 0;
   for (const Place& place : places_) {
-    if (!place.is_reached && !exec::gradient_of(place.tensor())) continue;
+    largest = std::max(largest, bytes_of(place.tensor().impl()));
+    if (!place.is_reached && !place.gradient()) continue;
     has_work[groups_[place.group].optimizer] = true;
     check(place);
   }
-  const auto idle = std::find(has_work.begin(), has_work.end(), false);
+  // A program is told of each update by itself: its passes decide what goes together.
+  if (largest <= kWaiting && !exec::Trace::current()) may_wait_ = kWaiting;
+  const auto* idle = std::find(has_work.begin(), has_work.end(), false);
   if (idle == has_work.end()) return;
   fail("backward(step=): this does not depend on any parameter of ",
        optimizers_ == 1 ? "the optimizer" : "optimizer " + std::to_string(idle - has_work.begin()),
@@ -135,59 +173,87 @@ void UnwindingStep::check(const Place& place) const {
   }
 }
 
+void UnwindingStep::arriving(TensorImpl& leaf) {
+  if (waiting_ > 0 && waiting_ + bytes_of(leaf) > may_wait_) flush();
+}
+
 void UnwindingStep::complete(TensorImpl& leaf) {
-  const std::span<const std::uint32_t> numbers = table_.places_of(leaf);
-  if (numbers.empty()) return;
-  for (const std::uint32_t number : numbers) {
+  const std::uint32_t first = table_.first_of(leaf);
+  for (std::uint32_t number = first; number != ParameterTable::kNone; number = table_.after(number)) {
     if (places_[number].shares_memory) return;
   }
-  const Tensor parameter{Ref<TensorImpl>(&leaf)};
-  if (!exec::gradient_of(parameter)) return;  // a hook has taken it
-  prepare(numbers[0]);
-  for (const std::uint32_t number : numbers) update(places_[number]);
-  exec::spend_gradient(parameter);
+  // A hook may have taken the gradient.
+  if (first == ParameterTable::kNone || !places_[first].gradient()) return;
+  prepare(first);
+  const Tensor& gradient = places_[first].gradient();
+  // What somebody else holds could be changed while it waits.
+  const bool may_wait = gradient && gradient->ref_count() == 1 && gradient->storage->is_sole();
+  for (std::uint32_t number = first; number != ParameterTable::kNone; number = table_.after(number))
+    update(places_[number]);
+  exec::spend_gradient(places_[first].tensor());
+  waiting_ += bytes_of(leaf);
+  if (!may_wait || waiting_ > may_wait_) flush();
 }
 
 void UnwindingStep::finish() {
   std::vector<Tensor> late;
   for (std::uint32_t number = 0; number < places_.size(); ++number) {
     Place& place = places_[number];
-    if (place.is_done || !exec::gradient_of(place.tensor())) continue;
-    if (table_.places_of(place.tensor().impl())[0] == number) prepare(number);
+    if (place.is_done || !place.gradient()) continue;
+    if (table_.first_of(place.tensor().impl()) == number) prepare(number);
     update(place);
     late.push_back(place.tensor());
   }
+  flush();
   for (const Tensor& parameter : late) exec::spend_gradient(parameter);
 }
 
 void UnwindingStep::prepare(std::uint32_t number) {
-  if (!prepare_.is_none()) prepare_(number, exec::gradient_of(places_[number].tensor()));
+  if (!prepare_.is_none()) prepare_(number, places_[number].gradient());
 }
 
 void UnwindingStep::update(Place& place) {
   Group& group = groups_[place.group];
   place.is_done = true;
   if (!group.step) {
+    flush();
     group.step_parameter(place.parameter, group.dict);
-  } else {
-    try {
-      group.step->add(place.parameter.ptr(), exec::gradient_of(place.tensor()));
-    } catch (const Error& error) {
-      refuse_parameter(error, group.dict.ptr(), place.index);
-    }
-    group.step->run();
+    ++updated_;
+    return;
   }
-  ++updated_;
+  try {
+    group.step->add(place.parameter.ptr(), place.gradient());
+  } catch (const Error& error) {
+    refuse_parameter(error, group.dict.ptr(), place.index);
+  }
+  ++group.waiting;
+}
+
+void UnwindingStep::flush() {
+  waiting_ = 0;
+  for (Group& group : groups_) {
+    if (group.waiting == 0) continue;
+    const std::size_t count = std::exchange(group.waiting, 0);
+    group.step->run();
+    updated_ += count;
+  }
+}
+
+void UnwindingStep::flush_after_error() noexcept {
+  try {
+    flush();
+  } catch (...) {  // the first error is the one to report; what was not updated is not counted as updated
+  }
 }
 
 // --- looking
 
-Rehearsal::Rehearsal(const py::list& parameters, py::object visit) : visit_(std::move(visit)) {
+Rehearsal::Rehearsal(const py::list& parameters, py::object visit)
+    : table_(parameters.size()), visit_(std::move(visit)) {
   for (py::handle parameter : parameters) {
     parameters_.push_back(parameter.cast<Tensor>());
     table_.add(parameters_.back().impl());
   }
-  table_.sort();
   is_shown_.resize(parameters_.size());
 }
 
@@ -209,16 +275,16 @@ void Rehearsal::arriving(TensorImpl& leaf) {
 }
 
 void Rehearsal::complete(TensorImpl& leaf) {
-  const std::span<const std::uint32_t> numbers = table_.places_of(leaf);
+  const std::uint32_t number = table_.first_of(leaf);
   const Tensor gradient = exec::gradient_of(Tensor(leaf_));
-  if (!numbers.empty() && gradient) show(numbers[0], gradient);
+  if (number != ParameterTable::kNone && gradient) show(number, gradient);
   restore();
 }
 
 void Rehearsal::finish() {
   for (std::uint32_t number = 0; number < parameters_.size(); ++number) {
     const Tensor gradient = exec::gradient_of(parameters_[number]);
-    if (!is_shown_[number] && gradient && table_.places_of(parameters_[number].impl())[0] == number)
+    if (!is_shown_[number] && gradient && table_.first_of(parameters_[number].impl()) == number)
       show(number, ops::clone(gradient));
   }
 }
@@ -287,6 +353,7 @@ void unwind_and_step(py::handle outputs, py::handle gradients, py::handle inputs
     const ops::GradMode no_grad(false);
     step.finish();
   } catch (...) {
+    step.flush_after_error();
     if (step.updated() == 0) throw;
     add_note(step.updated());
     throw PythonError{};

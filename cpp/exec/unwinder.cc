@@ -314,21 +314,23 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
 
 // Which memory the receiver is going to change, and which nodes read it.
 void Unwinder::watch_memory() {
+  std::size_t first_leaf = nodes_.size();
+  while (first_leaf > 0 && nodes_[first_leaf - 1]->is_leaf()) --first_leaf;
   std::vector<MemoryWatch::Changing> changing;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (!nodes_[i]->is_leaf() || (!needed_.empty() && !needed_[i])) continue;
+  changing.reserve(nodes_.size() - first_leaf);
+  for (std::size_t i = first_leaf; i < nodes_.size(); ++i) {
+    if (!needed_.empty() && !needed_[i]) continue;
     TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
     if (leaf && how_.receiver->changes(*leaf))
       changing.emplace_back(static_cast<std::uint32_t>(i), leaf->storage.get());
   }
   how_.receiver->begin();
   if (changing.empty()) return;
-  watch_ = std::make_unique<MemoryWatch>(changing, nodes_.size());
+  watch_.emplace(changing, first_leaf);
   const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+  for (std::size_t i = 0; i < first_leaf; ++i) {
     watch_->add_node();
-    if (!needed_.empty() && !needed_[i]) continue;
-    nodes_[i]->visit_saved(read);
+    if (needed_.empty() || needed_[i]) nodes_[i]->visit_saved(read);
   }
   watch_->add_node();
 }

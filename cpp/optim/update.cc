@@ -83,9 +83,21 @@ Update::Bucket& Update::bucket_of(Dtype dtype, const Phase& phase, std::size_t a
   for (std::size_t i = buckets_.size(); i-- > 0;) {
     if (buckets_[i].dtype == dtype && buckets_[i].phase == phase) return buckets_[i];
   }
+  const bool is_first = buckets_.empty();
   Bucket& bucket = buckets_.emplace_back(Bucket{.dtype = dtype, .phase = phase, .groups = {}});
-  if (buckets_.size() == 1) bucket.groups.reserve(expected_ * arity);
+  if (is_first) {
+    bucket.groups = std::move(spare_);
+    bucket.groups.reserve(expected_ * arity);
+  }
   return bucket;
+}
+
+const Attributes& Update::attributes_of(const Phase& phase) {
+  if (attributes_.empty() || !(phase_ == phase)) {
+    attributes_ = rule_.attributes(phase);
+    phase_ = phase;
+  }
+  return attributes_;
 }
 
 std::size_t Update::add(Tensor parameter, Tensor gradient, Kept states, const Phase& phase) {
@@ -117,13 +129,17 @@ void Update::run(const std::function<void(std::size_t)>& before) {
   const std::size_t arity = kStates + static_cast<std::size_t>(rule_.states().size());
   for (const Bucket& bucket : buckets_) {
     if (before) before(static_cast<std::size_t>(&bucket - buckets_.begin()));
-    const Attributes attributes = rule_.attributes(bucket.phase);
+    const Attributes& attributes = attributes_of(bucket.phase);
     const auto emit_groups = bucket.is_strided ? emit_strided : emit;
     const bool is_repeated = has_repeated_parameter(bucket.groups, arity);
     const std::size_t stride = is_repeated ? arity : bucket.groups.size();
     for (std::size_t i = 0; i < bucket.groups.size(); i += stride) {
       emit_groups(rule_, Groups(bucket.groups).subspan(i, stride), attributes);
     }
+  }
+  if (!buckets_.empty()) {
+    buckets_[0].groups.clear();
+    spare_ = std::move(buckets_[0].groups);
   }
   buckets_.clear();
 }

@@ -38,9 +38,15 @@ class Update {
 
   Bucket& bucket_of(Dtype dtype, const Phase& phase, std::size_t arity);
 
+  const Attributes& attributes_of(const Phase& phase);
+
   const Rule& rule_;
   std::size_t expected_;
   SmallVector<Bucket, 1> buckets_;
+  // Of the last run, for the next one: memory, and the attributes, where it had any.
+  std::vector<ops::Operand> spare_;
+  Phase phase_;
+  Attributes attributes_;
 };
 
 }  // namespace unspool::optim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -166,17 +167,17 @@ def backward(
     if step is None and clip is None and max_norm is None and scaler is None:
         _core._backward(self, gradient, retain_graph, create_graph, inputs, engine)
         return None
+    return _unwinding_steps()(
+        self, gradient, inputs, engine, retain_graph, create_graph, step, clip, max_norm, norm_type, scaler
+    )
+
+
+@functools.cache
+def _unwinding_steps() -> Callable[..., Tensor | None]:
+    """What backward(step=) needs of ``unspool.optim``, which is imported when it is used."""
     from unspool.optim._unwinding import unwind
 
-    return unwind(
-        (self, gradient, inputs, engine),
-        (retain_graph, create_graph),
-        step,
-        clip,
-        max_norm,
-        norm_type,
-        scaler,
-    )
+    return unwind
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:

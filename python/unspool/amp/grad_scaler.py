@@ -6,7 +6,7 @@ not all finite is left out, and the factor made smaller; after many good ones it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import unspool
@@ -107,7 +107,7 @@ class GradScaler:
         self._stepped.add(id(optimizer))
         return optimizer.step(*args, **kwargs) if self._finite[id(optimizer)] else None
 
-    def _begin_unwinding(self, optimizers: list[Any]) -> float:
+    def _begin_unwinding(self, optimizers: Sequence[Any]) -> float:
         """What ``backward(step=optimizers, scaler=self)`` multiplies gradients by."""
         for optimizer in optimizers:
             if id(optimizer) in self._stepped or id(optimizer) in self._finite:
@@ -117,7 +117,7 @@ class GradScaler:
                 )
         return 1.0 / self._scale
 
-    def _end_unwinding(self, optimizers: list[Any], finite: list[bool]) -> None:
+    def _end_unwinding(self, optimizers: Sequence[Any], finite: list[bool]) -> None:
         """Remember which of the optimizers had finite gradients, and so stepped."""
         for optimizer, is_finite in zip(optimizers, finite, strict=True):
             self._finite[id(optimizer)] = is_finite

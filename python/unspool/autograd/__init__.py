@@ -58,13 +58,8 @@ def backward(
     from unspool.optim._unwinding import unwind
 
     return unwind(
-        (tensors, grad_tensors, inputs, engine),
-        (retain_graph, create_graph),
-        step,
-        clip,
-        max_norm,
-        norm_type,
-        scaler,
+        tensors,
+        *(grad_tensors, inputs, engine, retain_graph, create_graph, step, clip, max_norm, norm_type, scaler),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NoReturn
 
 from unspool import _core
 from unspool._core import Tensor
@@ -18,52 +18,32 @@ _NORM = "grad_norm"  # in the first group of the first optimizer: the norm that 
 
 
 def unwind(
-    walked: tuple[Any, Any, Any, str],
-    kept: tuple[bool | None, bool],
+    tensor: Any,
+    gradient: Any,
+    inputs: Any,
+    engine: str,
+    retain_graph: bool | None,
+    create_graph: bool,
     step: Any,
     clip: str | None,
     max_norm: float | None,
     norm_type: float,
     scaler: GradScaler | None,
 ) -> Tensor | None:
-    """Unwinds the tape and updates; see ``Tensor.backward``.
-
-    Args:
-        walked: its (tensors, gradient, inputs, engine).
-        kept: its (retain_graph, create_graph).
-        step: an optimizer or several.
-        clip: see there.
-        max_norm: see there.
-        norm_type: see there.
-        scaler: see there.
-    """
-    if step is None:
-        raise ValueError(
-            "backward: clip, max_norm and scaler belong to step=, the optimizer that updates while the tape "
-            "is unwound; without it call nn.utils.clip_grad_norm_() or scaler.step() afterwards"
-        )
-    if kept[0]:
-        raise ValueError(
-            "backward(step=): retain_graph=True keeps the tape for another unwinding, which would meet "
-            "parameters that have changed since; unwind with retain_graph=True and without step first, and "
-            "with step last"
-        )
-    if kept[1]:
-        raise ValueError(
-            "backward(step=): create_graph=True records the gradients for higher derivatives, but they are "
-            "freed; call backward(create_graph=True) and the optimizer's step() one after the other"
-        )
-    optimizers = _checked_optimizers(step)
+    """Unwinds the tape and updates; for the arguments see ``Tensor.backward``."""
+    if step is None or retain_graph or create_graph:
+        _refuse(step, retain_graph)
+    optimizers = (step,) if isinstance(step, Optimizer) else _checked_optimizers(step)
     if clip is not None or max_norm is not None:
         _check_clip(clip, max_norm)
     for optimizer in optimizers:
         before_unwinding(optimizer)
     if clip is None and scaler is None:
-        _core._unwind_and_step(*walked, _groups_of(optimizers), None)
+        _core._unwind_and_step(tensor, gradient, inputs, engine, _groups_of(optimizers), None)
         for optimizer in optimizers:
             after_unwinding(optimizer)
         return None
-    unwinding = _Unwinding(walked, optimizers)
+    unwinding = _Unwinding((tensor, gradient, inputs, engine), optimizers)
     if scaler is None or not scaler.is_enabled():
         total = unwinding.run(clip, max_norm, norm_type)
     else:
@@ -73,35 +53,48 @@ def unwind(
     return total
 
 
-def _groups_of(optimizers: list[Optimizer], finite: list[bool] | None = None) -> list[tuple[Any, ...]]:
-    """As the core takes them. Gradients of optimizers that are not finite are dropped."""
-    groups: list[tuple[Any, ...]] = []
-    for number, optimizer in enumerate(optimizers):
+def _refuse(step: Any, retain_graph: bool | None) -> NoReturn:
+    if step is None:
+        raise ValueError(
+            "backward: clip, max_norm and scaler belong to step=, the optimizer that updates while the tape "
+            "is unwound; without it call nn.utils.clip_grad_norm_() or scaler.step() afterwards"
+        )
+    if retain_graph:
+        raise ValueError(
+            "backward(step=): retain_graph=True keeps the tape for another unwinding, which would meet "
+            "parameters that have changed since; unwind with retain_graph=True and without step first, and "
+            "with step last"
+        )
+    raise ValueError(
+        "backward(step=): create_graph=True records the gradients for higher derivatives, but they are "
+        "freed; call backward(create_graph=True) and the optimizer's step() one after the other"
+    )
+
+
+def _groups_of(optimizers: tuple[Optimizer, ...], left_out: Collection[Optimizer] = ()) -> list[Any]:
+    """As the core takes them. Gradients of optimizers that are left out are dropped."""
+    groups: list[Any] = []
+    for optimizer in optimizers:
         method = optimizer._checked_step_parameter()
-        if finite is not None and not finite[number]:
+        if left_out and any(optimizer is each for each in left_out):
             method = _drop
         for group in optimizer.param_groups:
             rule = None if method is not None else optimizer._rule_of(group)
-            groups.append((number, rule, group, optimizer.state, method))
+            groups.append((rule, group, optimizer.state, method))
     return groups
 
 
-def _checked_optimizers(step: Any) -> list[Optimizer]:
-    if isinstance(step, Optimizer):
-        return [step]
-    optimizers = step
-    if not isinstance(optimizers, (list, tuple)) or not all(
-        isinstance(each, Optimizer) for each in optimizers
-    ):
+def _checked_optimizers(step: Any) -> tuple[Optimizer, ...]:
+    if not isinstance(step, (list, tuple)) or not all(isinstance(each, Optimizer) for each in step):
         raise TypeError(
             "backward(step=): step must be an optimizer of unspool.optim or a list of them, not "
             f"{type(step).__name__}"
         )
-    if not optimizers:
+    if not step:
         raise ValueError("backward(step=): the list of optimizers is empty; leave step out to update nothing")
-    if len({id(each) for each in optimizers}) != len(optimizers):
+    if len({id(each) for each in step}) != len(step):
         raise ValueError("backward(step=): an optimizer is listed twice")
-    return list(optimizers)
+    return tuple(step)
 
 
 def _check_clip(clip: str | None, max_norm: float | None) -> None:
@@ -133,7 +126,7 @@ class _Norms:
 class _Unwinding:
     """One unwinding, or two, in which optimizers step."""
 
-    def __init__(self, walked: tuple[Any, Any, Any, str], optimizers: list[Optimizer]) -> None:
+    def __init__(self, walked: tuple[Any, Any, Any, str], optimizers: tuple[Optimizer, ...]) -> None:
         self.walked = walked
         self.optimizers = optimizers
         self.stepping = list(optimizers)  # without those that are left out because of their gradients
@@ -188,8 +181,10 @@ class _Unwinding:
             if factor is not None:
                 gradient.mul_(factor)
 
-        _core._unwind_and_step(*self.walked, _groups_of(self.optimizers, finite), prepare)
-        self.stepping = [each for each, steps in zip(self.optimizers, finite, strict=True) if steps]
+        paired = list(zip(self.optimizers, finite, strict=True))
+        left_out = [each for each, steps in paired if not steps]
+        _core._unwind_and_step(*self.walked, _groups_of(self.optimizers, left_out), prepare)
+        self.stepping = [each for each, steps in paired if steps]
         scaler._end_unwinding(self.optimizers, finite)
         return self._kept(clip, total) if total is not None and all(finite) else total
 

@@ -404,8 +404,10 @@ def before_unwinding(optimizer: Optimizer) -> None:
 def after_unwinding(optimizer: Optimizer) -> None:
     """What follows a step."""
     optimizer.__dict__["_opt_called"] = True
-    for hook in [*optimizer._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
-        hook(optimizer, (), {})
+    own = optimizer._optimizer_step_post_hooks
+    if own or _global_post_hooks:
+        for hook in [*own.values(), *_global_post_hooks.values()]:
+            hook(optimizer, (), {})
 
 
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
