@@ -177,6 +177,17 @@ def test_cotangents() -> None:
     assert g.tolist() == [2.0, 4.0, 6.0]
 
 
+def test_cotangents_take_the_dtype_of_their_output() -> None:
+    x = us.ones(2, requires_grad=True)
+    for dtype in (us.float64, us.int64, us.float16):
+        (grad,) = us.autograd.grad(x * 3, x, us.tensor([1, 2], dtype=dtype))
+        assert (grad.dtype, grad.tolist()) == (us.float32, [3, 6])
+    weight = us.tensor([1.0, 2.0], dtype=us.float64, requires_grad=True)
+    (grad,) = us.autograd.grad(x * x, x, weight, create_graph=True)
+    (back,) = us.autograd.grad(grad.sum(), weight)
+    assert (back.dtype, back.tolist()) == (us.float64, [2, 2])
+
+
 def test_backward_inputs_restricts_accumulation() -> None:
     x, y = leaf(2.0), leaf(3.0)
     (x * y).backward(inputs=[x])

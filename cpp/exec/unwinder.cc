@@ -161,7 +161,7 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
       fail("backward: gradient ", to_string(cotangent.sizes()), " does not have the shape of output ",
            to_string(output.sizes()));
     } else if (cotangent.dtype() != output.dtype()) {
-      fail("backward: gradient is ", name(cotangent.dtype()), " but output is ", name(output.dtype()));
+      cotangent = ops::to(cotangent, output.dtype());
     }
     if (watch_) keep_apart({&cotangent, 1});
     const Edge edge = edge_of(output.impl());
