@@ -319,3 +319,24 @@ def test_binomial_draws_have_their_moments() -> None:
     ):
         with pytest.raises(error, match="binomial"):
             call()
+
+
+def test_norms_give_what_they_divided_by() -> None:
+    x, weight, bias = us.randn(4, 6, 5), us.randn(6, 5), us.randn(6)
+    out, mean, scale = us.native_layer_norm(x, [6, 5], weight, None, 1e-5)
+    assert out.tolist() == F.layer_norm(x, [6, 5], weight).tolist()
+    us.testing.assert_close(out, (x - mean) * scale * weight)
+    out, mean, scale = us.native_group_norm(x, None, bias, 4, 6, 5, 3, 1e-5)
+    assert (mean.shape, scale.shape) == ((4, 3), (4, 3))
+    normal = (x.reshape(4, 3, 10) - mean[..., None]) * scale[..., None]
+    us.testing.assert_close(out, normal.reshape(4, 6, 5) + bias[:, None])
+    with pytest.raises(RuntimeError, match="native_group_norm"):
+        us.native_group_norm(x, None, None, 4, 6, 6, 3, 1e-5)
+
+
+def test_grid_sampler_has_modes_by_number() -> None:
+    x, grid = us.randn(1, 2, 4, 4), us.rand(1, 3, 3, 2) * 2 - 1
+    expected = F.grid_sample(x, grid, "nearest", "border", True)
+    assert us.grid_sampler_2d(x, grid, 1, 1, True).tolist() == expected.tolist()
+    with pytest.raises(RuntimeError, match="padding_mode"):
+        us.grid_sampler(x, grid, 1, 3, True)

@@ -35,12 +35,17 @@ __all__ = [
     "from_file",
     "frombuffer",
     "get_device",
+    "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
     "hinge_embedding_loss",
     "is_same_size",
     "is_signed",
     "kl_div",
     "margin_ranking_loss",
     "narrow_copy",
+    "native_group_norm",
+    "native_layer_norm",
     "negative_",
     "nonzero_static",
     "nuclear_norm",
@@ -102,6 +107,65 @@ pdist = _functional("pdist")
 poisson_nll_loss = _functional("poisson_nll_loss")
 rrelu = _functional("rrelu")
 triplet_margin_loss = _functional("triplet_margin_loss")
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """``nn.functional.grid_sample`` with modes by number.
+
+    Args:
+        input: see there, as for ``grid`` and ``align_corners``.
+        grid: the places.
+        interpolation_mode: 0 is "bilinear", 1 "nearest", 2 "bicubic".
+        padding_mode: 0 is "zeros", 1 "border", 2 "reflection".
+        align_corners: which points of the corner elements -1 and 1 mean.
+    """
+    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    for name, number in (("interpolation_mode", interpolation_mode), ("padding_mode", padding_mode)):
+        if number not in (0, 1, 2):
+            raise RuntimeError(f"grid_sampler: {name} must be 0, 1 or 2, got {number}")
+    sample = _functional("grid_sample")
+    return sample(input, grid, modes[interpolation_mode], paddings[padding_mode], align_corners)
+
+
+grid_sampler_2d = grid_sampler_3d = grid_sampler
+
+
+def native_layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``nn.functional.layer_norm``, and the means and reciprocal deviations it divided by.
+
+    The latter have the input's shape, with size 1 in the normalized dimensions.
+    """
+    out = _functional("layer_norm")(input, normalized_shape, weight, bias, eps)
+    dims = list(range(input.ndim - len(normalized_shape), input.ndim))
+    variance, mean = ops.var_mean(input, dims, False, True)
+    return out, mean, ops.rsqrt(variance + eps)
+
+
+def native_group_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    N: int,
+    C: int,
+    HxW: int,
+    group: int,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``nn.functional.group_norm`` of N samples of C channels of HxW elements.
+
+    With it come the means and reciprocal deviations it divided by, of shape (N, group).
+    """
+    if input.numel() != N * C * HxW:
+        raise RuntimeError(
+            f"native_group_norm: input {tuple(input.shape)} has not {N} x {C} x {HxW} elements"
+        )
+    out = _functional("group_norm")(input, group, weight, bias, eps)
+    variance, mean = ops.var_mean(input.reshape(N, group, -1), -1, False)
+    return out, mean, ops.rsqrt(variance + eps)
 
 
 # Methods as functions --------------------
