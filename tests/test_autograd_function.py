@@ -298,3 +298,22 @@ def test_changing_an_input_that_was_given_out_is_refused(change: str) -> None:
 
     with pytest.raises(RuntimeError, match="custom Function"):
         changed()
+
+
+def test_rearranging_a_saved_tensor_in_place_is_noticed() -> None:
+    class Square(us.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 2 * x * g
+
+    x = leaf(1, 2).reshape(1, 2) * 1
+    y = Square.apply(x)
+    x.t_()
+    with pytest.raises(RuntimeError, match="rearranged in place"):
+        y.sum().backward()

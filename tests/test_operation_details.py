@@ -374,3 +374,10 @@ def test_of_no_elements_all_are_true_and_none_is() -> None:
         assert nothing.any(1).tolist() == [False, False]
         assert nothing.all(1, keepdim=True).tolist() == [[True], [True]]
         assert nothing.any(0).shape == (0,)
+
+
+def test_the_derivative_of_a_vanishing_deviation_is_zero() -> None:
+    x = us.tensor([[2.0, 2.0], [1.0, 3.0]], requires_grad=True)
+    x.std(1, correction=0).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0.0, 0.0], [-0.5, 0.5]]

@@ -118,6 +118,13 @@ Tensor index_of_extremum(const Call& c, const Op& op) {
   return flattened && keepdim ? reshape(out[1], Dims(static_cast<std::size_t>(ndim), 1)) : out[1];
 }
 
+// Where the variance is 0, so is the derivative of its root, rather than infinite.
+static Tensor root_of_variance(const Tensor& variance) {
+  if (!thread_state().grad_enabled || !variance.requires_grad()) return sqrt(variance);
+  const Tensor is_zero = eq(variance, 0.0);
+  return where(is_zero, 0.0, sqrt(where(is_zero, 1.0, variance)));
+}
+
 void variance(const Call& c, std::span<Tensor> out, bool root, bool with_mean) {
   double correction = c.flag("unbiased") ? 1 : 0;
   Attr dim, keepdim = false;
@@ -130,7 +137,7 @@ void variance(const Call& c, std::span<Tensor> out, bool root, bool with_mean) {
   const Operand operands[1] = {c[0]};
   const Attr attrs[3] = {dim, keepdim, correction};
   emitter().emit({op_of<Moment>, operands, attrs}, both);
-  out[0] = root ? sqrt(both[0]) : both[0];
+  out[0] = root ? root_of_variance(both[0]) : both[0];
   if (with_mean) out[1] = both[1];
 }
 

@@ -19,9 +19,9 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._to_save: tuple[Tensor | None, ...] = ()
-        # Each with its version and, for an output, its number: outputs are kept without history, which
-        # would be a cycle.
-        self._saved: list[tuple[Tensor | None, int, int | None]] | None = None
+        # Each with its version, its layout and, for an output, its number: outputs are kept without history,
+        # which would be a cycle.
+        self._saved: list[tuple[Tensor | None, int, Any, int | None]] | None = None
         self._node: Node | None = None  # while backward runs
         self._non_differentiable: set[int] = set()
         self._dirty: tuple[Tensor, ...] = ()
@@ -57,7 +57,8 @@ class FunctionCtx:
                 (i for i, output in enumerate(outputs) if output is tensor and tensor is not None), None
             )
             kept = tensor if tensor is None or number is None else tensor.detach()
-            self._saved.append((kept, 0 if tensor is None else tensor._version, number))
+            version = 0 if tensor is None else tensor._version
+            self._saved.append((kept, version, _layout(tensor), number))
         self._to_save = ()
 
     def _release(self) -> None:
@@ -80,11 +81,16 @@ class FunctionCtx:
                 "twice"
             )
         tensors: list[Tensor | None] = []
-        for position, (tensor, version, output) in enumerate(self._saved):
+        for position, (tensor, version, layout, output) in enumerate(self._saved):
             if tensor is not None and tensor._version != version:
                 raise RuntimeError(
                     f"saved_tensors: tensor {position} saved by {type(self).__name__} was changed in place "
                     f"since (version {tensor._version}, saved at version {version}); clone() it first"
+                )
+            if _layout(tensor) != layout:
+                raise RuntimeError(
+                    f"saved_tensors: tensor {position} saved by {type(self).__name__} was rearranged in "
+                    "place since; use the operation that returns a new tensor"
                 )
             if tensor is not None and output is not None and self._node is not None:
                 tensor = _core._result_of(self._node, output, tensor)
@@ -92,6 +98,15 @@ class FunctionCtx:
         return tuple(tensors)
 
     saved_variables = saved_tensors
+
+
+def _layout(tensor: Tensor | None) -> Any:
+    return None if tensor is None else (tensor.shape, tensor.stride())
+
+
+def _shown(tensor: Tensor) -> Tensor:
+    """An input that is given out, as a tensor of its own."""
+    return tensor.detach() if tensor.requires_grad else tensor.view_as(tensor)
 
 
 def _tensors_in(value: Any, depth: int = 4) -> Iterator[Tensor]:
@@ -158,7 +173,7 @@ class Function(FunctionCtx):
         else:
             passed_on = {id(arg) for arg in args if isinstance(arg, Tensor)}
             passed_on -= {id(each) for each in ctx._dirty}
-            outputs = tuple(each.view_as(each) if id(each) in passed_on else each for each in outputs)
+            outputs = tuple(_shown(each) if id(each) in passed_on else each for each in outputs)
         return outputs if isinstance(result, tuple) else outputs[0]
 
     @classmethod
