@@ -141,6 +141,10 @@ def test_incomplete_gamma_functions_at_the_ends() -> None:
     expected = [1 - math.exp(-2), math.nan, 1, math.nan, 0, 1, math.nan, math.nan, 0]
     np.testing.assert_allclose(us.igamma(a, x).numpy(), expected, rtol=1e-6)
     np.testing.assert_allclose(us.igammac(a, x).numpy(), 1 - np.array(expected), rtol=1e-6)
+    far = us.tensor([1e16, 1e300, 1.5e308], dtype=us.float64)
+    for ratio, lower in ((0.5, 0), (1.0, 0.5), (1.15, 1)):
+        np.testing.assert_allclose(us.igamma(far, far * ratio).numpy(), lower, rtol=1e-7)
+        np.testing.assert_allclose(us.igammac(far, far * ratio).numpy(), 1 - lower, rtol=1e-7)
     a.requires_grad_()
     with pytest.raises(NotImplementedError, match="only the derivative by other"):
         us.igamma(a, x).sum().backward()

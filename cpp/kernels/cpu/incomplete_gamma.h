@@ -98,6 +98,7 @@ inline double regularized(double a, double x, bool lower) {
   if (x == 0 || std::isinf(a)) return lower ? 0 : 1;
   if (a == 0 || std::isinf(x)) return lower ? 1 : 0;
   if (a >= 1e4 && std::abs(x - a) < 0.1 * a) return uniform(a, x, lower);
+  if (a > 1e15) return (x < a) == lower ? 0 : 1;
   if (x < a + 1) {
     if (!lower && a < 1 && x < 1.5) return small_upper(a, x);
     const double p = series(a, x);
