@@ -11,7 +11,7 @@ import pytest
 from numpy.polynomial import Chebyshev, Hermite, HermiteE, Laguerre, Legendre
 
 import unspool as us
-from unspool import special
+from unspool import masked, special
 from unspool.autograd import gradcheck, gradgradcheck
 from unspool.distributions import Chi2, Gamma
 
@@ -181,6 +181,7 @@ def test_polynomials_are_numpys(name: str, series: Callable[[int], Callable[[Arr
         expected = np.zeros_like(X) if n < 0 else series(n)(X)
         np.testing.assert_allclose(together[:, column].numpy(), expected, rtol=1e-12, atol=1e-12)
     assert function(0.5, us.tensor([2])).dtype == us.float32
+    assert function(us.tensor(X), -1).tolist() == [0] * len(X)
     with pytest.raises(TypeError, match=name):
         function(0.5, 2)
 
@@ -194,3 +195,19 @@ def test_chebyshev_polynomials_of_the_third_and_fourth_kind(prefix: str) -> None
         w = getattr(special, f"{prefix}chebyshev_polynomial_w")(x, n).numpy()
         np.testing.assert_allclose(v, np.cos((n + 0.5) * angle) / np.cos(angle / 2), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(w, np.sin((n + 0.5) * angle) / np.sin(angle / 2), rtol=1e-9, atol=1e-12)
+
+
+def test_special_functions_are_part_of_captured_steps() -> None:
+    x = us.tensor([0.5, 1.5, 2.5], requires_grad=True)
+    mask = us.tensor([True, False, True])
+
+    def loss(x: us.Tensor) -> us.Tensor:
+        shares = masked.softmax(special.bessel_j0(x), 0, mask=mask)
+        terms = shares * special.legendre_polynomial_p(x, 3) * us.igamma(us.full_like(x, 2.0), x)
+        return terms.sum() + masked.norm(x, mask=mask)
+
+    captured = us.compile(loss)
+    for _ in range(3):
+        assert float(captured(x)) == float(loss(x))
+        found = us.autograd.grad(captured(x), x)[0]
+        assert found.tolist() == us.autograd.grad(loss(x), x)[0].tolist()

@@ -11,6 +11,7 @@ from typing import Any
 from unspool import _core
 from unspool._core import Tensor, ops
 from unspool._dtypes import promote_types
+from unspool._functions import broadcast_shapes
 
 __all__ = [
     "chebyshev_polynomial_t",
@@ -42,14 +43,17 @@ def _polynomial(
         if not isinstance(input, Tensor) and not isinstance(n, Tensor):
             raise TypeError(f"{name}(): input or n must be a Tensor, not {type(input).__name__} and "
                             f"{type(n).__name__}")  # fmt: skip
-        x = input if isinstance(input, Tensor) else _core.tensor(input, dtype=_core.get_default_dtype())
+        x = input if isinstance(input, Tensor) else _core.full((), input, dtype=_core.get_default_dtype())
         dtype = promote_types(x.dtype, n.dtype) if isinstance(n, Tensor) and n.ndim >= x.ndim else x.dtype
         x = x.to(dtype if dtype.is_floating_point else _core.get_default_dtype())
-        degrees = (n if isinstance(n, Tensor) else _core.tensor(n)).detach().to(_core.int64)
         x = 2 * x - 1 if shifted else x
-        x, degrees = ops.broadcast_to(x, (shape := _shape(x, degrees))), ops.broadcast_to(degrees, shape)
-        result = _core.zeros_like(x)
         before, p = _core.ones_like(x), first(x)
+        if not isinstance(n, Tensor):
+            for k in range(1, int(n) + 1):
+                before, p = p, following(x, p, before, k)
+            return before if n > -1 else _core.zeros_like(x)
+        degrees = n.detach().to(_core.int64)
+        result = _core.zeros(broadcast_shapes(tuple(x.shape), tuple(n.shape)), dtype=x.dtype)
         for k in range(int(degrees.max()) + 1 if degrees.numel() else 0):
             result = ops.where(ops.eq(degrees, k), before, result)
             before, p = p, following(x, p, before, k + 1)
@@ -63,12 +67,6 @@ def _polynomial(
         n: the degrees, a number or a tensor that broadcasts with ``input``; fractions are cut off.
     """
     return function
-
-
-def _shape(x: Tensor, degrees: Tensor) -> tuple[int, ...]:
-    from unspool._functions import broadcast_shapes
-
-    return tuple(broadcast_shapes(tuple(x.shape), tuple(degrees.shape)))
 
 
 def _chebyshev(kind: str, first: Callable[[Tensor], Tensor], shifted: bool) -> Callable[[Any, Any], Tensor]:

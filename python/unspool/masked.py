@@ -48,7 +48,7 @@ def _prepared(name: str, input: Any, mask: Any, value: float, dtype: Any = None)
     x = input if dtype is None else input.to(dtype)
     if mask is None:
         return x
-    return ops.where(_fitting(name, x, mask), x, _core.tensor(value, dtype=x.dtype))
+    return ops.where(_fitting(name, x, mask), x, _core.full((), value, dtype=x.dtype))
 
 
 def _fitting(name: str, x: Tensor, mask: Any) -> Tensor:

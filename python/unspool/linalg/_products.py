@@ -61,7 +61,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
 
 def _constant_of(A: Tensor, value: Tensor) -> Tensor:
     """The value in A's shape, as a function of A whose gradient is 0."""
-    return unspool.where(unspool.tensor(False), A, value)
+    return unspool.where(unspool.zeros((), dtype=unspool.bool), A, value)
 
 
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
