@@ -1,6 +1,7 @@
 // Checks first, changes after.
 #include "bind/captured_group.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "bind/hyperparameters.h"
@@ -46,7 +47,7 @@ bool CapturedGroup::is_current(const Entry& entry) const {
 double CapturedGroup::advance(const Entry& entry) {
   if (!entry.counter) return 2;
   const double before = read_scalar(entry.counter);
-  changes_.push_back({entry.bucket, entry.counter, before});
+  changes_.push_back({&entry, entry.counter, before});
   write_scalar(entry.counter, before + 1, "step");
   return before + 1;
 }
@@ -55,7 +56,7 @@ optim::Phase CapturedGroup::phase_of(const optim::Rule& rule, const Entry& entry
   double numbers[2] = {};
   for (std::size_t i = 0; i < entry.numbers.size(); ++i) {
     numbers[i] = read_scalar(entry.numbers[i]);
-    changes_.push_back({entry.bucket, entry.numbers[i], numbers[i]});
+    changes_.push_back({&entry, entry.numbers[i], numbers[i]});
   }
   const optim::Phase phase = rule.phase(step, {numbers, entry.numbers.size()});
   for (std::size_t i = 0; i < entry.numbers.size(); ++i) write_scalar(entry.numbers[i], numbers[i], "step");
@@ -74,7 +75,7 @@ bool CapturedGroup::begin(Attributes& attributes) {
     const optim::Phase phase = entry.dict ? phase_of(*rule, entry, advance(entry)) : rule->phase(1, {});
     std::optional<optim::Phase>& common = phases[entry.bucket];
     if (common && !(*common == phase)) {
-      undo(0);
+      undo({});
       return false;
     }
     common = phase;
@@ -87,10 +88,15 @@ bool CapturedGroup::begin(Attributes& attributes) {
   return true;
 }
 
-void CapturedGroup::undo(std::size_t first) noexcept {
+void CapturedGroup::undo(std::span<const Made> made) noexcept {
   // Backwards, so that a parameter that was listed twice gets its first value.
   for (std::size_t i = changes_.size(); i-- > 0;) {
-    if (changes_[i].update >= first) write_scalar(changes_[i].place, changes_[i].before, "step");
+    const Entry& entry = *changes_[i].entry;
+    const void* parameter = tensor_of(entry.parameter.get())->data();
+    const bool is_made = std::any_of(made.begin(), made.end(), [&](const Made& each) {
+      return each.number == entry.bucket && (!each.parameter || each.parameter == parameter);
+    });
+    if (!is_made) write_scalar(changes_[i].place, changes_[i].before, "step");
   }
   changes_.clear();
 }

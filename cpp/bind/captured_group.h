@@ -21,7 +21,7 @@ class CapturedGroup final : public exec::HostStep {
   void add(PyObject* parameter, PyObject* entry, std::size_t bucket);
 
   bool begin(Attributes& attributes) override;
-  void undo(std::size_t first) noexcept override;
+  void undo(std::span<const Made> made) noexcept override;
 
  private:
   struct Entry {
@@ -44,7 +44,7 @@ class CapturedGroup final : public exec::HostStep {
   std::size_t buckets_ = 0;
   // What `begin` changed, and for which update.
   struct Change {
-    std::size_t update;
+    const Entry* entry;
     Tensor place;
     double before;
   };

@@ -70,4 +70,5 @@ PYBIND11_MODULE(_core, core) {
   core.def(
       "registry", [] { return py::reinterpret_steal<py::list>(bind::registry_list()); },
       "Everything the operation records declare, one dict per operation.");
+  bind::guard_keywords(core);
 }

@@ -17,5 +17,7 @@ void bind_inspection(pybind11::module_& core);      // calls of operations as Py
 void bind_recompute(pybind11::module_& core);       // parts whose values are dropped after the forward pass
 void bind_recursive_step(pybind11::module_& core);  // _RecordedChain
 void bind_config(pybind11::module_& core);          // what this build is and how it runs
+// After all others: their functions refuse keywords that UTF-8 cannot hold.
+void guard_keywords(pybind11::module_& core);
 
 }  // namespace unspool::bind

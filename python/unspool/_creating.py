@@ -9,6 +9,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Generator, Tensor, ops
+from unspool._undifferentiable import without_derivative
 
 
 def logspace(
@@ -41,7 +42,7 @@ def logspace(
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw the number of successes in ``count`` trials that succeed with probability ``prob`` each.
 
-    The draws come from NumPy's generator, seeded from this one, and carry no gradient.
+    The draws come from NumPy's generator, seeded from this one. Going back through them raises.
 
     Args:
         count: whole numbers in a floating dtype; broadcasts with ``prob``.
@@ -63,7 +64,8 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     seed = _core.randint(0, 2**31 - 1, (4,), generator=generator).tolist()
     trials = count.detach().to(_core.int64).numpy()
     drawn = np.random.default_rng(seed).binomial(trials, prob.detach().double().numpy())
-    return _core.from_numpy(np.asarray(drawn, dtype=np.float64)).to(count.dtype)
+    result = _core.from_numpy(np.asarray(drawn, dtype=np.float64)).to(count.dtype)
+    return without_derivative("binomial", result, count, prob)
 
 
 def range_(

@@ -10,6 +10,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Generator, Size, Tensor, ops
+from unspool._undifferentiable import with_zero_derivative
 
 
 def is_tensor(obj: object) -> TypeGuard[Tensor]:
@@ -182,5 +183,5 @@ def normal(
     mean, std = (each.detach() if isinstance(each, Tensor) else each for each in (mean, std))
     result = _draw(shape, mean, std, kind, generator)
     if out is None:
-        return result.requires_grad_(requires_grad)
+        return with_zero_derivative(result, *tensors) if tensors else result.requires_grad_(requires_grad)
     return _core.full(result.shape, 0, out=out).copy_(result)

@@ -11,6 +11,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor, hidden, ops
+from unspool._undifferentiable import without_derivative
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -34,12 +35,14 @@ def _vector(name: str, x: Tensor, who: str) -> Tensor:
 
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """Step function: 0 below zero, 1 above, and values at zero. Not differentiable."""
+    """Step function: 0 below zero, 1 above, and values at zero. Going back through it raises."""
     if _tensor("input", input, "heaviside").dtype != _tensor("values", values, "heaviside").dtype:
         raise RuntimeError(
             f"heaviside: input is {input.dtype} and values {values.dtype}: they must have one dtype"
         )
-    return ops.where(ops.eq(input, 0), values.detach(), ops.gt(input, 0).to(input.dtype))
+    steps = ops.gt(input, 0).to(input.dtype)
+    result = ops.where(ops.eq(input, 0), values.detach(), steps)
+    return without_derivative("heaviside", result, input, values)
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:

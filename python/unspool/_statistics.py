@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from unspool import _core
 from unspool._core import Tensor, hidden, ops
+from unspool._undifferentiable import without_derivative
 
 # Distinct elements ----------------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         each = _core.ones(1, dtype=_core.int64).expand(places.shape)
     else:
         each = weights.detach() if weights.dtype == _core.float32 else weights.detach().double()
-    return hidden.scatter_onto(places, each, [size], 0)
+    return without_derivative("bincount", hidden.scatter_onto(places, each, [size], 0), weights)
 
 
 def _bounds(input: Tensor, low: float, high: float, who: str, margin: float = 1) -> tuple[float, float]:
@@ -190,7 +191,7 @@ def histogram(
     hist = _counted(input, edges, weight)
     if density:
         hist = hist / hist.sum() / ops.diff(edges)
-    return HistogramResult(hist, edges)
+    return HistogramResult(without_derivative("histogram", hist, input, edges), edges)
 
 
 class HistogramddResult(NamedTuple):

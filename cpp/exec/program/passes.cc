@@ -10,6 +10,7 @@
 #include "exec/program/joins.h"
 #include "exec/program/pairs.h"
 #include "exec/program/updates.h"
+#include "ops/loss.h"
 #include "ops/record.h"
 
 namespace unspool::exec {
@@ -134,7 +135,7 @@ void drop_dead_code(Recording& recording) {
   std::vector<bool> is_live(recording.instructions.size());
   for (std::size_t i = recording.instructions.size(); i-- > 0;) {
     const Instruction& instruction = recording.instructions[i];
-    bool live = draws(instruction.op->record);
+    bool live = draws(instruction.op->record) || instruction.op == &ops::op_of<ops::CheckProbabilities>;
     visit_writes(instruction,
                  [&](BufferId id) { live = live || is_read[id] || !is_temporary(recording, id); });
     if (live) visit_reads(instruction, [&](BufferId id) { is_read[id] = true; });

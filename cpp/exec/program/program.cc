@@ -266,7 +266,7 @@ void Program::relocate(std::span<const Tensor> inputs) {
 bool Program::begin_host_steps() {
   std::size_t begun = 0;
   const auto take_back = [&] {
-    while (begun > 0) host_steps_[--begun]->undo(0);
+    while (begun > 0) host_steps_[--begun]->undo({});
   };
   try {
     for (; begun < host_steps_.size(); ++begun) {
@@ -307,16 +307,28 @@ void Program::launch_all(double* seconds) {
   }
 }
 
-// Host steps are taken back for the updates that were not reached.
+// Where a tensor from outside lies; null for all others.
+const void* Program::address_of(const Place& place) const {
+  const Buffer& buffer = recording_.buffers[place.buffer];
+  if (buffer.kind != Buffer::Kind::kExternal) return nullptr;
+  return static_cast<const std::byte*>(buffer.storage->data()) +
+         place.offset * static_cast<std::int64_t>(size_of(place.dtype));
+}
+
+// Host steps are taken back for the parameters that were not reached: one update of the step may have been
+// taken apart.
 void Program::fail_at(std::size_t instruction) {
   std::size_t changes = 0, updates = 0;
-  std::vector<std::size_t> reached(host_steps_.size());
+  std::vector<std::vector<HostStep::Made>> made(host_steps_.size());
   for (std::size_t i = 0; i < instruction; ++i) {
     const Instruction& done = recording_.instructions[i];
     if (done.update.host_step >= 0) {
-      reached[static_cast<std::size_t>(done.update.host_step)] =
-          static_cast<std::size_t>(done.update.number) + 1;
-      updates += done.in.size() / static_cast<std::size_t>(done.op->record.arity);
+      const auto arity = static_cast<std::size_t>(done.op->record.arity);
+      for (std::size_t k = 0; k < done.in.size(); k += arity) {
+        made[static_cast<std::size_t>(done.update.host_step)].push_back(
+            {static_cast<std::size_t>(done.update.number), address_of(done.in[k].place)});
+      }
+      updates += done.in.size() / arity;
     }
     visit_buffers(
         done, [](BufferId) {},
@@ -324,7 +336,7 @@ void Program::fail_at(std::size_t instruction) {
           changes += done.update.host_step < 0 && recording_.buffers[id].kind == Buffer::Kind::kExternal;
         });
   }
-  for (std::size_t i = 0; i < host_steps_.size(); ++i) host_steps_[i]->undo(reached[i]);
+  for (std::size_t i = 0; i < host_steps_.size(); ++i) host_steps_[i]->undo(made[i]);
   try {
     raise_fault(*recording_.instructions[instruction].op, fault_);
   } catch (const Error& error) {

@@ -76,6 +76,7 @@ class Program {
   void add_launch(Range range);
   void relocate(std::span<const Tensor> inputs);
   bool begin_host_steps();
+  const void* address_of(const Place& place) const;
   void launch_all(double* seconds);
   [[noreturn]] void fail_at(std::size_t instruction);
   void finish(std::span<const Tensor> inputs, std::span<Tensor> outputs);

@@ -24,8 +24,13 @@ class HostStep {
   // The attributes of the step's updates, in order. False when what was captured is no longer what there is:
   // nothing has then been changed.
   virtual bool begin(Attributes& attributes) = 0;
-  // Takes back what `begin` changed for the updates from number `first` on, because they were not made.
-  virtual void undo(std::size_t first) noexcept = 0;
+  // An update that was made: its number, and the memory of the parameter; null for all parameters of it.
+  struct Made {
+    std::size_t number;
+    const void* parameter;
+  };
+  // Takes back what `begin` changed for other updates than these, because they were not made.
+  virtual void undo(std::span<const Made> made) noexcept = 0;
 };
 
 // A tensor outside of the program that it reads or writes in place.

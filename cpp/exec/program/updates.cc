@@ -7,6 +7,7 @@
 
 #include "exec/program/passes.h"
 #include "exec/program/uses.h"
+#include "ops/loss.h"
 #include "ops/record.h"
 
 namespace unspool::exec {
@@ -38,7 +39,8 @@ bool may_fail(const Instruction& instruction) {
         return argument.is_tensor() && !is_floating(argument.place.dtype) &&
                argument.place.dtype != Dtype::kBool;
       });
-  return reads_integers || draws(instruction.op->record) || name.starts_with("linalg");
+  return reads_integers || draws(instruction.op->record) || name.starts_with("linalg") ||
+         instruction.op == &ops::op_of<ops::CheckProbabilities>;
 }
 
 std::size_t gradient_bytes(Group group) {
