@@ -330,6 +330,13 @@ def test_norms_give_what_they_divided_by() -> None:
     assert (mean.shape, scale.shape) == ((4, 3), (4, 3))
     normal = (x.reshape(4, 3, 10) - mean[..., None]) * scale[..., None]
     us.testing.assert_close(out, normal.reshape(4, 6, 5) + bias[:, None])
+    assert us.native_group_norm(x[:0], None, None, 0, 6, 5, 3, 1e-5)[1].shape == (0, 3)
+    running = us.zeros(6), us.ones(6)
+    out, mean, scale = us.native_batch_norm(x, bias, None, *running, True, 0.5, 1e-5)
+    us.testing.assert_close(out, (x - mean[:, None]) * scale[:, None] * bias[:, None])
+    us.testing.assert_close(running[0], mean / 2)
+    out, mean, scale = us.native_batch_norm(x, None, None, us.zeros(6), us.ones(6), False, 0.5, 0.0)
+    assert (out.tolist(), mean.numel(), scale.numel()) == (x.tolist(), 0, 0)
     with pytest.raises(RuntimeError, match="native_group_norm"):
         us.native_group_norm(x, None, None, 4, 6, 6, 3, 1e-5)
 

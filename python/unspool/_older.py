@@ -44,6 +44,7 @@ __all__ = [
     "kl_div",
     "margin_ranking_loss",
     "narrow_copy",
+    "native_batch_norm",
     "native_group_norm",
     "native_layer_norm",
     "negative_",
@@ -164,7 +165,29 @@ def native_group_norm(
             f"native_group_norm: input {tuple(input.shape)} has not {N} x {C} x {HxW} elements"
         )
     out = _functional("group_norm")(input, group, weight, bias, eps)
-    variance, mean = ops.var_mean(input.reshape(N, group, -1), -1, False)
+    variance, mean = ops.var_mean(input.reshape(N, group, C // group * HxW), -1, False)
+    return out, mean, ops.rsqrt(variance + eps)
+
+
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``nn.functional.batch_norm``, and the channels' means and reciprocal deviations it divided by.
+
+    These are empty without ``training``, when the running ones are used.
+    """
+    batch_norm = _functional("batch_norm")
+    out = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not training:
+        return out, input.new_empty(0), input.new_empty(0)
+    variance, mean = ops.var_mean(input, [d for d in range(input.ndim) if d != 1], False)
     return out, mean, ops.rsqrt(variance + eps)
 
 
