@@ -381,3 +381,11 @@ def test_the_derivative_of_a_vanishing_deviation_is_zero() -> None:
     x.std(1, correction=0).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [[0.0, 0.0], [-0.5, 0.5]]
+
+
+def test_dropout_of_nothing_in_place_changes_nothing() -> None:
+    x = us.tensor([0.5, 1.0], requires_grad=True)
+    y = x.tanh()
+    assert F.dropout(y, 0.0, inplace=True) is y
+    y.sum().backward()
+    assert x.grad is not None
