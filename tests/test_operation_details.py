@@ -389,3 +389,11 @@ def test_dropout_of_nothing_in_place_changes_nothing() -> None:
     assert F.dropout(y, 0.0, inplace=True) is y
     y.sum().backward()
     assert x.grad is not None
+
+
+def test_distinct_elements_keep_their_dtype() -> None:
+    for dtype in (us.int8, us.int16, us.float16, us.bool, us.int64):
+        x = us.tensor([1, 0, 1]).to(dtype)
+        for find in (us.unique, us.unique_consecutive):
+            assert find(x).dtype == dtype
+            assert find(x.reshape(3, 1), dim=0).dtype == dtype

@@ -57,7 +57,7 @@ def _distinct(
             inverse = inverse.reshape(input.shape)
     if return_counts:
         counts = ops.diff(ops.cat([starts, _core.tensor([n], dtype=_core.int64)]))
-    return _result(values, inverse, counts)
+    return _result(values.to(input.dtype), inverse, counts)
 
 
 def unique(
