@@ -217,3 +217,13 @@ def test_limits() -> None:
     assert us.finfo(us.bfloat16).max == 3.3895313892515355e38
     assert us.finfo(us.float16).max == 65504.0
     assert us.iinfo(us.int8).min == -128
+
+
+def test_picking_by_an_index_keeps_the_dtype() -> None:
+    index = us.tensor([0, 1])
+    for dtype in (us.int8, us.int16, us.float16, us.bfloat16):
+        x = us.ones(3, 3).to(dtype)
+        assert x[index].dtype == x.index_select(0, index).dtype == x.take(index).dtype == dtype
+        assert x.gather(0, index.reshape(1, 2)).dtype == dtype
+    assert us.cat([us.ones(2).to(us.int8), index]).dtype == us.int64
+    assert us.cat([us.ones(2).to(us.int8), index.int()]).dtype == us.int32

@@ -25,7 +25,9 @@ Dtype target_of(const ops::Call& call) {
   const auto carried = std::ranges::find_if(call.in, is_narrow_tensor);
   Dtype target = carried->impl().dtype;
   for (const Operand& operand : call.in) {
-    if (operand.is_tensor() && category(operand.impl().dtype) == category(target))
+    // int64 is an index, or makes a result of int64, which is no carrier.
+    if (operand.is_tensor() && operand.impl().dtype != Dtype::kInt64 &&
+        category(operand.impl().dtype) == category(target))
       target = promote(target, operand.impl().dtype);
   }
   return target;
