@@ -146,7 +146,7 @@ void UnwindingStep::begin() {
     check(place);
   }
   // A program is told of each update by itself: its passes decide what goes together.
-  if (largest <= kWaiting && !exec::Trace::current()) may_wait_ = kWaiting;
+  if (largest <= kMostWaiting && !exec::Trace::current()) may_wait_ = largest;
   const auto* idle = std::find(has_work.begin(), has_work.end(), false);
   if (idle == has_work.end()) return;
   fail("backward(step=): this does not depend on any parameter of ",

@@ -40,8 +40,8 @@ class ParameterTable {
 };
 
 // Updates each parameter when its gradient is complete and nothing that is still to be unwound reads its
-// memory. Where no parameter is large, several are updated with one operation, as soon as their gradients
-// would take more than `kWaiting` bytes.
+// memory. Where no gradient takes more than `kMostWaiting` bytes, smaller ones wait for each other and are
+// applied with one operation, as soon as they would take more than the largest.
 class UnwindingStep final : public exec::Receiver {
  public:
   // `groups`: tuples (rule or None, group, state, step_parameter), the last one a
@@ -49,7 +49,7 @@ class UnwindingStep final : public exec::Receiver {
   // the update, to change the gradient in place; or None.
   UnwindingStep(const pybind11::list& groups, pybind11::object prepare);
 
-  static constexpr std::size_t kWaiting = 16384;
+  static constexpr std::size_t kMostWaiting = 16384;
 
   bool changes(TensorImpl& leaf) override;
   void begin() override;

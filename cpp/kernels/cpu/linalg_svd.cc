@@ -172,7 +172,10 @@ struct Pinv {
       Eigen::Matrix<T, Eigen::Dynamic, 1> inverses = svd.values;
       const T bound = std::max(atol, rtol * inverses(0));
       for (T& value : inverses) value = value > bound ? T(1) / value : T(0);
-      const ColumnMajor<T> product = svd.right() * inverses.asDiagonal() * svd.left().transpose();
+      // Scaled column by column: Eigen compiles a product with a diagonal matrix for seconds.
+      ColumnMajor<T> scaled = svd.right();
+      for (Eigen::Index j = 0; j < k; ++j) scaled.col(j) *= inverses(j);
+      const ColumnMajor<T> product = scaled * svd.left().transpose();
       if (is_tall)
         out[i] = product;
       else
