@@ -15,6 +15,9 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "binomial": lambda x: us.binomial(us.tensor([3.0, 4.0]), x),
     "bincount": lambda x: us.bincount(us.tensor([0, 1]), x),
     "histogram": lambda x: us.histogram(x, 3)[0],
+    "histogramdd": lambda x: us.histogramdd(x.reshape(1, 2), 3)[0],
+    "unique": lambda x: us.unique(x, return_counts=True)[0],
+    "unique_consecutive": lambda x: us.unique_consecutive(x),
 }
 ZERO: dict[str, Callable[[Any], Any]] = {
     "mean": lambda x: us.normal(x, 1.0),

@@ -1,4 +1,4 @@
-"""Distinct elements, counts and histograms: results whose sizes depend on the data. No gradient flows."""
+"""Distinct elements, counts and histograms: results whose sizes depend on the data. Going back raises."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def _rows(input: Tensor, dim: int | None, who: str) -> Tensor:
 
 
 def _distinct(
+    who: str,
     input: Tensor,
     rows: Tensor,
     order: Tensor | None,
@@ -57,7 +58,7 @@ def _distinct(
             inverse = inverse.reshape(input.shape)
     if return_counts:
         counts = ops.diff(ops.cat([starts, _core.tensor([n], dtype=_core.int64)]))
-    return _result(values.to(input.dtype), inverse, counts)
+    return _result(without_derivative(who, values.to(input.dtype), input), inverse, counts)
 
 
 def unique(
@@ -70,12 +71,12 @@ def unique(
     """Give the distinct elements, or the distinct slices along a dimension, in order (``sorted`` or not).
 
     With ``return_inverse`` also where each input element is found among them, with ``return_counts`` also how
-    often each occurs, both int64. No gradient flows.
+    often each occurs, both int64. Going back through the elements raises.
     """
     del sorted
     rows = _rows(input.detach(), dim, "unique")
     order = ops.argsort(rows.reshape(-1)) if rows.shape[1] == 1 else hidden.sort_rows(rows)
-    return _distinct(input, rows, order, dim, return_inverse, return_counts)
+    return _distinct("unique", input, rows, order, dim, return_inverse, return_counts)
 
 
 def unique_consecutive(
@@ -83,7 +84,7 @@ def unique_consecutive(
 ) -> Any:
     """Give the first of each run of equal elements, or of equal slices along a dimension; see unique."""
     rows = _rows(input.detach(), dim, "unique_consecutive")
-    return _distinct(input, rows, None, dim, return_inverse, return_counts)
+    return _distinct("unique_consecutive", input, rows, None, dim, return_inverse, return_counts)
 
 
 # Counts ---------------------------------------------------------------------------------------------------
@@ -252,13 +253,15 @@ def histogramdd(
         cell = cell * count + ops.clamp(place, 0, max(count - 1, 0))
         edges.append(own)
     shape = [own.numel() - 1 for own in edges]
-    amounts = _core.ones(points.shape[0], dtype=input.dtype) if weight is None else weight.reshape(-1)
+    amounts = (
+        _core.ones(points.shape[0], dtype=input.dtype) if weight is None else weight.detach().reshape(-1)
+    )
     hist = hidden.scatter_onto(cell, ops.where(inside, amounts, 0), [math.prod(shape)], 0).reshape(shape)
     if density:
         hist = hist / hist.sum()
         for d, own in enumerate(edges):
             hist = hist / ops.diff(own).reshape([-1 if k == d else 1 for k in builtins.range(n)])
-    return HistogramddResult(hist, tuple(edges))
+    return HistogramddResult(without_derivative("histogramdd", hist, input, weight), tuple(edges))
 
 
 __all__ = [
