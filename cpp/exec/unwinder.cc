@@ -326,7 +326,7 @@ void Unwinder::watch_memory() {
   }
   how_.receiver->begin();
   if (changing.empty()) return;
-  watch_.emplace(changing, first_leaf);
+  watch_ = std::make_unique<MemoryWatch>(changing, first_leaf);
   const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
   for (std::size_t i = 0; i < first_leaf; ++i) {
     watch_->add_node();

@@ -2,6 +2,7 @@
 // the form of the walk (backward.cc); what happens at a node is the same for all of them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -87,8 +88,8 @@ class Unwinder {
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;
-  std::optional<MemoryWatch> watch_;  // while a receiver changes memory
-  std::optional<Turns> turns_;        // when the order must be kept
+  std::unique_ptr<MemoryWatch> watch_;  // while a receiver changes memory
+  std::optional<Turns> turns_;          // when the order must be kept
 };
 
 }  // namespace unspool::exec
