@@ -16,6 +16,7 @@ namespace unspool::kernels::cpu {
 inline constexpr std::int64_t kFew = 12;                // rows or columns that are few
 inline constexpr std::int64_t kDotDepth = 32;           // shortest k summed by lanes
 inline constexpr std::int64_t kChunkWork = 1 << 20;     // multiply-adds worth handing to another thread
+inline constexpr std::int64_t kSharedWork = 8;          // chunks below which one thread is as fast
 inline constexpr std::int64_t kChunksPerThread = 4;     // enough that no thread waits long for the last
 inline constexpr std::int64_t kChunkRows = 256;         // rows worth packing a panel of b for
 inline constexpr std::int64_t kChunkCols = 128;         // columns worth packing rows of a for
@@ -103,7 +104,8 @@ void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
     plan.rows.count = std::max(ceil_div(block_bytes, kBlockBytes), std::min(ceil_div(g.m, kChunkRows), most));
     plan.rows.count = std::clamp<std::int64_t>(plan.rows.count, 1, g.m);
   }
-  const std::int64_t wanted = threads > 1 ? std::min(kChunksPerThread * threads, most) : 1;
+  const std::int64_t wanted =
+      threads > 1 && most >= kSharedWork ? std::min(kChunksPerThread * threads, most) : 1;
   if (plan.rows.count < wanted) {
     plan.cols.count = std::clamp<std::int64_t>(wanted / plan.rows.count, 1, ceil_div(g.n, kChunkCols));
   }
