@@ -225,6 +225,7 @@ def histogramdd(
 
     Raises:
         RuntimeError: numbers or shapes that do not fit the points.
+        NotImplementedError: ``input`` is not floating.
     """
     if not input.is_floating_point():
         raise NotImplementedError(f"histogramdd: needs a floating dtype, got {input.dtype}")
