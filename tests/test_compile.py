@@ -501,7 +501,10 @@ def test_explain_and_profile_name_what_runs() -> None:
     assert "linear(in0[6, 4], kept" in text
     assert "adam_update(4 parameters)" in text
     assert "planned of" in text
-    assert step.to_dot().startswith("digraph program {")
+    dot = step.to_dot()
+    assert dot.startswith("digraph program {")
+    assert "linear then tanh" in dot
+    assert "kept" in dot
     if shutil.which("dot"):
         assert "</svg>" in step.to_svg()
     else:

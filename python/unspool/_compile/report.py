@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from unspool._compile.work import Rates, flops, group_traffic, places, product_flops, traffic
-from unspool._graphviz import svg_of
+from unspool._graphviz import quoted, svg_of
 
 
 def size_text(count: float) -> str:
@@ -110,30 +110,38 @@ def profile(program: dict[str, Any], runs: list[list[float]], rates: Rates) -> s
     return "\n".join([*head, *(rows[i] for i in order)])
 
 
-def to_svg(program: dict[str, Any]) -> str:
-    """The same graph drawn by Graphviz."""
-    return svg_of(to_dot(program), "to_svg")
+def _label(program: dict[str, Any], instruction: dict[str, Any]) -> str:
+    done = instruction["op"] + (f" then {instruction['then']}" if instruction["then"] else "")
+    results = " ".join(_operand(program, place) for place in instruction["out"])
+    scope = f"in {instruction['scope']}" if instruction["scope"] else ""
+    return "\n".join(text for text in (done, results, scope) if text)
 
 
 def to_dot(program: dict[str, Any]) -> str:
-    """Instructions as nodes; an edge from the one that wrote a buffer to each that reads it."""
+    """Instructions as nodes; an edge from the one that wrote a buffer to each that reads it.
+
+    Names are those of :func:`explain`; instructions that go tile by tile together stand in one frame.
+    """
     lines = ["digraph program {", "  rankdir=TB;", '  node [shape=box, fontname="monospace"];']
+    for first, count in program["launches"]:
+        nodes = [
+            f"  i{i} [label={quoted(_label(program, program['instructions'][i]))}];"
+            for i in range(first, first + count)
+        ]
+        lines += nodes if count == 1 else [f"  subgraph cluster_{first} {{", *nodes, "  }"]
     writer: dict[int, str] = {}
     for i, each in enumerate(program["instructions"]):
-        shapes = " ".join(str(list(place[1])) for place in each["out"])
-        label = f"{each['op']}\\n{shapes}" if shapes else each["op"]
-        lines.append(f'  i{i} [label="{label}"];')
-        for place in places(each["in"]):
-            source = writer.get(place[0])
-            if source is None:
-                source = f"b{place[0]}"
-                kind = program["buffers"][place[0]][0]
-                lines.append(f'  {source} [label="{kind} {list(place[1])}", shape=ellipse];')
-                writer[place[0]] = source
-            lines.append(f"  {source} -> i{i};")
-        for place in each["out"]:
+        read = places(each["in"])
+        for place in read:
+            if place[0] not in writer:
+                writer[place[0]] = f"b{place[0]}"
+                lines.append(f"  b{place[0]} [label={quoted(_operand(program, place))}, shape=ellipse];")
+            lines.append(f"  {writer[place[0]]} -> i{i};")
+        for place in [*each["out"], *(read if each["is_update"] else [])]:
             writer[place[0]] = f"i{i}"
-        if each["is_update"]:
-            for place in places(each["in"]):
-                writer[place[0]] = f"i{i}"
     return "\n".join([*lines, "}"])
+
+
+def to_svg(program: dict[str, Any]) -> str:
+    """The same graph drawn by Graphviz."""
+    return svg_of(to_dot(program), "to_svg")
