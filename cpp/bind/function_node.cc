@@ -32,10 +32,15 @@ class FunctionNode final : public exec::Node {
   }
 
   std::string name() const override { return name_; }
-  std::uint32_t input_count() const override { return static_cast<std::uint32_t>(edges_.size()); }
-  const exec::Edge& edge(std::uint32_t i) const override { return edges_[i]; }
-  std::uint32_t output_count() const override { return static_cast<std::uint32_t>(specs_.size()); }
+  exec::Links links() const override {
+    return {{edges_.data(), edges_.size()},
+            static_cast<std::uint32_t>(edges_.size()),
+            static_cast<std::uint32_t>(specs_.size())};
+  }
   ops::OutputSpec output(std::uint32_t i) const override { return specs_[i]; }
+  bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
+    return x.dtype == specs_[i].dtype && x.sizes == specs_[i].sizes;
+  }
 
   void unwind(std::span<Tensor> cotangents, std::span<const bool>, std::span<Tensor> grads) override {
     if (released) {

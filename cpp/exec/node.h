@@ -41,12 +41,19 @@ struct HookList {
 
 using StorageVisitor = std::function<void(const Storage&)>;
 
+// How a node is tied to others. Inputs beyond the last edge lead nowhere.
+struct Links {
+  std::span<const Edge> edges;
+  std::uint32_t inputs, outputs;
+};
+
 class Node : public GraphNode {
  public:
   // In an order that leaves no gaps. Scratch of the engine's set-up: the traversal that last saw this node,
   // and its place there (index).
   std::uint32_t epoch = 0;
-  // Position in forward order; leaves have 0. Inputs of a node always have smaller numbers.
+  // Position in forward order; leaves, and nothing else, have 0. Inputs of a node always have smaller
+  // numbers.
   std::uint64_t sequence = 0;
   // The module that was running when the operation was recorded.
   const ops::Scope* scope = nullptr;
@@ -56,10 +63,13 @@ class Node : public GraphNode {
 
   virtual std::string name() const = 0;
   virtual bool is_leaf() const { return false; }
-  virtual std::uint32_t input_count() const = 0;
-  virtual const Edge& edge(std::uint32_t input) const = 0;
-  virtual std::uint32_t output_count() const = 0;
+  virtual Links links() const = 0;
+  std::uint32_t input_count() const { return links().inputs; }
+  std::uint32_t output_count() const { return links().outputs; }
+  const Edge& edge(std::uint32_t input) const;
   virtual ops::OutputSpec output(std::uint32_t i) const = 0;
+  // Whether the tensor has the sizes and dtype of output i.
+  virtual bool is_like_output(std::uint32_t i, const TensorImpl& x) const = 0;
   // From the outputs' cotangents (undefined ones count as zero) to those of the wanted inputs.
   virtual void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted,
                       std::span<Tensor> grads) = 0;
@@ -105,10 +115,12 @@ class LeafNode final : public Node {
 
   std::string name() const override { return "accumulate"; }
   bool is_leaf() const override { return true; }
-  std::uint32_t input_count() const override { return 0; }
-  const Edge& edge(std::uint32_t) const override;
-  std::uint32_t output_count() const override { return 1; }
+  Links links() const override { return {{}, 0, 1}; }
   ops::OutputSpec output(std::uint32_t) const override;
+  bool is_like_output(std::uint32_t, const TensorImpl& x) const override {
+    return leaf_ ? x.dtype == leaf_->dtype && x.sizes == leaf_->sizes
+                 : x.dtype == spec_.dtype && x.sizes == spec_.sizes;
+  }
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
   void release() override {}
   void visit_saved(const StorageVisitor&) const override {}

@@ -148,7 +148,7 @@ std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
 }
 
 struct OutputMeta {
-  std::uint32_t first_size;  // into the node's list of sizes
+  std::uint32_t sizes;  // where they begin, in bytes from the beginning of the node
   std::uint16_t ndim;
   Dtype dtype;
 };
@@ -159,6 +159,12 @@ struct Layout {
 
 constexpr int kOutputBit = 16;
 
+std::size_t count_of(Reads reads) {
+  std::size_t count = 0;
+  for (; reads; reads &= reads - 1) ++count;
+  return count;
+}
+
 // The rule for operand i, if it has one. All elements of a list share the rule of the list.
 const ops::Rule* rule_for(const ops::Record& record, std::size_t i) {
   const bool is_list = record.args.size() > 0 && record.args[0].kind == ops::ArgKind::kTensors;
@@ -166,42 +172,48 @@ const ops::Rule* rule_for(const ops::Record& record, std::size_t i) {
   return place < record.vjp.size() && record.vjp[place].cotangent ? &record.vjp[place] : nullptr;
 }
 
-// Bits of the values that the rules for the wanted inputs read.
-Reads reads_of(const ops::Record& record, std::span<const Operand> in, bool& any) {
-  Reads reads = 0;
-  any = false;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    if (!in[i].is_tensor() || !exec::needs_gradient(in[i].impl())) continue;
-    if (record.joint_vjp.cotangents) {
-      reads |= record.joint_vjp.reads;
-      any = true;
-    } else {
-      const ops::Rule* rule = rule_for(record, i);
-      if (!rule) continue;
-      reads |= rule->reads;
-      any = true;
-    }
+// What a node for the call keeps.
+struct Needs {
+  Reads reads = 0;        // bits of the values that the rules for the wanted inputs read
+  std::size_t edges = 0;  // up to the last operand that a rule leads to; none if there is no such operand
+};
+
+bool leads_to(const ops::Record& record, const Operand& operand, std::size_t i) {
+  if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) return false;
+  return record.joint_vjp.cotangents || rule_for(record, i);
+}
+
+Needs needs_of(const ops::Call& call) {
+  const ops::Record& record = call.op.record;
+  Needs needs;
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    if (!leads_to(record, call.in[i], i)) continue;
+    needs.reads |= record.joint_vjp.cotangents ? record.joint_vjp.reads : rule_for(record, i)->reads;
+    needs.edges = i + 1;
   }
   // A rule of an operation with any number of operands declares more than this call may have.
-  const Reads absent = in.size() < kOutputBit ? (1u << kOutputBit) - (1u << in.size()) : 0;
-  return reads & ~absent;
+  if (call.in.size() < kOutputBit) needs.reads &= ~((1u << kOutputBit) - (1u << call.in.size()));
+  return needs;
 }
 
 class OpNode final : public Node {
  public:
-  static OpNode* make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten);
+  static OpNode* make(const ops::Call& call, std::span<Tensor> out, const Needs& needs,
+                      const Tensor& overwritten);
 
   std::string name() const override { return std::string(op_.record.name); }
-  std::uint32_t input_count() const override { return inputs_; }
-  const Edge& edge(std::uint32_t i) const override {
-    static const Edge nowhere;
-    return i < edge_count() ? edges()[i] : nowhere;
-  }
-  std::uint32_t output_count() const override { return outputs_; }
+  Links links() const override { return {{edges(), edge_count()}, inputs_, outputs_}; }
   ops::OutputSpec output(std::uint32_t i) const override {
-    const OutputMeta& meta = metas()[i];
-    const std::int64_t* sizes = all_sizes() + meta.first_size;
-    return {Dims(sizes, sizes + meta.ndim), meta.dtype};
+    const DimSpan sizes = sizes_of(i);
+    return {Dims(sizes), metas()[i].dtype};
+  }
+  bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
+    const DimSpan sizes = sizes_of(i);
+    if (x.dtype != metas()[i].dtype || x.sizes.size() != sizes.size()) return false;
+    for (std::size_t d = 0; d < sizes.size(); ++d) {
+      if (x.sizes[d] != sizes[d]) return false;
+    }
+    return true;
   }
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
   void release() override;
@@ -210,10 +222,10 @@ class OpNode final : public Node {
   const ops::Op& op() const { return op_; }
   std::size_t bytes() const;
   std::span<const Attr> attributes() const { return {at<Attr>(layout().attrs), attrs_}; }
-  std::size_t saved_count() const { return static_cast<std::size_t>(std::popcount(reads_)); }
+  std::size_t saved_count() const { return count_of(reads_); }
   bool reads(int bit) const { return (reads_ >> bit) & 1u; }
   const Saved& saved(int bit) const {
-    return at<Saved>(layout().saved)[std::popcount(reads_ & ((1u << bit) - 1))];
+    return at<Saved>(layout().saved)[count_of(reads_ & ((1u << bit) - 1))];
   }
   std::size_t saved_bytes() const;
   OpReport inspect() const;
@@ -229,11 +241,10 @@ class OpNode final : public Node {
   ~OpNode() = default;
   void destroy_now() noexcept override;
 
-  // Edges are kept up to the last operand that has one.
-  static std::size_t edges_for(const ops::Call& call);
-  static bool has_edge(const ops::Call& call, std::size_t i) {
-    if (!call.in[i].is_tensor() || !exec::needs_gradient(call.in[i].impl())) return false;
-    return call.op.record.joint_vjp.cotangents || rule_for(call.op.record, i);
+  // Edges are kept up to the last operand that has one, as far as edgeless_ can say so.
+  static std::size_t edges_for(const ops::Call& call, const Needs& needs) {
+    constexpr std::size_t kMostEdgeless = 255;
+    return std::max(needs.edges, call.in.size() - std::min(call.in.size(), kMostEdgeless));
   }
   std::uint32_t edge_count() const { return inputs_ - edgeless_; }
 
@@ -241,10 +252,10 @@ class OpNode final : public Node {
                        std::size_t sizes) {
     Layout l;
     l.edges = sizeof(OpNode);
-    l.saved = l.edges + edges * sizeof(Edge);
-    l.attrs = l.saved + saved * sizeof(Saved);
-    l.metas = l.attrs + attrs * sizeof(Attr);
-    l.sizes = l.metas + outputs * sizeof(OutputMeta);
+    l.metas = l.edges + edges * sizeof(Edge);
+    l.attrs = l.metas + outputs * sizeof(OutputMeta);
+    l.saved = l.attrs + attrs * sizeof(Attr);
+    l.sizes = l.saved + saved * sizeof(Saved);
     l.total = l.sizes + sizes * sizeof(std::int64_t);
     return l;
   }
@@ -254,8 +265,11 @@ class OpNode final : public Node {
     return reinterpret_cast<T*>(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) + offset);
   }
   Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
-  const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
-  const std::int64_t* all_sizes() const { return at<std::int64_t>(layout().sizes); }
+  const OutputMeta* metas() const { return at<OutputMeta>(sizeof(OpNode) + edge_count() * sizeof(Edge)); }
+  DimSpan sizes_of(std::uint32_t i) const {
+    const OutputMeta& meta = metas()[i];
+    return {at<std::int64_t>(meta.sizes), meta.ndim};
+  }
 
   void save_input(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
@@ -286,32 +300,25 @@ Operand without_base(const Operand& operand) {
   return copy;
 }
 
-std::size_t OpNode::edges_for(const ops::Call& call) {
-  constexpr std::size_t kMostEdgeless = 255;
-  const std::size_t least = call.in.size() - std::min(call.in.size(), kMostEdgeless);
-  std::size_t count = call.in.size();
-  while (count > least && !has_edge(call, count - 1)) --count;
-  return count;
-}
-
-OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, const Tensor& overwritten) {
+OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& needs,
+                     const Tensor& overwritten) {
   std::size_t sizes = 0;
   for (const Tensor& tensor : out) sizes += tensor.sizes().size();
-  const std::size_t edges = edges_for(call);
-  const Layout l =
-      layout(edges, static_cast<std::size_t>(std::popcount(reads)), call.attrs.size(), out.size(), sizes);
+  const std::size_t edges = edges_for(call, needs);
+  const Layout l = layout(edges, count_of(needs.reads), call.attrs.size(), out.size(), sizes);
   void* memory = ::operator new(l.total);
-  auto* node = ::new (memory) OpNode(call, out.size(), edges, reads);
-  for (std::size_t i = 0; i < edges; ++i)
-    ::new (node->edges() + i) Edge(has_edge(call, i) ? edge_of(call.in[i].impl()) : Edge{});
-  auto* saved = node->at<Saved>(l.saved);
-  std::size_t next = 0;
-  for (int bit = 0; bit < 32; ++bit) {
-    if (!node->reads(bit)) continue;
-    Saved* place = ::new (saved + next++) Saved;
+  auto* node = ::new (memory) OpNode(call, out.size(), edges, needs.reads);
+  for (std::size_t i = 0; i < edges; ++i) {
+    const Operand& operand = call.in[i];
+    ::new (node->edges() + i) Edge(leads_to(call.op.record, operand, i) ? edge_of(operand.impl()) : Edge{});
+  }
+  Saved* place = node->at<Saved>(l.saved);
+  for (Reads rest = needs.reads; rest; rest &= rest - 1, ++place) {
+    const int bit = std::countr_zero(rest);
+    ::new (place) Saved;
     if (bit >= kOutputBit) {
       node->save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
-    } else if (static_cast<std::size_t>(bit) < call.in.size()) {
+    } else {
       const Operand& operand = call.in[static_cast<std::size_t>(bit)];
       const bool is_old = overwritten && operand.is_tensor() && &operand.impl() == &out[0].impl();
       node->save_input(*place, is_old ? Operand(overwritten) : without_base(operand));
@@ -319,13 +326,14 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, Reads reads, 
   }
   for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
   auto* metas = node->at<OutputMeta>(l.metas);
-  auto* flat = node->at<std::int64_t>(l.sizes);
-  std::uint32_t first = 0;
+  std::size_t place_of_sizes = l.sizes;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Dims& dims = out[i].sizes();
-    ::new (metas + i) OutputMeta{first, static_cast<std::uint16_t>(dims.size()), out[i].dtype()};
-    std::copy(dims.begin(), dims.end(), flat + first);
-    first += static_cast<std::uint32_t>(dims.size());
+    ::new (metas + i) OutputMeta{static_cast<std::uint32_t>(place_of_sizes),
+                                 static_cast<std::uint16_t>(dims.size()), out[i].dtype()};
+    auto* flat = node->at<std::int64_t>(place_of_sizes);
+    for (std::size_t d = 0; d < dims.size(); ++d) flat[d] = dims[d];
+    place_of_sizes += dims.size() * sizeof(std::int64_t);
   }
   node->sequence = take_sequence();
   return node;
@@ -518,16 +526,12 @@ bool needs_record(const ops::Op& op, std::span<const Operand> in) {
   return false;
 }
 
-ops::Reads reads_of(const ops::Call& call) {
-  bool any = false;
-  return reads_of(call.op.record, call.in, any);
-}
+ops::Reads reads_of(const ops::Call& call) { return needs_of(call).reads; }
 
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
-  bool any = false;
-  const Reads reads = reads_of(call.op.record, call.in, any);
-  if (!any) return nullptr;
-  Ref<GraphNode> node(OpNode::make(call, out, reads, overwritten));
+  const Needs needs = needs_of(call);
+  if (needs.edges == 0) return nullptr;
+  Ref<GraphNode> node(OpNode::make(call, out, needs, overwritten));
   if (Observer* watching = observer()) {
     watching->recorded(call, static_cast<const Node&>(*node), out[0], overwritten);
   }
@@ -535,11 +539,11 @@ Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Ten
 }
 
 void record(const ops::Call& call, std::span<Tensor> out) {
-  const Ref<GraphNode> node = make_node(call, out, {});
+  Ref<GraphNode> node = make_node(call, out, {});
   if (!node) return;
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (!is_floating(out[i].dtype())) continue;
-    out[i]->node = node;
+    out[i]->node = i + 1 < out.size() ? node : std::move(node);
     out[i]->output_nr = static_cast<std::uint32_t>(i);
     out[i]->requires_grad = true;
   }

@@ -83,49 +83,71 @@ Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cota
 }
 
 bool Unwinder::is_border(const Node* node) const {
-  if (!how_.stops_at_inputs) return false;
   return std::any_of(how_.inputs.begin(), how_.inputs.end(),
                      [&](const Tensor& input) { return edge_of(input.impl()).get() == node; });
 }
 
 void Unwinder::collect(std::span<const Tensor> outputs) {
-  std::vector<Node*> waiting;
+  std::vector<Node*> waiting, leaves;
   const auto reach = [&](Node* node) {
     if (!node || node->epoch == epoch_) return;
     node->epoch = epoch_;
     waiting.push_back(node);
   };
   for (const Tensor& output : outputs) reach(edge_of(output.impl()).get());
+  bool is_sorted = true;
   while (!waiting.empty()) {
     Node* node = waiting.back();
     waiting.pop_back();
+    if (node->sequence == 0) {
+      leaves.push_back(node);
+      continue;
+    }
+    is_sorted = is_sorted && (nodes_.empty() || nodes_.back()->sequence > node->sequence);
+    node->index = static_cast<std::uint32_t>(nodes_.size());
     nodes_.push_back(node);
-    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) reach(node->edge(e).get());
+    const Links links = links_of(node);
+    edges_ += links.inputs;
+    for (const Edge& edge : links.edges) reach(edge.get());
   }
-  const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
-  if (!std::is_sorted(nodes_.begin(), nodes_.end(), later))
-    std::stable_sort(nodes_.begin(), nodes_.end(), later);
+  first_leaf_ = nodes_.size();
+  if (!is_sorted) {
+    std::sort(nodes_.begin(), nodes_.end(),
+              [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
+  }
+  nodes_.insert(nodes_.end(), leaves.begin(), leaves.end());
+  for (std::size_t i = is_sorted ? first_leaf_ : 0; i < nodes_.size(); ++i)
+    nodes_[i]->index = static_cast<std::uint32_t>(i);
 }
 
 void Unwinder::link() {
-  first_edge_.reserve(nodes_.size() + 1);
-  first_slot_.reserve(nodes_.size() + 1);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->index = static_cast<std::uint32_t>(i);
-  pending_.assign(nodes_.size(), 0);
-  std::uint32_t slots = 0;
-  for (Node* node : nodes_) {
-    first_edge_.push_back(static_cast<std::uint32_t>(targets_.size()));
-    first_slot_.push_back(slots);
-    slots += node->output_count();
-    for (std::uint32_t e = 0, edges = edges_of(node); e < edges; ++e) {
-      Node* target = node->edge(e).get();
-      targets_.push_back(target ? static_cast<std::int32_t>(target->index) : kNowhere);
-      if (target && target->is_leaf()) ++pending_[target->index];
+  first_edge_.resize(nodes_.size() + 1);
+  first_slot_.resize(nodes_.size() + 1);
+  targets_.resize(edges_, kNowhere);
+  outputs_.resize(edges_);
+  wanted_.resize(edges_);
+  pending_.resize(nodes_.size() - first_leaf_);
+  std::uint32_t edge = 0, slot = 0, most_inputs = 0;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Links links = links_of(nodes_[i]);
+    first_edge_[i] = edge;
+    first_slot_[i] = slot;
+    for (std::size_t e = 0; e < links.edges.size(); ++e) {
+      const Node* target = links.edges[e].get();
+      if (!target) continue;
+      targets_[edge + e] = static_cast<std::int32_t>(target->index);
+      outputs_[edge + e] = links.edges[e].output;
+      wanted_[edge + e] = true;
+      if (target->index >= first_leaf_) ++pending_[target->index - first_leaf_];
     }
+    edge += links.inputs;
+    slot += links.outputs;
+    most_inputs = std::max(most_inputs, links.inputs);
   }
-  first_edge_.push_back(static_cast<std::uint32_t>(targets_.size()));
-  first_slot_.push_back(slots);
-  slots_.resize(slots);
+  first_edge_.back() = edge;
+  first_slot_.back() = slot;
+  slots_.resize(slot);
+  grads_.resize(most_inputs);
 }
 
 void Unwinder::mark_needed() {
@@ -143,6 +165,8 @@ void Unwinder::mark_needed() {
       needed_[i] = targets_[e] != kNowhere && needed_[static_cast<std::size_t>(targets_[e])];
     }
   }
+  for (std::size_t e = 0; e < targets_.size(); ++e)
+    wanted_[e] = targets_[e] != kNowhere && needed_[static_cast<std::size_t>(targets_[e])];
 }
 
 void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents) {
@@ -165,7 +189,7 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
     }
     if (watch_) keep_apart({&cotangent, 1});
     const Edge edge = edge_of(output.impl());
-    deliver(edge.get()->index, edge.output, std::move(cotangent));
+    deliver(first_slot_[edge.get()->index] + edge.output, std::move(cotangent));
   }
 }
 
@@ -185,69 +209,64 @@ bool Unwinder::is_end(std::size_t i) const {
 
 void Unwinder::keep_order() {
   std::vector<std::int64_t> slots(targets_.size(), -1);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    for (std::uint32_t e = first_edge_[i]; e < first_edge_[i + 1]; ++e) {
-      if (targets_[e] == kNowhere) continue;
-      slots[e] =
-          first_slot_[static_cast<std::size_t>(targets_[e])] + nodes_[i]->edge(e - first_edge_[i]).output;
-    }
+  for (std::size_t e = 0; e < targets_.size(); ++e) {
+    if (targets_[e] != kNowhere) slots[e] = first_slot_[static_cast<std::size_t>(targets_[e])] + outputs_[e];
   }
   turns_.emplace(slots, slots_.size());
 }
 
 void Unwinder::visit(std::size_t i) {
-  Node& node = *nodes_[i];
   if (!needed_.empty() && !needed_[i]) return;
-  if (node.is_leaf()) {
+  if (i >= first_leaf_) {
     if (slots(i)[0]) finish_leaf(i);
     return;
   }
-  std::span<Tensor> arrived = slots(i);
+  const std::span<Tensor> arrived = slots(i);
+  const std::span<Tensor> grads(grads_.data(), targets(i).size());
   const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
-  SmallVector<Tensor, 4> grads(targets_.empty() ? 0 : first_edge_[i + 1] - first_edge_[i]);
   if (any) {
-    std::optional<ForeignCode> foreign;
-    if (watch_ && needs_guard(node)) foreign.emplace(*watch_);
-    run_hooks(node, arrived);
-    capture(i, arrived);
-    SmallVector<bool, 8> wanted(grads.size());
-    bool wants_any = false;
-    for (std::size_t e = 0; e < wanted.size(); ++e) {
-      const std::int32_t target = targets_[first_edge_[i] + e];
-      wanted[e] = target != kNowhere && (needed_.empty() || needed_[static_cast<std::size_t>(target)]);
-      wants_any = wants_any || wanted[e];
-    }
-    if (wants_any) {
-      unwind_node(node, arrived, wanted, {grads.data(), grads.size()});
-      if (!how_.retain_graph) node.release();
+    if (watch_ && needs_guard(*nodes_[i])) {
+      const ForeignCode foreign(*watch_);
+      apply(i, arrived, grads);
+    } else {
+      apply(i, arrived, grads);
     }
     for (Tensor& cotangent : arrived) cotangent = Tensor();
   }
-  if (watch_) after_node(i, {grads.data(), grads.size()});
-  pass_on(i, {grads.data(), grads.size()});
+  if (watch_) after_node(i, grads);
+  pass_on(i, grads);
+}
+
+void Unwinder::apply(std::size_t i, std::span<Tensor> arrived, std::span<Tensor> grads) {
+  Node& node = *nodes_[i];
+  if (node.hooks) run_hooks(node, arrived);
+  if (!captures_.empty()) capture(i, arrived);
+  const std::span<const bool> wanted(wanted_.data() + first_edge_[i], grads.size());
+  if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) return;
+  unwind_node(node, arrived, wanted, grads);
+  if (!how_.retain_graph) node.release();
 }
 
 void Unwinder::pass_on(std::size_t i, std::span<Tensor> grads) {
   for (std::size_t e = 0; e < grads.size(); ++e) {
-    const std::int32_t target = targets_[first_edge_[i] + e];
-    if (target == kNowhere) continue;
-    const auto t = static_cast<std::size_t>(target);
-    const Edge& edge = nodes_[i]->edge(static_cast<std::uint32_t>(e));
-    const bool wanted = needed_.empty() || needed_[t];
-    if (grads[e] && wanted)
-      grads[e] = fitted(*nodes_[i], e, std::move(grads[e]), nodes_[t]->output(edge.output));
-    if (turns_ && wanted) {
-      turns_->take(first_edge_[i] + e, first_slot_[t] + edge.output, std::move(grads[e]),
-                   [&](Tensor cotangent) { deliver(t, edge.output, std::move(cotangent)); });
-    } else if (grads[e] && wanted) {
-      deliver(t, edge.output, std::move(grads[e]));
+    Tensor cotangent = std::move(grads[e]);
+    const std::size_t edge = first_edge_[i] + e;
+    if (!wanted_[edge]) continue;
+    const auto target = static_cast<std::size_t>(targets_[edge]);
+    if (cotangent && !nodes_[target]->is_like_output(outputs_[edge], cotangent.impl()))
+      cotangent = fitted(*nodes_[i], e, std::move(cotangent), nodes_[target]->output(outputs_[edge]));
+    const std::size_t slot = first_slot_[target] + outputs_[edge];
+    if (turns_) {
+      turns_->take(edge, slot, std::move(cotangent), [&](Tensor next) { deliver(slot, std::move(next)); });
+    } else if (cotangent) {
+      deliver(slot, std::move(cotangent));
     }
-    if (nodes_[t]->is_leaf() && --pending_[t] == 0 && wanted && slots(t)[0]) finish_leaf(t);
+    if (target >= first_leaf_ && --pending_[target - first_leaf_] == 0 && slots_[slot]) finish_leaf(target);
   }
 }
 
-void Unwinder::deliver(std::size_t target, std::uint32_t output, Tensor cotangent) {
-  Tensor& slot = slots(target)[output];
+void Unwinder::deliver(std::size_t place, Tensor cotangent) {
+  Tensor& slot = slots_[place];
   if (!slot) {
     slot = std::move(cotangent);
     return;
@@ -314,11 +333,9 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
 
 // Which memory the receiver is going to change, and which nodes read it.
 void Unwinder::watch_memory() {
-  std::size_t first_leaf = nodes_.size();
-  while (first_leaf > 0 && nodes_[first_leaf - 1]->is_leaf()) --first_leaf;
   std::vector<MemoryWatch::Changing> changing;
-  changing.reserve(nodes_.size() - first_leaf);
-  for (std::size_t i = first_leaf; i < nodes_.size(); ++i) {
+  changing.reserve(nodes_.size() - first_leaf_);
+  for (std::size_t i = first_leaf_; i < nodes_.size(); ++i) {
     if (!needed_.empty() && !needed_[i]) continue;
     TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
     if (leaf && how_.receiver->changes(*leaf))
@@ -326,9 +343,9 @@ void Unwinder::watch_memory() {
   }
   how_.receiver->begin();
   if (changing.empty()) return;
-  watch_ = std::make_unique<MemoryWatch>(changing, first_leaf);
+  watch_ = std::make_unique<MemoryWatch>(changing, first_leaf_);
   const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
-  for (std::size_t i = 0; i < first_leaf; ++i) {
+  for (std::size_t i = 0; i < first_leaf_; ++i) {
     watch_->add_node();
     if (needed_.empty() || needed_[i]) nodes_[i]->visit_saved(read);
   }

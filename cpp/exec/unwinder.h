@@ -56,13 +56,17 @@ class Unwinder {
 
   void collect(std::span<const Tensor> outputs);
   bool is_border(const Node* node) const;
-  // How many edges of the node are followed.
-  std::uint32_t edges_of(const Node* node) const { return is_border(node) ? 0 : node->input_count(); }
+  // The node's links, as far as they are followed.
+  Links links_of(const Node* node) const {
+    const Links links = node->links();
+    return how_.stops_at_inputs && is_border(node) ? Links{{}, 0, links.outputs} : links;
+  }
   void link();
   void mark_needed();
   void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
+  void apply(std::size_t i, std::span<Tensor> arrived, std::span<Tensor> grads);
   void pass_on(std::size_t i, std::span<Tensor> grads);
-  void deliver(std::size_t target, std::uint32_t output, Tensor cotangent);
+  void deliver(std::size_t slot, Tensor cotangent);
   void finish_leaf(std::size_t leaf);
   // For a receiver:
   void watch_memory();
@@ -79,12 +83,18 @@ class Unwinder {
   const Unwinding& how_;
   std::uint32_t epoch_;
   std::vector<Node*> nodes_;
-  std::vector<std::uint32_t>
-      first_edge_;  // node i's edges are targets_[first_edge_[i] .. first_edge_[i + 1])
+  std::size_t first_leaf_ = 0;
+  std::size_t edges_ = 0;  // of all nodes
+  // Node i's edges are first_edge_[i] .. first_edge_[i + 1]. Of each: the node and the output it leads to,
+  // and whether a cotangent is wanted there.
+  std::vector<std::uint32_t> first_edge_;
   std::vector<std::int32_t> targets_;
+  std::vector<std::uint32_t> outputs_;
+  SmallVector<bool, 64> wanted_;
   std::vector<std::uint32_t> first_slot_;
   std::vector<Tensor> slots_;           // cotangents that have arrived, one per output of each node
-  std::vector<std::uint32_t> pending_;  // contributions a leaf still waits for
+  SmallVector<Tensor, 8> grads_;        // of the node that is being visited; empty between visits
+  std::vector<std::uint32_t> pending_;  // contributions that each leaf still waits for
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;

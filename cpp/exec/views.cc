@@ -42,24 +42,27 @@ class RegionNode final : public Node {
  public:
   RegionNode(Edge base, ops::Region region, Dtype dtype, Ref<GraphNode> writer, std::uint32_t region_input,
              bool reads_region)
-      : base_(std::move(base)),
-        region_(std::move(region)),
+      : region_(std::move(region)),
         dtype_(dtype),
         writer_(std::move(writer)),
         region_input_(region_input),
         reads_region_(reads_region),
         is_row_major_(is_contiguous(region_.whole_size, region_.whole_stride)) {
+    edges_.push_back(std::move(base));
+    const std::span<const Edge> written = writer_ ? this->writer()->links().edges : std::span<const Edge>();
+    for (std::size_t i = 0; i < written.size(); ++i)
+      edges_.push_back(i == region_input_ ? Edge{} : written[i]);
     sequence = take_sequence();
   }
 
   std::string name() const override { return "assign_region"; }
-  std::uint32_t input_count() const override { return 1 + writer_inputs(); }
-  const Edge& edge(std::uint32_t i) const override {
-    if (i == 0) return base_;
-    return i == 1 + region_input_ ? nowhere_ : writer()->edge(i - 1);
+  Links links() const override {
+    return {{edges_.data(), edges_.size()}, 1 + (writer_ ? writer()->input_count() : 0), 1};
   }
-  std::uint32_t output_count() const override { return 1; }
   ops::OutputSpec output(std::uint32_t) const override { return {region_.whole_size, dtype_}; }
+  bool is_like_output(std::uint32_t, const TensorImpl& x) const override {
+    return x.dtype == dtype_ && x.sizes == region_.whole_size;
+  }
   Node* writer() const { return static_cast<Node*>(writer_.get()); }
 
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override {
@@ -86,7 +89,6 @@ class RegionNode final : public Node {
  private:
   ~RegionNode() = default;
   void destroy_now() noexcept override { delete this; }
-  std::uint32_t writer_inputs() const { return writer_ ? writer()->input_count() : 0; }
 
   // The region of a cotangent of the base; a copy where the base is not row-major.
   Tensor window(const Tensor& cotangent) const {
@@ -115,14 +117,13 @@ class RegionNode final : public Node {
     return cotangent;
   }
 
-  Edge base_;
+  SmallVector<Edge, 3> edges_;  // to the base, then those of the writer
   ops::Region region_;
   Dtype dtype_;
   Ref<GraphNode> writer_;
   std::uint32_t region_input_;
   bool reads_region_;
   bool is_row_major_;
-  Edge nowhere_;
 };
 
 void set_node(const Tensor& target, Ref<GraphNode> node, std::uint32_t output = 0) {

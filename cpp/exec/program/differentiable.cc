@@ -38,10 +38,13 @@ class ProgramNode final : public Node {
   }
 
   std::string name() const override { return "compiled"; }
-  std::uint32_t input_count() const override { return static_cast<std::uint32_t>(edges_.size()); }
-  const Edge& edge(std::uint32_t i) const override { return edges_[i]; }
-  std::uint32_t output_count() const override { return static_cast<std::uint32_t>(outputs_.size()); }
+  Links links() const override {
+    return {edges_, static_cast<std::uint32_t>(edges_.size()), static_cast<std::uint32_t>(outputs_.size())};
+  }
   ops::OutputSpec output(std::uint32_t i) const override { return outputs_[i]; }
+  bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
+    return x.dtype == outputs_[i].dtype && x.sizes == outputs_[i].sizes;
+  }
 
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override {
     check();
