@@ -5,6 +5,7 @@
 
 #include "bind/caster.h"
 #include "bind/create.h"
+#include "bind/step_constants.h"
 #include "bind/topics.h"
 #include "ops/api.h"
 
@@ -62,7 +63,9 @@ Tensor from_numpy(py::handle object) {
   if (!py::isinstance<py::array>(object)) {
     fail(ErrorKind::kType, "from_numpy: expected a NumPy array, not ", Py_TYPE(object.ptr())->tp_name);
   }
-  return share_array(object.ptr());
+  Tensor tensor = share_array(object.ptr());
+  captured_shared(object.ptr(), tensor);
+  return tensor;
 }
 
 // For arrays over a tensor's memory: keeps the storage alive, not the tensor, whose history may go.

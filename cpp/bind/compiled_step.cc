@@ -12,6 +12,7 @@
 #include "bind/hyperparameters.h"
 #include "bind/program_report.h"
 #include "bind/scalar.h"
+#include "bind/step_constants.h"
 #include "bind/step_guards.h"
 #include "bind/step_signature.h"
 #include "bind/tensor_object.h"
@@ -67,6 +68,8 @@ struct Entry {
   StepSignature signature;
   Mode mode;
   StepGuards guards;
+  StepConstants made;
+  bool is_first_run = false;  // there is no program yet: the next run must make the same constants
   // One of them, or none: this signature runs eagerly.
   std::unique_ptr<exec::Program> program;
   std::unique_ptr<exec::DifferentiableProgram> differentiable;
@@ -88,7 +91,8 @@ struct Entry {
     }
     return true;
   }
-  bool fits() const { return guards.hold() && (program ? program->fits() : differentiable->fits()); }
+  bool finds_its_tensors() const { return program ? program->fits() : differentiable->fits(); }
+  bool fits() const { return guards.hold() && made.hold() && finds_its_tensors(); }
   std::size_t output_count() const {
     return program ? program->output_count() : differentiable->output_count();
   }
@@ -149,13 +153,14 @@ thread_local Entry* capturing = nullptr;
 
 class Capturing {
  public:
-  explicit Capturing(Entry& entry) : before_(std::exchange(capturing, &entry)) {}
+  explicit Capturing(Entry& entry) : before_(std::exchange(capturing, &entry)), constants_(entry.made) {}
   ~Capturing() { capturing = before_; }
   Capturing(const Capturing&) = delete;
   Capturing& operator=(const Capturing&) = delete;
 
  private:
   Entry* before_;
+  CollectingConstants constants_;
 };
 
 // A new place for `number`, which holds `value` now and is written before each replay.
@@ -213,6 +218,15 @@ PyObject* check_rebinding(PyObject*, PyObject* const* args, Py_ssize_t count) {
   });
 }
 
+// refuse_capture(why): what follows cannot be captured; nothing happens where nothing is.
+PyObject* refuse_capture(PyObject*, PyObject* why) {
+  return guarded([&]() -> PyObject* {
+    if (!PyUnicode_Check(why)) fail(ErrorKind::kType, "refuse_capture: expected a str");
+    if (exec::Trace* trace = exec::Trace::current()) trace->refuse(text_of(why));
+    return Py_NewRef(Py_None);
+  });
+}
+
 PyObject* is_capturing(PyObject*, PyObject*) { return PyBool_FromLong(exec::Trace::current() != nullptr); }
 
 State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self)->state; }
@@ -221,12 +235,17 @@ State& state_of(PyObject* self) { return *reinterpret_cast<PyCompiledStep*>(self
 std::shared_ptr<Entry> find_entry(State& state, PyObject* args, PyObject* kwargs,
                                   std::vector<Tensor>& tensors) {
   const Mode mode;
+  bool has_other = false;
   for (std::size_t i = 0; i < state.entries.size(); ++i) {
     const std::shared_ptr<Entry>& entry = state.entries[i];
-    if (!(entry->mode == mode) || !entry->signature.matches(args, kwargs, tensors)) continue;
+    if (entry->is_first_run || !(entry->mode == mode) || !entry->signature.matches(args, kwargs, tensors))
+      continue;
     if (entry->is_captured() && !entry->fits()) {
-      state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i));
-      return nullptr;
+      // The tensors are there, so it will fit again when Python's objects are what they were: after train()
+      // comes eval(), and then train() again. One such program is kept.
+      if (!std::exchange(has_other, true) && entry->finds_its_tensors()) continue;
+      state.entries.erase(state.entries.begin() + static_cast<std::ptrdiff_t>(i--));
+      continue;
     }
     if (entry->is_captured() && !entry->takes(tensors)) continue;
     const std::shared_ptr<Entry> found = entry;
@@ -267,6 +286,35 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   });
 }
 
+// Asks what else Python knows against a program: `guards[when]` returns a text, empty where all is well.
+void refuse_if(exec::Trace& trace, PyObject* guards, const char* when) {
+  const Owned reason(checked(PyObject_CallNoArgs(checked(PyDict_GetItemString(guards, when)))));
+  if (const std::string text = text_of(reason.get()); !text.empty()) trace.refuse(text);
+}
+
+// Takes out what a run before this one left behind, which had no program because it made constants. Raises
+// where this one made others.
+bool has_run_before(State& state, const Entry& entry, PyObject* args, PyObject* kwargs, exec::Trace& trace) {
+  std::vector<Tensor> tensors;
+  for (auto it = state.entries.begin(); it != state.entries.end(); ++it) {
+    const Entry& earlier = **it;
+    if (!earlier.is_first_run || !(earlier.mode == entry.mode) ||
+        !earlier.signature.matches(args, kwargs, tensors))
+      continue;
+    const bool is_same_step = earlier.guards.hold() && earlier.made.hold();
+    const bool has_same_values = earlier.made == entry.made;
+    state.entries.erase(it);
+    if (is_same_step && !has_same_values) {
+      trace.refuse(
+          "a tensor that is made from Python data inside of the step had other values when the step was run "
+          "a second time, and a replay would repeat those of one run. Give the data to the step as an "
+          "argument");
+    }
+    return is_same_step;
+  }
+  return false;
+}
+
 // _trace(function, args, kwargs, guards, tolerant): runs the function, records it, and keeps the program.
 // Returns (result, reason): the reason why there is no program, or None.
 PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
@@ -280,14 +328,17 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     entry->guards = StepGuards(arguments[3]);
     const Capturing capture(*entry);
     exec::Trace trace(tensors, is_tolerant);
+    refuse_if(trace, arguments[3], "before");
     Owned result;
     {
       const exec::Tracing tracing(trace);
       result = Owned(checked(PyObject_Call(function, args, kwargs)));
     }
+    refuse_if(trace, arguments[3], "after");
     if (trace.failure().empty()) {
       std::vector<Tensor> outputs;
       try {
+        trace.let_go();
         for (const Tensor& watched : entry->guards.tensors()) trace.watch(watched);
         entry->follow(trace);
         const StepGuards::Change change = entry->guards.settle(trace);
@@ -313,9 +364,24 @@ PyObject* trace(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
               ", computed in the step, is still held by somebody after it, whom a replay could not hand a "
               "new one; return it instead, or copy it into a tensor that is there before the step");
         }
+        if (const std::string shape = entry->made.settle(); !shape.empty()) {
+          trace.refuse("a tensor of shape " + shape +
+                       " was made inside of the step over the memory of an array that others have as well "
+                       "(from_numpy, as_tensor): make it once outside of the step, give it to the step as an "
+                       "argument, or copy the array with tensor()");
+        }
+        if (const std::string array = entry->made.watch(arguments[3]); !array.empty()) {
+          trace.refuse(
+              array +
+              ", a large NumPy array, is there for a step that makes tensors from Python data, so that "
+              "each replay would have to look through it for changes. Make the tensors outside of the "
+              "step, or give them to it as arguments");
+        }
+        if (!entry->made.empty() && trace.failure().empty())
+          entry->is_first_run = !has_run_before(state, *entry, args, kwargs, trace);
         exec::Trace::Result recorded = trace.finish(outputs);
         state.unsettled = 0;
-        if (trace.failure().empty()) {
+        if (trace.failure().empty() && !entry->is_first_run) {
           entry->hold(tensors, std::move(recorded), state.passes, state.memory_budget);
         }
       } catch (const Error& error) {
@@ -423,6 +489,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   for (const std::shared_ptr<Entry>& entry : state_of(self).entries) {
     if (const int stop = entry->guards.traverse(visit, arg)) return stop;
+    if (const int stop = entry->made.traverse(visit, arg)) return stop;
     if (const int stop = visit_shape(entry->result, visit, arg)) return stop;
   }
   return 0;
@@ -490,6 +557,7 @@ void add_compiled_step(PyObject* core) {
       {"live_entry", method(live_entry), METH_FASTCALL, "The same for an entry of a dict."},
       {"before_rebinding", method(check_rebinding), METH_FASTCALL,
        "Refuses a capture when a tensor from outside is about to stand for something else."},
+      {"refuse_capture", refuse_capture, METH_O, "Says why what follows cannot be captured."},
       {"is_capturing", is_capturing, METH_NOARGS, "Whether this thread records a program now."},
       {nullptr, nullptr, 0, nullptr},
   };

@@ -9,7 +9,9 @@
 #include "bind/caster.h"
 #include "bind/device.h"
 #include "bind/factory.h"
+#include "bind/step_constants.h"
 #include "bind/topics.h"
+#include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/creation.h"
 
@@ -110,6 +112,16 @@ void fill(PyObject* object, Dtype dtype, std::byte*& place) {
   });
 }
 
+// A copy of the array's values, which is no part of a step that is being captured.
+Tensor copy_of_array(const Tensor& shared, std::optional<Dtype> dtype) {
+  const auto copy = [&] {
+    return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
+  };
+  if (!exec::Trace::current()) return copy();
+  const ops::WithDefaultEmitter beside_the_step;
+  return copy();
+}
+
 Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
   // A list of arrays is one array.
   Survey survey;
@@ -121,7 +133,7 @@ Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
   }
   const bool holds_arrays = !is_sequence(probe) && !is_tensor(probe) && has_array(probe);
   if (holds_arrays) {
-    return tensor_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
+    return new_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
   }
   walk(data, 0, survey);
   Dtype type;
@@ -297,8 +309,10 @@ Tensor as_tensor(py::handle data, const py::kwargs& kwargs) {
     const Tensor& tensor = tensor_of(data.ptr());
     return options.dtype ? ops::to(tensor, *options.dtype) : tensor;
   }
-  if (const Tensor shared = share_array(data.ptr()))
+  if (const Tensor shared = share_array(data.ptr())) {
+    captured_shared(data.ptr(), shared);
     return options.dtype ? ops::to(shared, *options.dtype) : shared;
+  }
   return tensor_from_data(data.ptr(), options.dtype);
 }
 
@@ -312,20 +326,13 @@ void set_default(Dtype dtype) {
 
 Dtype default_dtype() { return current_default; }
 
-Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
-  if (is_tensor(data)) {
-    const ops::GradMode no_grad(false);
-    const Tensor& source = tensor_of(data);
-    return dtype && *dtype != source.dtype() ? ops::to(source, *dtype) : ops::clone(source);
-  }
-  if (const Tensor shared = share_array(data)) {
-    return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
-  }
+Tensor new_from_data(PyObject* data, std::optional<Dtype> dtype) {
+  if (const Tensor shared = share_array(data)) return copy_of_array(shared, dtype);
   if (!is_sequence(data) && !number_operand(data)) {
     Tensor shared;
     if (has_array(data))
       shared = share_array(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr());
-    if (shared) return dtype && *dtype != shared.dtype() ? ops::to(shared, *dtype) : ops::clone(shared);
+    if (shared) return copy_of_array(shared, dtype);
     if (PySequence_Check(data) && !PyUnicode_Check(data) && !PyBytes_Check(data)) {
       Owned list(checked(PySequence_List(data)));
       return from_sequence(list.get(), dtype);
@@ -333,9 +340,24 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
   }
   // A NumPy number keeps its dtype, as arrays do.
   if (!dtype && !is_sequence(data) && PyObject_HasAttrString(data, "dtype") == 1) {
-    return tensor_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
+    return new_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
   }
   return from_sequence(data, dtype);
+}
+
+Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
+  if (is_tensor(data)) {
+    const ops::GradMode no_grad(false);
+    const Tensor& source = tensor_of(data);
+    return dtype && *dtype != source.dtype() ? ops::to(source, *dtype) : ops::clone(source);
+  }
+  return exec::Trace::current() ? captured_from_data(data, dtype) : new_from_data(data, dtype);
+}
+
+Tensor new_empty(DimSpan sizes, Dtype dtype) {
+  Tensor tensor = Tensor::empty(Dims(sizes), dtype);
+  if (exec::Trace* trace = exec::Trace::current()) trace->made_empty(tensor);
+  return tensor;
 }
 
 void bind_creation(py::module_& core) {
@@ -350,18 +372,16 @@ void bind_creation(py::module_& core) {
   core.attr("ones") =
       sized_factory("ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
                     [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
-  core.attr("empty") =
-      sized_factory("empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.",
-                    [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.attr("empty") = sized_factory(
+      "empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.", new_empty);
   core.attr("zeros_like") =
       like_factory("zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
   core.attr("ones_like") =
       like_factory("ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
-  core.attr("empty_like") =
-      like_factory("empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.",
-                   [](DimSpan sizes, Dtype dtype) { return Tensor::empty(Dims(sizes), dtype); });
+  core.attr("empty_like") = like_factory(
+      "empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.", new_empty);
   core.def("full", &full, py::arg("size"), py::arg("fill_value"),
            "full(size, fill_value, *, dtype=None): a constant.");
   core.def("full_like", &full_like, py::arg("input"), py::arg("fill_value"), "A constant in input's shape.");

@@ -11,6 +11,10 @@ namespace unspool::bind {
 
 // A new tensor with the values of nested sequences, numbers, or anything that offers an array.
 Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype);
+// The same for what is no tensor, unknown to a step that is being captured.
+Tensor new_from_data(PyObject* data, std::optional<Dtype> dtype);
+// Uninitialised.
+Tensor new_empty(DimSpan sizes, Dtype dtype);
 
 // Whether the object is a NumPy array.
 bool is_array(PyObject* object);

@@ -9,6 +9,7 @@
 #include "bind/errors.h"
 #include "bind/tensor_object.h"
 #include "exec/node.h"
+#include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/shape.h"
 
@@ -107,6 +108,7 @@ PyObject* get_data(Self self, void*) {
   return read(self, [](const Tensor& t) {
     Tensor result = detached(t);
     result->storage = Storage::counted_apart(t->storage);
+    if (exec::Trace* trace = exec::Trace::current()) trace->counted_apart(t, result->storage);
     return wrap(std::move(result));
   });
 }
@@ -356,7 +358,7 @@ Tensor construct_legacy(PyObject* args, PyObject* kwargs) {
     are_sizes = size.has_value();
     if (are_sizes) sizes.push_back(*size);
   }
-  if (are_sizes) return count ? Tensor::empty(sizes, Dtype::kFloat32) : Tensor::empty({0}, Dtype::kFloat32);
+  if (are_sizes) return new_empty(count ? sizes : Dims{0}, Dtype::kFloat32);
   if (count != 1) fail(ErrorKind::kType, "Tensor(): takes sizes, or one sequence, array or tensor");
   PyObject* data = PyTuple_GET_ITEM(args, 0);
   if (is_tensor(data)) return detached(tensor_of(data));

@@ -9,6 +9,7 @@
 #include "exec/backward.h"
 #include "exec/views.h"
 #include "ops/api.h"
+#include "ops/shape.h"
 
 namespace unspool::exec {
 Trace::Trace(std::vector<Tensor> inputs, bool is_tolerant)
@@ -71,6 +72,7 @@ BufferId Trace::buffer_of(const Tensor& tensor, bool fresh) {
     return id;
   }
   if (follows(storage)) return number_of(storage);
+  if (const auto found = apart_.find(&storage); found != apart_.end()) return found->second.buffer;
   const auto found = external_of_.find(&storage);
   return found != external_of_.end() ? found->second : add_external(tensor);
 }
@@ -118,7 +120,77 @@ void Trace::launched(const Launched& launch) {
   instruction.update = {host_step_, updates_};
 }
 
-bool Trace::has_made(const Tensor& tensor) const { return follows(*tensor->storage); }
+Tensor Trace::made_by_host(const Tensor& tensor) {
+  Tensor values;
+  {
+    const ops::WithDefaultEmitter beside_the_step;
+    const ops::GradMode no_grad(false);
+    values = ops::clone(tensor);
+  }
+  if (!failure_.empty()) return values;
+  const BufferId from = add({Buffer::Kind::kExternal, values->storage->bytes(), values->storage, 0});
+  host_made_.push_back(recording_.instructions.size());
+  Instruction& copy = recording_.instructions.emplace_back();
+  copy.op = &ops::op_of<ops::Clone>;
+  copy.compute = tensor.dtype();
+  copy.section = section_;
+  copy.scope = ops::thread_state().scope;
+  copy.in.push_back({{from, 0, values.sizes(), values.strides(), values.dtype()}, {}});
+  copy.out.push_back(place_of(tensor, true));
+  return values;
+}
+
+// What the host filled is read where it is, unless the step changes it or hands it out.
+void Trace::drop_needless_copies() {
+  if (host_made_.empty()) return;
+  std::vector<std::size_t> writes(recording_.buffers.size());
+  for (const Instruction& instruction : recording_.instructions)
+    visit_buffers(instruction, [](BufferId) {}, [&](BufferId id) { ++writes[id]; });
+  std::vector<BufferId> stands_for(recording_.buffers.size(), kNoBuffer);
+  std::vector<bool> is_dropped(recording_.instructions.size());
+  for (const std::size_t at : host_made_) {
+    const Instruction& copy = recording_.instructions[at];
+    const BufferId id = copy.out[0].buffer;
+    const bool is_same_layout = copy.out[0].offset == 0 && copy.out[0].strides == copy.in[0].place.strides;
+    if (writes[id] > 1 || recording_.buffers[id].kind != Buffer::Kind::kTemporary || !is_same_layout)
+      continue;
+    stands_for[id] = copy.in[0].place.buffer;
+    is_dropped[at] = true;
+  }
+  const auto rename = [&](Place& place) {
+    if (place.buffer != kNoBuffer && stands_for[place.buffer] != kNoBuffer)
+      place.buffer = stands_for[place.buffer];
+  };
+  std::vector<Instruction> kept;
+  for (std::size_t at = 0; at < recording_.instructions.size(); ++at) {
+    if (is_dropped[at]) continue;
+    for (Argument& argument : recording_.instructions[at].in) rename(argument.place);
+    kept.push_back(std::move(recording_.instructions[at]));
+  }
+  if (derivative_) {
+    const auto split = is_dropped.begin() + static_cast<std::ptrdiff_t>(derivative_->split);
+    derivative_->split -= static_cast<std::size_t>(std::count(is_dropped.begin(), split, true));
+    for (Place& place : derivative_->grads) rename(place);
+  }
+  recording_.instructions = std::move(kept);
+}
+
+bool Trace::has_made(const Tensor& tensor) const {
+  if (follows(*tensor->storage)) return true;
+  const auto found = apart_.find(tensor->storage.get());
+  if (found == apart_.end()) return false;
+  const Buffer::Kind kind = recording_.buffers[found->second.buffer].kind;
+  return kind != Buffer::Kind::kInput && kind != Buffer::Kind::kExternal;
+}
+
+void Trace::let_go() {
+  std::erase_if(leaves_, [&](const TracedLeaf& leaf) {
+    const bool is_gone = has_made(leaf.leaf) && leaf.leaf->ref_count() == 1;
+    if (is_gone) leaf_of_.erase(&leaf.leaf.impl());
+    return is_gone;
+  });
+  std::erase_if(apart_, [](const auto& each) { return each.second.storage->ref_count() == 1; });
+}
 
 void Trace::begin_updates(std::shared_ptr<HostStep> step) {
   const auto found = std::find(host_steps_.begin(), host_steps_.end(), step);
@@ -169,9 +241,10 @@ void Trace::settle_externals(std::span<const Tensor> outputs) {
       return refuse(
           "a tensor of shape " + to_string(external.tensor.sizes()) + " and dtype " +
           std::string(name(external.tensor.dtype())) +
-          " was made from Python data inside the step, or replaced by another during it, so a replay would "
-          "read an outdated value. Give it to the step as an argument, make it once outside, use "
-          "zeros(), full() or arange(), or change the kept tensor in place (copy_())");
+          " came into the step from neither its arguments nor its variables (it was loaded, or drawn from a "
+          "data set), or was replaced by another during it, so a replay would read an outdated value. Give "
+          "it to the step as an argument, make it once outside, or change the kept tensor in place "
+          "(copy_())");
     }
     Buffer& buffer = recording_.buffers[found->second];
     buffer.kind = Buffer::Kind::kTemporary;
@@ -242,7 +315,9 @@ std::string Trace::unexplained(std::span<const Tensor> outputs) const {
   if (derivative_) return {};  // the tape is alive, and holds much
   std::vector<bool> is_known(recording_.buffers.size());
   const auto know = [&](const Tensor& tensor) {
-    if (tensor && has_made(tensor)) is_known[number_of(*tensor->storage)] = true;
+    if (!tensor || !has_made(tensor)) return;
+    const auto found = apart_.find(tensor->storage.get());
+    is_known[found != apart_.end() ? found->second.buffer : number_of(*tensor->storage)] = true;
   };
   for (const Tensor& output : outputs) know(output);
   for (const TracedLeaf& leaf : leaves_) know(gradient_of(leaf.leaf));
@@ -332,6 +407,7 @@ Trace::Result Trace::finish(std::span<const Tensor> outputs) {
     buffer.kind = Buffer::Kind::kExternal;
     buffer.storage = Ref<Storage>(alive_[id]);
   }
+  drop_needless_copies();
   result.recording = std::move(recording_);
   result.externals = std::move(externals_);
   result.leaves = std::move(leaves_);

@@ -89,6 +89,17 @@ class Trace final : public Eager, private StorageFollower {
   // Whether an instruction so far was given this number itself; a bound of 1, as clipping has one, does not
   // count.
   bool mentions(double number) const;
+  // A tensor with new memory that no kernel has written: whatever is in it.
+  void made_empty(const Tensor& tensor) { buffer_of(tensor, true); }
+  // A tensor with new memory that the host has filled: each replay starts with these values. Returns the
+  // memory that the program reads them from.
+  Tensor made_by_host(const Tensor& tensor);
+  // `apart` is memory of the tensor under a count of its own, as x.data is.
+  void counted_apart(const Tensor& tensor, const Ref<Storage>& apart) {
+    apart_.emplace(apart.get(), Apart{apart, buffer_of(tensor, false)});
+  }
+  // The step has ended: lets go of what only the trace still holds. To be called before what follows.
+  void let_go();
   // Somebody looks at this tensor after the step: it stays where it is, and each replay writes it again.
   void keep(const Tensor& tensor);
   // Whether results need gradients that the step has not computed itself.
@@ -138,6 +149,12 @@ class Trace final : public Eager, private StorageFollower {
   void settle_externals(std::span<const Tensor> outputs);
   std::vector<std::size_t> pinned_inputs() const;
   bool has_written_overlap() const;
+  void drop_needless_copies();
+
+  struct Apart {
+    Ref<Storage> storage;
+    BufferId buffer;
+  };
 
   bool is_tolerant_;
   std::string failure_;
@@ -151,6 +168,8 @@ class Trace final : public Eager, private StorageFollower {
   std::vector<std::shared_ptr<HostStep>> host_steps_;
   std::vector<BufferId> kept_;
   std::optional<Derivative> derivative_;
+  std::unordered_map<const Storage*, Apart> apart_;
+  std::vector<std::size_t> host_made_;  // instructions that copy what the host filled
   bool is_unwound_ = false;
   std::uint32_t section_ = 0;
   std::int32_t host_step_ = -1;  // the current one

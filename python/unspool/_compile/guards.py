@@ -10,9 +10,12 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from unspool._core import Tensor
 from unspool.nn.modules.module import Module
@@ -21,6 +24,7 @@ from unspool.optim.optimizer import Optimizer
 _DEPTH = 6  # of objects inside objects
 _ITEMS = 256  # of a list or dict that is looked into
 _LIBRARY = "unspool"
+_ITERATORS = ("builtins", "itertools", "_io")  # modules whose iterators do not show where they stand
 
 
 class Guards:
@@ -36,11 +40,31 @@ class Guards:
         self.lengths: list[tuple[Any, str]] = []
         self.cells: list[tuple[types.CellType, str]] = []
         self.tensors: list[Tensor] = []
+        self.arrays: list[tuple[Any, str]] = []
+        self.iterators: list[str] = []
+        self.generators: list[tuple[Any, str]] = []
         self._seen: dict[int, Any] = {}
 
-    def found(self) -> dict[str, list[Any]]:
+    def found(self) -> dict[str, Any]:
         """In the form that the core takes."""
-        return {"entries": self.entries, "lists": self.lengths, "cells": self.cells, "tensors": self.tensors}
+        draws = Draws(self.generators)
+        return {
+            "entries": self.entries,
+            "lists": self.lengths,
+            "cells": self.cells,
+            "tensors": self.tensors,
+            "arrays": self.arrays,
+            "before": self._refusal,
+            "after": draws.refusal,
+        }
+
+    def _refusal(self) -> str:
+        if not self.iterators:
+            return ""
+        return (
+            f"the step reads the iterator {self.iterators[0]!r}, and a replay, running without Python, would "
+            "not advance it: call next() outside of the step and pass what it gives as arguments"
+        )
 
     def visit(self, value: Any, label: str, depth: int = 0) -> None:
         """Guards what can be reached from ``value``."""
@@ -55,6 +79,12 @@ class Guards:
             self._module(value, label, depth)
         elif isinstance(value, Optimizer):
             self._optimizer(value, label)
+        elif isinstance(value, Iterator) and type(value).__module__ in _ITERATORS:
+            self.iterators.append(label)
+        elif type(value).__module__.partition(".")[0] == "numpy":
+            self._of_numpy(value, label)
+        elif "random" in sys.modules and isinstance(value, sys.modules["random"].Random):
+            self.generators.append((value.getstate, label))
         elif isinstance(value, types.MethodType):
             self.visit(value.__self__, label.rpartition(".")[0] or label, depth + 1)
             self.visit(value.__func__, label, depth + 1)
@@ -68,6 +98,14 @@ class Guards:
             self._container(value, label, depth)
         elif _has_state(type(value).__module__) and isinstance(getattr(value, "__dict__", None), dict):
             self._object(value, label, depth)
+
+    def _of_numpy(self, value: Any, label: str) -> None:
+        if isinstance(value, np.ndarray):
+            self.arrays.append((value, label))
+        elif hasattr(value, "bit_generator"):
+            self.generators.append((lambda: repr(value.bit_generator.state), label))
+        elif hasattr(value, "get_state"):
+            self.generators.append((lambda: repr(value.get_state()), label))
 
     def _object(self, value: Any, label: str, depth: int) -> None:
         kind = type(value)
@@ -143,6 +181,37 @@ class Guards:
         self.visit(function.__kwdefaults__, "default value", depth + 1)
 
 
+class Draws:
+    """Whether random numbers are drawn in Python while a step runs.
+
+    Args:
+        generators: functions that give the states of generators which the step can reach, and their names.
+    """
+
+    def __init__(self, generators: list[tuple[Callable[[], Any], str]]) -> None:
+        self._sources = [*generators, *_common_generators()]
+        self._before = [state() for state, _ in self._sources]
+
+    def refusal(self) -> str:
+        """Why there can be no program; empty when there can be one."""
+        for (state, label), before in zip(self._sources, self._before, strict=True):
+            if state() != before:
+                return (
+                    f"the step drew random numbers from {label}, and like all that is made from Python data "
+                    "they would be the same at each replay: draw them with unspool (rand(), randint(), "
+                    "randperm()), or outside of the step and pass them as arguments"
+                )
+        return ""
+
+
+def _common_generators() -> Iterator[tuple[Callable[[], Any], str]]:
+    # Whoever draws from them has imported them; they are not imported for this.
+    if (plain := sys.modules.get("random")) is not None:
+        yield plain.getstate, "Python's random module"
+    if (shared := sys.modules.get("numpy.random")) is not None:
+        yield lambda: repr(shared.get_state(legacy=False)["state"]), "numpy.random"
+
+
 def _has_state(module: str) -> bool:
     """Whether objects of a class from this module may be read by a step: users' own, and schedules."""
     return module.partition(".")[0] != _LIBRARY or module.startswith("unspool.optim.")
@@ -155,7 +224,7 @@ def _global_names(code: types.CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
-def collect(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, list[Any]]:
+def collect(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The guards of a call."""
     label = getattr(function, "__name__", "function")
     data = [

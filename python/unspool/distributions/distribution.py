@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import unspool
+from unspool import _core
 from unspool._core import Size, Tensor
 from unspool.distributions import constraints
 
@@ -44,6 +45,8 @@ class Distribution:
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
+        elif _core.is_capturing():  # values cannot be looked at in a compiled step
+            self._validate_args = False
         if self._validate_args:
             self._check_parameters()
 

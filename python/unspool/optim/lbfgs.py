@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import unspool
+from unspool import _core
 from unspool._core import Tensor
 from unspool.optim._strong_wolfe import Point, strong_wolfe
 from unspool.optim.optimizer import Closure, Optimizer, ParamsT
@@ -85,6 +86,10 @@ class LBFGS(Optimizer):
         group, state = self.param_groups[0], self.state[self._params[0]]
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError("only 'strong_wolfe' is supported")
+        _core.refuse_capture(
+            "LBFGS: how far it goes, and whether it goes on, is decided by the value of a tensor, the loss. "
+            'Compile the closure in place of the step, or compile with fallback="eager"'
+        )
         with unspool.no_grad():
             first_loss = self._evaluate(closure)
             self._iterate(closure, float(first_loss), group, state)

@@ -206,6 +206,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("one_hot: cannot infer the total number of classes from an empty tensor")
         return unspool.empty((*tensor.shape, num_classes), dtype=unspool.int64)
+    if num_classes > 0 and _core.is_capturing():  # a replay checks the indices where they are used
+        return unspool.zeros(*tensor.shape, num_classes, dtype=unspool.int64).scatter_(
+            -1, tensor.unsqueeze(-1), 1
+        )
     low, high = int(tensor.min()), int(tensor.max())
     if low < 0:
         raise RuntimeError(f"one_hot: class values must not be negative, got {low}")

@@ -129,11 +129,10 @@ class _BatchNorm(_NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                momentum = 1.0 / float(self.num_batches_tracked)
+            if self.momentum is None and self.running_mean is not None and self.running_var is not None:
+                return self._average(input, self.running_mean, self.running_var, self.num_batches_tracked)
         from_batch = self.training or (self.running_mean is None and self.running_var is None)
         tracks = not self.training or self.track_running_stats
         return F.batch_norm(
@@ -143,9 +142,18 @@ class _BatchNorm(_NormBase):
             self.weight,
             self.bias,
             from_batch,
-            momentum,
+            0.0 if self.momentum is None else self.momentum,
             self.eps,
         )
+
+    def _average(self, input: Tensor, mean: Tensor, variance: Tensor, count: Tensor) -> Tensor:
+        """Normalizes, and moves the running statistics by 1 / count, which is never looked at in Python."""
+        batch = unspool.zeros_like(mean), unspool.zeros_like(variance)
+        out: Tensor = F.batch_norm(input, *batch, self.weight, self.bias, True, 1.0, self.eps)
+        with unspool.no_grad():
+            for running, fresh in zip((mean, variance), batch, strict=True):
+                running.lerp_(fresh, count.to(running.dtype).reciprocal())
+        return out
 
 
 class BatchNorm1d(_BatchNorm):
