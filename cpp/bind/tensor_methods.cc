@@ -180,27 +180,38 @@ PyGetSetDef properties[] = {
 // --- methods
 // ---------------------------------------------------------------------------------------------------------
 
+// The one argument that a method may be given, by place or by name; null where it was not.
+PyObject* only_argument(const char* method, const char* name, PyObject* const* args, Py_ssize_t count,
+                        PyObject* names) {
+  const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+  if (count + named > 1) fail(ErrorKind::kType, method, "(): takes at most one argument, ", name);
+  if (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0)
+    fail(ErrorKind::kType, method, "(): unknown keyword argument; the only one is ", name);
+  return count + named ? args[0] : nullptr;
+}
+
+// The dimension that size() and stride() may be asked for.
+std::optional<int> only_dimension(const Tensor& t, const char* method, PyObject* const* args,
+                                  Py_ssize_t count, PyObject* names) {
+  PyObject* given = only_argument(method, "dim", args, count, names);
+  if (!given || given == Py_None) return std::nullopt;
+  const auto dim = as_integer(given);
+  if (!dim) fail(ErrorKind::kType, method, "(): argument 'dim' must be int, not ", Py_TYPE(given)->tp_name);
+  if (t.ndim() == 0) fail(ErrorKind::kIndex, method, ": a 0-d tensor has no dimension ", *dim);
+  return normalize_dim(*dim, t.ndim(), method);
+}
+
 PyObject* size(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) -> PyObject* {
-    const Py_ssize_t total = count + (names ? PyTuple_GET_SIZE(names) : 0);
-    if (total > 1) fail(ErrorKind::kType, "size(): takes at most one argument, the dimension");
-    if (total == 0 || args[0] == Py_None) return wrap_size(t.sizes());
-    const auto dim = as_integer(args[0]);
-    if (!dim) fail(ErrorKind::kType, "size(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
-    if (t.ndim() == 0) fail(ErrorKind::kIndex, "size: a 0-d tensor has no dimension ", *dim);
-    return PyLong_FromLongLong(t.size(normalize_dim(*dim, t.ndim(), "size")));
+    const auto dim = only_dimension(t, "size", args, count, names);
+    return dim ? PyLong_FromLongLong(t.size(*dim)) : wrap_size(t.sizes());
   });
 }
 
-PyObject* stride(Self self, PyObject* const* args, Py_ssize_t count) {
+PyObject* stride(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) -> PyObject* {
-    if (count > 0 && args[0] != Py_None) {
-      const auto dim = as_integer(args[0]);
-      if (!dim)
-        fail(ErrorKind::kType, "stride(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
-      const int d = normalize_dim(*dim, t.ndim(), "stride");
-      if (t.ndim() == 0) fail(ErrorKind::kIndex, "stride: a 0-d tensor has no dimensions");
-      return PyLong_FromLongLong(t.strides()[static_cast<std::size_t>(d)]);
+    if (const auto dim = only_dimension(t, "stride", args, count, names)) {
+      return PyLong_FromLongLong(t.strides()[static_cast<std::size_t>(*dim)]);
     }
     Owned tuple(checked(PyTuple_New(t.ndim())));
     for (int d = 0; d < t.ndim(); ++d) {
@@ -233,8 +244,9 @@ bool has_channels_last(const Tensor& t) {
 
 PyObject* is_contiguous(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) -> PyObject* {
-    if (count + (names ? PyTuple_GET_SIZE(names) : 0) == 0) return PyBool_FromLong(t.is_contiguous());
-    const Owned text(checked(PyObject_Str(args[0])));
+    PyObject* wanted = only_argument("is_contiguous", "memory_format", args, count, names);
+    if (!wanted) return PyBool_FromLong(t.is_contiguous());
+    const Owned text(checked(PyObject_Str(wanted)));
     const auto is = [&](const char* format) { return !PyUnicode_CompareWithASCIIString(text.get(), format); };
     const int dimensions = is("unspool.channels_last") ? 4 : is("unspool.channels_last_3d") ? 5 : 0;
     if (!dimensions) return PyBool_FromLong(t.is_contiguous());
@@ -264,11 +276,10 @@ PyObject* detach_in_place(Self self, PyObject*) {
 
 PyObject* requires_grad_in_place(Self self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return read(self, [&](const Tensor& t) {
-    const Py_ssize_t total = count + (names ? PyTuple_GET_SIZE(names) : 0);
-    if (total > 1 || (total == 1 && !PyBool_Check(args[0]))) {
-      fail(ErrorKind::kType, "requires_grad_(): takes one argument, a bool");
-    }
-    require_grad(t, total == 0 || args[0] == Py_True);
+    PyObject* wanted = only_argument("requires_grad_", "requires_grad", args, count, names);
+    if (wanted && !PyBool_Check(wanted))
+      fail(ErrorKind::kType, "requires_grad_(): requires_grad must be bool, not ", Py_TYPE(wanted)->tp_name);
+    require_grad(t, !wanted || wanted == Py_True);
     return Py_NewRef(self);
   });
 }
@@ -315,7 +326,8 @@ PyCFunction fast(F* function) {
 
 PyMethodDef methods[] = {
     {"size", fast(size), METH_FASTCALL | METH_KEYWORDS, "size(dim=None): the shape, or one of its sizes."},
-    {"stride", fast(stride), METH_FASTCALL, "stride(dim=None): steps between neighbours, in elements."},
+    {"stride", fast(stride), METH_FASTCALL | METH_KEYWORDS,
+     "stride(dim=None): steps between neighbours, in elements."},
     {"storage_offset", storage_offset, METH_NOARGS, "The first element's place in the storage, in elements."},
     {"element_size", element_size, METH_NOARGS, "Bytes per element."},
     {"numel", count_elements, METH_NOARGS, "The number of elements."},
@@ -326,7 +338,7 @@ PyMethodDef methods[] = {
     {"is_contiguous", fast(is_contiguous), METH_FASTCALL | METH_KEYWORDS,
      "is_contiguous(memory_format=None): whether the layout is row-major without gaps, or as the format "
      "asks."},
-    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is float32 or float64."},
+    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is a floating one."},
     {"is_complex", is_complex, METH_NOARGS, "False: complex numbers are not supported."},
     {"item", item, METH_NOARGS, "The value of the only element, as a Python number."},
     {"detach", detach, METH_NOARGS, "The same elements without history."},
