@@ -90,9 +90,10 @@ def checkpoint_sequential(model: Sequential, x: Tensor, memory_budget: int | str
             "checkpoint_sequential: a captured step has a budget of its own; "
             "call the model itself and use unspool.compile(step, memory_budget=...)"
         )
-    chain = _chain_of(model, x)
+    modules, parameters = _parts_of(model)
+    chain = _known_chain(model, x, modules, parameters)
     taken = allocated() + chain.outside
-    taken += sum(p.nbytes + HEADER for p in model.parameters() if p.requires_grad and p.grad is None)
+    taken += sum(p.nbytes + HEADER for p in parameters if p.requires_grad and p.grad is None)
     fitting = [plan for plan in chain.plans if plan.bytes + taken <= budget]
     if not fitting:
         raise ValueError(
@@ -121,14 +122,37 @@ def _called(group: list[Module], x: Any) -> Any:
     return x
 
 
+def _parts_of(model: Module) -> tuple[list[Module], list[Tensor]]:
+    """Each module and each parameter once; without their names, which take long to make."""
+    modules: list[Module] = []
+    parameters: dict[int, Tensor] = {}
+    seen = {id(model)}
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        modules.append(module)
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                parameters[id(parameter)] = parameter
+        for child in module._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append(child)
+    return modules, list(parameters.values())
+
+
 def _chain_of(model: Sequential, x: Tensor) -> Chain:
+    return _known_chain(model, x, *_parts_of(model))
+
+
+def _known_chain(model: Sequential, x: Tensor, modules: list[Module], parameters: list[Tensor]) -> Chain:
     known = _chains.setdefault(model, {})
     key: Any = (
         tuple(x.shape),
         x.dtype,
         x.requires_grad,
-        tuple((id(module), module.training) for module in model.modules()),
-        tuple((tuple(p.shape), p.dtype, p.requires_grad) for p in model.parameters()),
+        tuple([(id(module), module.training) for module in modules]),
+        tuple([(p.shape, p.dtype, p.requires_grad) for p in parameters]),
     )
     if key not in known:
         known[key] = _planned(*measure(model, x))
