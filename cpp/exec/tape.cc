@@ -2,13 +2,17 @@
 // edges, saved values, attributes, output geometry.
 #include "exec/tape.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "base/error.h"
+#include "exec/node_memory.h"
 #include "exec/observer.h"
 #include "exec/recompute/replay_recorder.h"
+#include "exec/saved.h"
 #include "exec/views.h"
 #include "ops/api.h"
 
@@ -20,126 +24,6 @@ using ops::Attr;
 using ops::Operand;
 using ops::Reads;
 
-// A tensor whose memory may be dropped, because a recorder knows how its value was made.
-struct Droppable {
-  Droppable(const Tensor& tensor, Ref<Value> made)
-      : value(std::move(made)),
-        sizes(tensor.sizes()),
-        strides(tensor.strides()),
-        offset(tensor->offset),
-        dtype(tensor.dtype()),
-        requires_grad(tensor->requires_grad),
-        output_nr(tensor->output_nr),
-        node(tensor->node) {
-    value->hold(tensor->storage);
-  }
-  ~Droppable() { value->let_go(); }
-  Droppable(const Droppable&) = delete;
-  Droppable& operator=(const Droppable&) = delete;
-
-  // Without history.
-  Tensor plain() const {
-    return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, sizes, strides, value->get(), offset)));
-  }
-  Tensor tensor() const {
-    Tensor result = plain();
-    result->node = node;
-    result->output_nr = output_nr;
-    result->requires_grad = requires_grad;
-    return result;
-  }
-
-  Ref<Value> value;
-  Dims sizes, strides;
-  std::int64_t offset;
-  Dtype dtype;
-  bool requires_grad;
-  std::uint32_t output_nr;
-  Ref<GraphNode> node;
-};
-
-// A value that a rule reads. A contiguous output is kept as its storage alone: the node knows its geometry,
-// and keeping the tensor itself would be a cycle.
-class Saved {
- public:
-  Saved() noexcept = default;
-  ~Saved() { clear(); }
-  Saved(const Saved&) = delete;
-  Saved& operator=(const Saved&) = delete;
-
-  void keep(const Operand& value) {
-    kind_ = value.kind();
-    if (value.is_tensor()) {
-      value_.tensor = Ref<TensorImpl>(&value.impl()).release();
-      version_ = value_.tensor->storage->version();
-    } else if (kind_ == Operand::Kind::kFloat) {
-      value_.f = value.number();
-    } else {
-      value_.i = value.integer();
-    }
-  }
-  void keep(const Ref<Storage>& storage) {
-    form_ = Form::kStorage;
-    value_.storage = Ref<Storage>(storage).release();
-    version_ = storage->version();
-  }
-  void keep(std::unique_ptr<Droppable> droppable) {
-    form_ = Form::kDroppable;
-    value_.droppable = droppable.release();
-  }
-  void clear() noexcept {
-    if (is_plain()) Ref<Storage>::adopt(value_.storage);
-    if (form_ == Form::kDroppable) delete value_.droppable;
-    if (kind_ == Operand::Kind::kTensor) Ref<TensorImpl>::adopt(value_.tensor);
-    form_ = Form::kValue;
-    kind_ = Operand::Kind::kNone;
-  }
-
-  bool is_plain() const { return form_ == Form::kStorage; }
-  const Droppable* droppable() const { return form_ == Form::kDroppable ? value_.droppable : nullptr; }
-  Operand value() const {
-    switch (kind_) {
-      case Operand::Kind::kTensor:
-        return Tensor(Ref<TensorImpl>(value_.tensor));
-      case Operand::Kind::kBool:
-        return value_.i != 0;
-      case Operand::Kind::kInt:
-        return value_.i;
-      case Operand::Kind::kFloat:
-        return value_.f;
-      default:
-        return {};
-    }
-  }
-  Ref<Storage> plain() const { return Ref<Storage>(value_.storage); }
-  // Whose version counts; null for numbers, absent operands, and values that can be made again.
-  const Storage* storage() const {
-    if (is_plain()) return value_.storage;
-    return kind_ == Operand::Kind::kTensor ? value_.tensor->storage.get() : nullptr;
-  }
-  // What is in memory now.
-  const Storage* memory() const {
-    if (const Droppable* dropped = droppable())
-      return dropped->value->is_here() ? dropped->value->storage().get() : nullptr;
-    return storage();
-  }
-  std::uint32_t version() const { return version_; }
-
- private:
-  enum class Form : std::uint8_t { kValue, kStorage, kDroppable };
-  Operand::Kind kind_ = Operand::Kind::kNone;
-  Form form_ = Form::kValue;
-  std::uint32_t version_ = 0;
-  union {
-    TensorImpl* tensor;
-    Storage* storage;
-    Droppable* droppable;
-    std::int64_t i;
-    double f;
-  } value_{};
-};
-static_assert(sizeof(Saved) == 16);
-
 // The tensor with the history it is saved with, droppable if the thread's recorder can make it again.
 std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
   const ReplayRecorder* recorder = ops::thread_state().emitter ? ReplayRecorder::current() : nullptr;
@@ -147,17 +31,29 @@ std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
   return value ? std::make_unique<Droppable>(tensor, std::move(value)) : nullptr;
 }
 
+// An output's geometry; its sizes take four bytes each, or eight where one needs them.
 struct OutputMeta {
-  std::uint32_t sizes;  // where they begin, in bytes from the beginning of the node
-  std::uint16_t ndim;
-  Dtype dtype;
+  std::uint16_t sizes;  // where they begin, in steps of four bytes from the first OutputMeta
+  std::uint8_t ndim;
+  bool is_wide : 1;
+  std::uint8_t dtype : 7;
 };
+static_assert(sizeof(OutputMeta) == 4 && kDtypeCount < 128);
+
+bool is_wide(DimSpan sizes) {
+  return std::any_of(sizes.begin(), sizes.end(),
+                     [](std::int64_t size) { return size > std::numeric_limits<std::int32_t>::max(); });
+}
+
+// More attributes than these are kept outside of the node, shared with others.
+constexpr std::size_t kOwnAttrs = 2;
 
 struct Layout {
-  std::size_t edges, saved, attrs, metas, sizes, total;
+  std::size_t attrs, saved, metas, total;
 };
 
 constexpr int kOutputBit = 16;
+constexpr Reads kInputBits = (1u << kOutputBit) - 1;
 
 std::size_t count_of(Reads reads) {
   std::size_t count = 0;
@@ -191,9 +87,20 @@ Needs needs_of(const ops::Call& call) {
     needs.reads |= record.joint_vjp.cotangents ? record.joint_vjp.reads : rule_for(record, i)->reads;
     needs.edges = i + 1;
   }
-  // A rule of an operation with any number of operands declares more than this call may have.
-  if (call.in.size() < kOutputBit) needs.reads &= ~((1u << kOutputBit) - (1u << call.in.size()));
+  // A rule of an operation with any number of operands declares more than this call may have, and optional
+  // ones may be absent.
+  for (Reads rest = needs.reads & kInputBits; rest; rest &= rest - 1) {
+    const auto place = static_cast<std::size_t>(std::countr_zero(rest));
+    if (place >= call.in.size() || call.in[place].is_none()) needs.reads &= ~(rest & ~(rest - 1));
+  }
   return needs;
+}
+
+// Whether any rule of the operation declares that it reads the value.
+bool declares(const ops::Record& record, int bit) {
+  Reads reads = record.joint_vjp.reads;
+  for (const ops::Rule& rule : record.vjp) reads |= rule.reads;
+  return (reads >> bit) & 1u;
 }
 
 class OpNode final : public Node {
@@ -204,14 +111,16 @@ class OpNode final : public Node {
   std::string name() const override { return std::string(op_.record.name); }
   Links links() const override { return {{edges(), edge_count()}, inputs_, outputs_}; }
   ops::OutputSpec output(std::uint32_t i) const override {
-    const DimSpan sizes = sizes_of(i);
-    return {Dims(sizes), metas()[i].dtype};
+    const OutputMeta& meta = metas()[i];
+    ops::OutputSpec spec{{}, static_cast<Dtype>(meta.dtype)};
+    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_of_output(meta, d));
+    return spec;
   }
   bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
-    const DimSpan sizes = sizes_of(i);
-    if (x.dtype != metas()[i].dtype || x.sizes.size() != sizes.size()) return false;
-    for (std::size_t d = 0; d < sizes.size(); ++d) {
-      if (x.sizes[d] != sizes[d]) return false;
+    const OutputMeta& meta = metas()[i];
+    if (x.dtype != static_cast<Dtype>(meta.dtype) || x.sizes.size() != meta.ndim) return false;
+    for (std::size_t d = 0; d < meta.ndim; ++d) {
+      if (x.sizes[d] != size_of_output(meta, d)) return false;
     }
     return true;
   }
@@ -221,8 +130,11 @@ class OpNode final : public Node {
 
   const ops::Op& op() const { return op_; }
   std::size_t bytes() const;
-  std::span<const Attr> attributes() const { return {at<Attr>(layout().attrs), attrs_}; }
-  std::size_t saved_count() const { return count_of(reads_); }
+  std::span<const Attr> attributes() const {
+    const Layout l = layout();
+    return attrs_ > kOwnAttrs ? (*at<Ref<AttrList>>(l.attrs))->attrs() : std::span(at<Attr>(l.attrs), attrs_);
+  }
+  std::size_t saved_count() const { return saved_; }
   bool reads(int bit) const { return (reads_ >> bit) & 1u; }
   const Saved& saved(int bit) const {
     return at<Saved>(layout().saved)[count_of(reads_ & ((1u << bit) - 1))];
@@ -235,7 +147,8 @@ class OpNode final : public Node {
       : outputs_(static_cast<std::uint8_t>(outputs)),
         attrs_(static_cast<std::uint8_t>(call.attrs.size())),
         edgeless_(static_cast<std::uint8_t>(call.in.size() - edges)),
-        inputs_(static_cast<std::uint32_t>(call.in.size())),
+        inputs_(static_cast<std::uint32_t>(call.in.size()) & kMostInputs),
+        saved_(count_of(reads) & 31u),
         reads_(reads),
         op_(call.op) {}
   ~OpNode() = default;
@@ -248,29 +161,30 @@ class OpNode final : public Node {
   }
   std::uint32_t edge_count() const { return inputs_ - edgeless_; }
 
-  static Layout layout(std::size_t edges, std::size_t saved, std::size_t attrs, std::size_t outputs,
-                       std::size_t sizes) {
+  static Layout layout(std::size_t edges, std::size_t saved, std::size_t attrs) {
     Layout l;
-    l.edges = sizeof(OpNode);
-    l.metas = l.edges + edges * sizeof(Edge);
-    l.attrs = l.metas + outputs * sizeof(OutputMeta);
-    l.saved = l.attrs + attrs * sizeof(Attr);
-    l.sizes = l.saved + saved * sizeof(Saved);
-    l.total = l.sizes + sizes * sizeof(std::int64_t);
+    l.attrs = sizeof(OpNode) + edges * sizeof(Edge);
+    l.saved = l.attrs + (attrs > kOwnAttrs ? sizeof(Ref<AttrList>) : attrs * sizeof(Attr));
+    l.metas = l.saved + saved * sizeof(Saved);
     return l;
   }
-  Layout layout() const { return layout(edge_count(), saved_count(), attrs_, outputs_, 0); }
+  Layout layout() const { return layout(edge_count(), saved_, attrs_); }
   template <class T>
   T* at(std::size_t offset) const {
     return reinterpret_cast<T*>(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) + offset);
   }
   Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
-  const OutputMeta* metas() const { return at<OutputMeta>(sizeof(OpNode) + edge_count() * sizeof(Edge)); }
-  DimSpan sizes_of(std::uint32_t i) const {
-    const OutputMeta& meta = metas()[i];
-    return {at<std::int64_t>(meta.sizes), meta.ndim};
+  const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
+  std::int64_t size_of_output(const OutputMeta& meta, std::size_t d) const {
+    const auto* first = reinterpret_cast<const std::int32_t*>(metas()) + meta.sizes;
+    if (!meta.is_wide) return first[d];
+    std::int64_t size = 0;
+    std::memcpy(&size, first + 2 * d, sizeof(size));
+    return size;
   }
-
+  static std::size_t bytes_of_geometry(std::span<const Tensor> out);
+  void keep_attributes(const ops::Call& call);
+  void keep_geometry(std::span<const Tensor> out);
   void save_input(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
 
@@ -278,7 +192,9 @@ class OpNode final : public Node {
   std::uint8_t outputs_;
   std::uint8_t attrs_;
   std::uint8_t edgeless_;  // inputs at the end without an edge
-  std::uint32_t inputs_;
+  static constexpr std::uint32_t kMostInputs = (1u << 27) - 1;
+  std::uint32_t inputs_ : 27;
+  std::uint32_t saved_ : 5;
   Reads reads_;
   const ops::Op& op_;
 
@@ -300,18 +216,24 @@ Operand without_base(const Operand& operand) {
   return copy;
 }
 
+std::size_t OpNode::bytes_of_geometry(std::span<const Tensor> out) {
+  std::size_t bytes = out.size() * sizeof(OutputMeta);
+  for (const Tensor& tensor : out) bytes += tensor.sizes().size() * (is_wide(tensor.sizes()) ? 8 : 4);
+  return bytes;
+}
+
 OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& needs,
                      const Tensor& overwritten) {
-  std::size_t sizes = 0;
-  for (const Tensor& tensor : out) sizes += tensor.sizes().size();
+  if (call.in.size() > kMostInputs) call.fail("more than ", kMostInputs, " operands cannot be recorded");
   const std::size_t edges = edges_for(call, needs);
-  const Layout l = layout(edges, count_of(needs.reads), call.attrs.size(), out.size(), sizes);
-  void* memory = ::operator new(l.total);
+  const Layout l = layout(edges, count_of(needs.reads), call.attrs.size());
+  void* memory = allocate_node(l.metas + bytes_of_geometry(out));
   auto* node = ::new (memory) OpNode(call, out.size(), edges, needs.reads);
   for (std::size_t i = 0; i < edges; ++i) {
     const Operand& operand = call.in[i];
     ::new (node->edges() + i) Edge(leads_to(call.op.record, operand, i) ? edge_of(operand.impl()) : Edge{});
   }
+  node->keep_attributes(call);
   Saved* place = node->at<Saved>(l.saved);
   for (Reads rest = needs.reads; rest; rest &= rest - 1, ++place) {
     const int bit = std::countr_zero(rest);
@@ -324,19 +246,36 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& 
       node->save_input(*place, is_old ? Operand(overwritten) : without_base(operand));
     }
   }
-  for (std::size_t i = 0; i < call.attrs.size(); ++i) ::new (node->at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
-  auto* metas = node->at<OutputMeta>(l.metas);
-  std::size_t place_of_sizes = l.sizes;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const Dims& dims = out[i].sizes();
-    ::new (metas + i) OutputMeta{static_cast<std::uint32_t>(place_of_sizes),
-                                 static_cast<std::uint16_t>(dims.size()), out[i].dtype()};
-    auto* flat = node->at<std::int64_t>(place_of_sizes);
-    for (std::size_t d = 0; d < dims.size(); ++d) flat[d] = dims[d];
-    place_of_sizes += dims.size() * sizeof(std::int64_t);
-  }
+  node->keep_geometry(out);
   node->sequence = take_sequence();
   return node;
+}
+
+void OpNode::keep_attributes(const ops::Call& call) {
+  const Layout l = layout();
+  if (attrs_ > kOwnAttrs) {
+    ::new (at<Ref<AttrList>>(l.attrs)) Ref<AttrList>(shared_attributes(call));
+    return;
+  }
+  for (std::size_t i = 0; i < attrs_; ++i) ::new (at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
+}
+
+void OpNode::keep_geometry(std::span<const Tensor> out) {
+  auto* metas = at<OutputMeta>(layout().metas);
+  std::size_t next = out.size();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const Dims& dims = out[i].sizes();
+    const bool wide = is_wide(dims);
+    ::new (metas + i)
+        OutputMeta{static_cast<std::uint16_t>(next), static_cast<std::uint8_t>(dims.size()), wide,
+                   static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 127u)};
+    for (const std::int64_t size : dims) {
+      const auto narrow = static_cast<std::int32_t>(size);
+      std::byte* place = reinterpret_cast<std::byte*>(metas) + 4 * next;
+      std::memcpy(place, wide ? static_cast<const void*>(&size) : &narrow, wide ? 8 : 4);
+      next += wide ? 2 : 1;
+    }
+  }
 }
 
 void OpNode::save_input(Saved& place, const Operand& value) {
@@ -368,11 +307,15 @@ void OpNode::release() {
 
 void OpNode::destroy_now() noexcept {
   const Layout l = layout();
+  const std::size_t size = bytes();
   std::destroy_n(edges(), edge_count());
-  std::destroy_n(at<Saved>(l.saved), saved_count());
-  std::destroy_n(at<Attr>(l.attrs), attrs_);
+  std::destroy_n(at<Saved>(l.saved), saved_);
+  if (attrs_ > kOwnAttrs)
+    std::destroy_at(at<Ref<AttrList>>(l.attrs));
+  else
+    std::destroy_n(at<Attr>(l.attrs), attrs_);
   this->~OpNode();
-  ::operator delete(static_cast<void*>(this));
+  deallocate_node(this, size);
 }
 
 void OpNode::visit_saved(const StorageVisitor& visit) const {
@@ -389,9 +332,10 @@ std::size_t OpNode::saved_bytes() const {
 }
 
 std::size_t OpNode::bytes() const {
-  std::size_t sizes = 0;
-  for (std::size_t i = 0; i < outputs_; ++i) sizes += metas()[i].ndim;
-  return layout(edge_count(), saved_count(), attrs_, outputs_, sizes).total;
+  const OutputMeta* meta = metas();
+  std::size_t total = layout().metas + outputs_ * sizeof(OutputMeta);
+  for (std::size_t i = 0; i < outputs_; ++i) total += meta[i].ndim * std::size_t{meta[i].is_wide ? 8u : 4u};
+  return total;
 }
 
 OpReport OpNode::inspect() const {
@@ -434,6 +378,7 @@ class TapeVjp final : public ops::Vjp {
   }
   bool has_g(int i) const override { return static_cast<bool>(cotangents_[static_cast<std::size_t>(i)]); }
   Operand in(int i) override {
+    if (!node_.reads(i) && declares(node_.op().record, i)) return {};  // it was absent
     const Saved& saved = checked(i);
     return saved.droppable() ? Operand(saved.droppable()->tensor()) : saved.value();
   }
