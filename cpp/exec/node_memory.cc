@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace unspool::exec {
 namespace {
@@ -111,14 +113,27 @@ void deallocate_node(void* node, std::size_t bytes) noexcept {
   own->head[c] = ::new (node) FreeNode{own->head[c]};
 }
 
+Ref<AttrList> AttrList::make(std::span<const Attr> attrs) {
+  auto* list = ::new (allocate_node(bytes(attrs.size()))) AttrList(attrs.size());
+  std::uninitialized_copy(attrs.begin(), attrs.end(), reinterpret_cast<Attr*>(list + 1));
+  return Ref<AttrList>(list);
+}
+
+void AttrList::destroy(AttrList* list) noexcept {
+  const std::size_t count = list->count_;
+  std::destroy_n(reinterpret_cast<Attr*>(list + 1), count);
+  list->~AttrList();
+  deallocate_node(list, bytes(count));
+}
+
 Ref<AttrList> shared_attributes(const ops::Call& call) {
   const auto has_generator = [](const Attr& attr) { return attr.kind() == Attr::Kind::kGenerator; };
   Lists* const own =
       std::any_of(call.attrs.begin(), call.attrs.end(), has_generator) ? nullptr : thread_lists();
-  if (!own) return Ref<AttrList>(new AttrList(call.attrs));
+  if (!own) return AttrList::make(call.attrs);
   if (own->latest.size() <= call.op.id) own->latest.resize(call.op.id + 1);
   Ref<AttrList>& latest = own->latest[call.op.id];
-  if (!latest || !are_same(latest->attrs(), call.attrs)) latest = Ref<AttrList>(new AttrList(call.attrs));
+  if (!latest || !are_same(latest->attrs(), call.attrs)) latest = AttrList::make(call.attrs);
   return latest;
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "ops/call.h"
 
@@ -14,14 +13,18 @@ namespace unspool::exec {
 // `bytes` as in allocate_node. On any thread.
 void deallocate_node(void* node, std::size_t bytes) noexcept;
 
-// The attributes of calls. Immutable.
+// The attributes of calls, behind their number in one block. Immutable.
 class AttrList : public RefCounted<AttrList> {
  public:
-  explicit AttrList(std::span<const ops::Attr> attrs) : attrs_(attrs.begin(), attrs.end()) {}
-  std::span<const ops::Attr> attrs() const { return attrs_; }
+  static Ref<AttrList> make(std::span<const ops::Attr> attrs);
+  static void destroy(AttrList* list) noexcept;
+  std::span<const ops::Attr> attrs() const { return {reinterpret_cast<const ops::Attr*>(this + 1), count_}; }
 
  private:
-  std::vector<ops::Attr> attrs_;
+  explicit AttrList(std::size_t count) : count_(count) {}
+  ~AttrList() = default;
+  static std::size_t bytes(std::size_t count) { return sizeof(AttrList) + count * sizeof(ops::Attr); }
+  std::size_t count_;
 };
 
 // The call's attributes, in the list of the call before it where that has the same: the steps of a training

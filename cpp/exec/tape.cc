@@ -46,7 +46,7 @@ bool is_wide(DimSpan sizes) {
 }
 
 // More attributes than these are kept outside of the node, shared with others.
-constexpr std::size_t kOwnAttrs = 2;
+constexpr std::size_t kOwnAttrs = 1;
 
 struct Layout {
   std::size_t attrs, saved, metas, total;
@@ -79,7 +79,7 @@ bool leads_to(const ops::Record& record, const Operand& operand, std::size_t i) 
   return record.joint_vjp.cotangents || rule_for(record, i);
 }
 
-Needs needs_of(const ops::Call& call) {
+Needs needs_of(const ops::Call& call, std::span<const Tensor> out) {
   const ops::Record& record = call.op.record;
   Needs needs;
   for (std::size_t i = 0; i < call.in.size(); ++i) {
@@ -87,8 +87,11 @@ Needs needs_of(const ops::Call& call) {
     needs.reads |= record.joint_vjp.cotangents ? record.joint_vjp.reads : rule_for(record, i)->reads;
     needs.edges = i + 1;
   }
-  // A rule of an operation with any number of operands declares more than this call may have, and optional
-  // ones may be absent.
+  // A rule of an operation with any number of operands declares more than this call may have; optional ones
+  // may be absent, and results empty.
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (out[i].numel() == 0) needs.reads &= ~ops::out(static_cast<int>(i));
+  }
   for (Reads rest = needs.reads & kInputBits; rest; rest &= rest - 1) {
     const auto place = static_cast<std::size_t>(std::countr_zero(rest));
     if (place >= call.in.size() || call.in[place].is_none()) needs.reads &= ~(rest & ~(rest - 1));
@@ -383,10 +386,11 @@ class TapeVjp final : public ops::Vjp {
     return saved.droppable() ? Operand(saved.droppable()->tensor()) : saved.value();
   }
   Tensor out(int i) override {
-    const Saved& saved = checked(kOutputBit + i);
+    const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
     Tensor value;
-    if (saved.is_plain()) {
-      const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
+    if (numel(spec.sizes) == 0 && declares(node_.op().record, kOutputBit + i)) {
+      value = Tensor::empty(spec.sizes, spec.dtype);
+    } else if (const Saved& saved = checked(kOutputBit + i); saved.is_plain()) {
       value = Tensor(Ref<TensorImpl>(
           new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.plain(), 0)));
     } else {
@@ -471,10 +475,10 @@ bool needs_record(const ops::Op& op, std::span<const Operand> in) {
   return false;
 }
 
-ops::Reads reads_of(const ops::Call& call) { return needs_of(call).reads; }
+ops::Reads reads_of(const ops::Call& call) { return needs_of(call, {}).reads; }
 
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
-  const Needs needs = needs_of(call);
+  const Needs needs = needs_of(call, out);
   if (needs.edges == 0) return nullptr;
   Ref<GraphNode> node(OpNode::make(call, out, needs, overwritten));
   if (Observer* watching = observer()) {
