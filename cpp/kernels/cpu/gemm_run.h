@@ -241,6 +241,10 @@ class TileRun {
         for (std::int64_t i = 0; i < rows; ++i)
           __builtin_prefetch(tile.epilogue.other + i * finish.other_row);
       }
+      // So does memory that is written, where it is not in a cache: the run is long enough.
+      if (walk.depth >= kLongRun) {
+        for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(tile.out + i * tile.out_row, 1);
+      }
       walk.next.fetch(walk.share);
       kernel(tile);
       start += rows;
@@ -252,6 +256,7 @@ class TileRun {
   }
 
   static constexpr int kW = simd::kWidth<T>;
+  static constexpr std::int64_t kLongRun = 128;  // steps of a tile that take longer than a read from memory
   const Gemm<T>& g_;
   const TilePlan<T>& plan_;
   T *shared_a_ = nullptr, *shared_b_ = nullptr;
