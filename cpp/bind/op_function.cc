@@ -10,6 +10,7 @@
 
 #include "bind/convert.h"
 #include "bind/errors.h"
+#include "bind/older_form.h"
 #include "bind/out.h"
 #include "bind/signature.h"
 #include "bind/tensor_object.h"
@@ -68,6 +69,43 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
   return result_of(signature, out);
 }
 
+PyObject* run_checked(const OpFunction& function, const Signature& signature, const RawArguments& raw,
+                      const Arguments& arguments) {
+  if (function.in_place && (raw.count == 0 || !is_tensor(raw.values[0]))) {
+    fail(ErrorKind::kType, text_of(function.name), "(): the tensor to change must be given first");
+  }
+  return run(function, signature, arguments, raw.count ? raw.values[0] : nullptr);
+}
+
+// Runs a call in the form of older scripts, with a warning the first time; null without error when it is
+// none.
+PyObject* run_older_form(const OpFunction& function, const RawArguments& raw) {
+  static bool warned = false;
+  for (const Signature& signature : *function.overloads) {
+    const auto form = older_form(signature, raw);
+    if (!form) continue;
+    const auto named = static_cast<Py_ssize_t>(form->names.size());
+    Owned names(checked(PyTuple_New(named)));
+    for (Py_ssize_t k = 0; k < named; ++k) {
+      PyTuple_SET_ITEM(names.get(), k, Py_NewRef(form->names[static_cast<std::size_t>(k)]));
+    }
+    const auto count = static_cast<Py_ssize_t>(form->values.size()) - named;
+    const RawArguments today{form->values.data(), count, names.get()};
+    Arguments arguments;
+    std::string why;
+    if (!parse(signature, today, arguments, why)) continue;
+    const std::string name = text_of(function.name);
+    if (!warned) {
+      warned = true;
+      const std::string text =
+          name + "(): numbers before the tensors are an older form; write " + show(name, signature);
+      if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw PythonError{};
+    }
+    return run_checked(function, signature, today, arguments);
+  }
+  return nullptr;
+}
+
 // Asks arguments that are no tensors but may know what the operation means for them; null without error when
 // none does.
 PyObject* ask_arguments(PyObject* callable, const RawArguments& raw) {
@@ -99,13 +137,9 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
     std::string why;
     for (const Signature& signature : *function.overloads) {
       Arguments arguments;
-      if (parse(signature, raw, arguments, why)) {
-        if (function.in_place && (raw.count == 0 || !is_tensor(args[0]))) {
-          fail(ErrorKind::kType, text_of(function.name), "(): the tensor to change must be given first");
-        }
-        return run(function, signature, arguments, raw.count ? args[0] : nullptr);
-      }
+      if (parse(signature, raw, arguments, why)) return run_checked(function, signature, raw, arguments);
     }
+    if (PyObject* result = run_older_form(function, raw)) return result;
     if (PyObject* answer = ask_arguments(callable, raw)) return answer;
     fail(ErrorKind::kType, mismatch(text_of(function.name), *function.overloads, raw, why));
   } catch (...) {

@@ -375,16 +375,19 @@ void bind_random(py::module_& core) {
            "randperm(n, *, generator=None, dtype=int64): a random permutation.");
   core.def(
       "randint_like",
-      [](const Tensor& input, std::int64_t low, const std::optional<std::int64_t>& high, py::kwargs kwargs) {
+      [](const Tensor& input, const std::optional<std::int64_t>& low, const std::optional<std::int64_t>& high,
+         py::kwargs kwargs) {
         const TensorOptions options = options_without_generator(kwargs, "randint_like");
-        const std::int64_t first = high ? low : 0, last = high ? *high : low;
+        if (!low && !high) fail(ErrorKind::kType, "randint_like(): argument 'high' is missing");
+        const std::int64_t first = high ? low.value_or(0) : 0, last = high ? *high : *low;
         check_range("randint_like", first, last);
         return finish(ops::call<ops::RandomIntegers>(
                           {}, {input.sizes(), first, last, options.dtype.value_or(input.dtype()),
                                generator_attr(kwargs)}),
                       options);
       },
-      py::arg("input"), py::arg("low"), py::arg("high") = py::none(), "Uniform integers in input's shape.");
+      py::arg("input"), py::arg("low") = py::none(), py::arg("high") = py::none(),
+      "Uniform integers in input's shape.");
   bind_fills();
 }
 

@@ -77,10 +77,12 @@ def lazy(
     Args:
         package: full name of the module that it is for.
         modules: submodules to import on demand.
-        attributes: names to take from elsewhere on demand, with the full name of the module that has them.
+        attributes: names to take from elsewhere on demand, with the full name of the module that has them;
+            with a star at its end, all names that start so and that the module has.
     """
     known = frozenset(modules)
     elsewhere = attributes or {}
+    starts = {name[:-1]: place for name, place in elsewhere.items() if name.endswith("*")}
 
     def __getattr__(name: str) -> Any:
         if name in known:
@@ -89,6 +91,9 @@ def lazy(
             value = getattr(importlib.import_module(elsewhere[name]), name)
             setattr(sys.modules[package], name, value)
             return value
+        for start, place in starts.items():
+            if name.startswith(start) and hasattr(importlib.import_module(place), name):
+                return getattr(importlib.import_module(place), name)
         raise missing(package, name)
 
     return __getattr__

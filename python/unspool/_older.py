@@ -463,3 +463,8 @@ def from_file(
 
 
 METHODS = ["get_device", "is_signed", "narrow_copy", "nonzero_static", "unsafe_chunk", "unsafe_split"]
+
+
+def _assert(condition: Any, message: str) -> None:
+    """Raise an AssertionError with the message unless the condition holds."""
+    assert condition, message

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from unspool import _core
 
@@ -24,6 +24,7 @@ __all__ = [
 
 DEFAULT_PROTOCOL = 2
 Place = str | os.PathLike[str]
+MAP_LOCATION: TypeAlias = Callable[[Any, str], Any] | str | _core.device | dict[str, str] | None
 
 
 def save(

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar
 
 from unspool import _core
 from unspool._core import dtype as Dtype
 
-__all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+__all__ = [
+    "autocast",
+    "custom_bwd",
+    "custom_fwd",
+    "get_autocast_cpu_dtype",
+    "get_autocast_dtype",
+    "get_autocast_gpu_dtype",
+    "is_autocast_available",
+    "is_autocast_cpu_enabled",
+    "is_autocast_enabled",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+# The regions that this context is in, outermost first.
+_regions: ContextVar[tuple[autocast, ...]] = ContextVar("regions", default=())
 
 
 class autocast:
@@ -51,19 +65,21 @@ class autocast:
         self._cache_enabled = bool(cache_enabled)
 
     def __enter__(self) -> autocast:
+        _regions.set((*_regions.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        _regions.set(_regions.get()[:-1])
 
     def __call__(self, func: F) -> F:
         """Decorate a function."""
 
         @functools.wraps(func)
         def run(*args: Any, **kwargs: Any) -> Any:
-            return func(*args, **kwargs)
+            with self:
+                return func(*args, **kwargs)
 
         return run  # type: ignore[return-value]
 
@@ -71,6 +87,37 @@ class autocast:
 def is_autocast_available(device_type: str) -> bool:
     """Whether ``autocast`` accepts the device type and tensors can be on it: True for "cpu"."""
     return device_type == "cpu"
+
+
+def _region(device_type: str) -> autocast | None:
+    """Give the innermost region for the device type."""
+    return next((each for each in reversed(_regions.get()) if each.device == device_type), None)
+
+
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """Whether this is inside of an enabled ``autocast`` for the device type."""
+    region = _region(device_type)
+    return region is not None and region._enabled
+
+
+def get_autocast_dtype(device_type: str) -> Dtype:
+    """Give the dtype that ``autocast`` permits here: bfloat16 on the CPU, float16 elsewhere, or as asked."""
+    return (_region(device_type) or autocast(device_type)).fast_dtype
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether this is inside of an enabled ``autocast("cpu")``."""
+    return is_autocast_enabled("cpu")
+
+
+def get_autocast_cpu_dtype() -> Dtype:
+    """Give ``get_autocast_dtype("cpu")``."""
+    return get_autocast_dtype("cpu")
+
+
+def get_autocast_gpu_dtype() -> Dtype:
+    """Give ``get_autocast_dtype("cuda")``."""
+    return get_autocast_dtype("cuda")
 
 
 def custom_fwd(fwd: Any = None, *, device_type: str = "cuda", cast_inputs: Dtype | None = None) -> Any:

@@ -16,7 +16,11 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from unspool import _core
 from unspool._lazy import unsupported
+
+# The version of PyTorch whose documentation says what names and arguments mean.
+_FOLLOWED = "2.13.0"
 
 # These are compiled against PyTorch, so the installed ones cannot work with anything else.
 _BUILT_ON_TORCH = ("torchvision", "torchaudio", "torchtext")
@@ -95,6 +99,7 @@ def install() -> None:
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     sys.modules["torch"] = unspool
+    _set_version(f"{_FOLLOWED}+unspool.{_core.__version__}")
 
 
 def uninstall() -> None:
@@ -102,6 +107,15 @@ def uninstall() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     for name in [name for name in sys.modules if _is_torch(name)]:
         del sys.modules[name]
+    _set_version(_core.__version__)
+
+
+def _set_version(text: str) -> None:
+    """Set what a script that asks which PyTorch this is gets to see."""
+    import unspool
+    from unspool import version
+
+    unspool.__version__ = version.__version__ = text
 
 
 @contextmanager

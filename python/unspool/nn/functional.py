@@ -256,4 +256,8 @@ del _name
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("handle_torch_function", "has_torch_function"):
+        from unspool import overrides
+
+        return getattr(overrides, name)
     raise AttributeError(f"unspool.nn.functional has no function '{name}'")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unspool import _core
 from unspool._core import Tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_allclose", "assert_close"]
 
 # Relative and absolute, by dtype; exact for all others.
 _TOLERANCES = {
@@ -169,3 +169,28 @@ def _difference(
 def _place_of_largest(array: npt.NDArray[Any]) -> tuple[int, ...]:
     place = np.unravel_index(np.argmax(np.nan_to_num(array, nan=math.inf)), array.shape)
     return tuple(int(index) for index in place)
+
+
+def assert_allclose(
+    actual: Any,
+    expected: Any,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = True,
+    msg: str = "",
+) -> None:
+    """Check as ``assert_close`` does, with the dtypes left free and NaN equal to NaN: its older form.
+
+    Args:
+        actual: what was computed.
+        expected: what it should be; numbers and sequences become tensors.
+        rtol: relative tolerance, as there.
+        atol: absolute tolerance, as there.
+        equal_nan: whether NaN equals NaN.
+        msg: replaces the message.
+
+    Raises:
+        AssertionError: values or shapes differ.
+    """
+    pair = [each if isinstance(each, Tensor) else _core.tensor(each) for each in (actual, expected)]
+    assert_close(*pair, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)

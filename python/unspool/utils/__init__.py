@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING
 from unspool._lazy import lazy
 
 if TYPE_CHECKING:
-    from unspool.utils import checkpoint, data, dlpack, hooks, tensorboard
+    from unspool.utils import checkpoint, data, dlpack, hooks, model_zoo, tensorboard
 else:
-    __getattr__ = lazy(__name__, ["checkpoint", "data", "dlpack", "hooks", "tensorboard"])
+    __getattr__ = lazy(
+        __name__,
+        [
+            "_foreach_utils",
+            "_pytree",
+            "checkpoint",
+            "data",
+            "dlpack",
+            "hooks",
+            "model_zoo",
+            "tensorboard",
+        ],
+    )
 
-__all__ = ["checkpoint", "data", "dlpack", "hooks", "tensorboard"]
+__all__ = ["checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"]
