@@ -446,7 +446,8 @@ PyObject* measure(PyObject* self, PyObject* const* arguments, Py_ssize_t count) 
 
 PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    if (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs)))
+    const bool is_itself = type->tp_base == &PyBaseObject_Type;  // not the class of compiled functions
+    if (is_itself && (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs))))
       fail(ErrorKind::kType, "CompiledStep(): takes no arguments; unspool.compile makes these");
     PyObject* self = checked(type->tp_alloc(type, 0));
     reinterpret_cast<PyCompiledStep*>(self)->state = new State;
