@@ -59,6 +59,9 @@ RECORDED = (
     "F.gelu(a)", "a.clamp(0.0, 1.0)", "a.sum()", "a.mean(0)", "a.var()", "F.softmax(a, 1)", "a.t()",
     "F.log_softmax(a, 1)", "F.mse_loss(a, a)", "F.cross_entropy(a, t)", "F.dropout(a, 0.5, True)", "a[1]",
     "a.view(-1)", "a[:, 1:3]", "a.clone()", "lib.cat([a, a])", "lib.where(a > 0, a, a)",
+    "F.conv2d(a.view(1, 1, 4, 4), a.view(4, 1, 2, 2), a[0])", "F.layer_norm(a, (4,), a[0], a[1])",
+    "F.batch_norm(a, None, None, a[0], a[1], True)", "F.scaled_dot_product_attention(a, a, a)",
+    "F.max_pool2d(a.view(1, 1, 4, 4), 2)",
 )  # fmt: skip
 
 

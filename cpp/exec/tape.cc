@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <limits>
 #include <new>
+#include <optional>
 
 #include "base/error.h"
 #include "exec/node_memory.h"
@@ -41,8 +41,9 @@ struct OutputMeta {
 static_assert(sizeof(OutputMeta) == 4 && kDtypeCount < 128);
 
 bool is_wide(DimSpan sizes) {
-  return std::any_of(sizes.begin(), sizes.end(),
-                     [](std::int64_t size) { return size > std::numeric_limits<std::int32_t>::max(); });
+  std::uint64_t bits = 0;
+  for (const std::int64_t size : sizes) bits |= static_cast<std::uint64_t>(size);
+  return (bits >> 31) != 0;
 }
 
 // More attributes than these are kept outside of the node, shared with others.
@@ -74,19 +75,23 @@ struct Needs {
   std::size_t edges = 0;  // up to the last operand that a rule leads to; none if there is no such operand
 };
 
-bool leads_to(const ops::Record& record, const Operand& operand, std::size_t i) {
-  if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) return false;
-  return record.joint_vjp.cotangents || rule_for(record, i);
+// What the rules read that lead to operand i; none if gradients do not flow there.
+std::optional<Reads> led_to(const ops::Record& record, const Operand& operand, std::size_t i) {
+  if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) return std::nullopt;
+  if (record.joint_vjp.cotangents) return record.joint_vjp.reads;
+  const ops::Rule* rule = rule_for(record, i);
+  return rule ? std::optional(rule->reads) : std::nullopt;
 }
 
 Needs needs_of(const ops::Call& call, std::span<const Tensor> out) {
-  const ops::Record& record = call.op.record;
   Needs needs;
   for (std::size_t i = 0; i < call.in.size(); ++i) {
-    if (!leads_to(record, call.in[i], i)) continue;
-    needs.reads |= record.joint_vjp.cotangents ? record.joint_vjp.reads : rule_for(record, i)->reads;
+    const std::optional<Reads> reads = led_to(call.op.record, call.in[i], i);
+    if (!reads) continue;
+    needs.reads |= *reads;
     needs.edges = i + 1;
   }
+  if (needs.reads == 0) return needs;
   // A rule of an operation with any number of operands declares more than this call may have; optional ones
   // may be absent, and results empty.
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -116,14 +121,16 @@ class OpNode final : public Node {
   ops::OutputSpec output(std::uint32_t i) const override {
     const OutputMeta& meta = metas()[i];
     ops::OutputSpec spec{{}, static_cast<Dtype>(meta.dtype)};
-    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_of_output(meta, d));
+    const std::int32_t* first = sizes_of(meta);
+    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_at(first, d, meta.is_wide));
     return spec;
   }
   bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
     const OutputMeta& meta = metas()[i];
     if (x.dtype != static_cast<Dtype>(meta.dtype) || x.sizes.size() != meta.ndim) return false;
+    const std::int32_t* first = sizes_of(meta);
     for (std::size_t d = 0; d < meta.ndim; ++d) {
-      if (x.sizes[d] != size_of_output(meta, d)) return false;
+      if (x.sizes[d] != size_at(first, d, meta.is_wide)) return false;
     }
     return true;
   }
@@ -178,16 +185,18 @@ class OpNode final : public Node {
   }
   Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
   const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
-  std::int64_t size_of_output(const OutputMeta& meta, std::size_t d) const {
-    const auto* first = reinterpret_cast<const std::int32_t*>(metas()) + meta.sizes;
-    if (!meta.is_wide) return first[d];
+  const std::int32_t* sizes_of(const OutputMeta& meta) const {
+    return reinterpret_cast<const std::int32_t*>(metas()) + meta.sizes;
+  }
+  static std::int64_t size_at(const std::int32_t* first, std::size_t d, bool wide) {
+    if (!wide) return first[d];
     std::int64_t size = 0;
     std::memcpy(&size, first + 2 * d, sizeof(size));
     return size;
   }
   static std::size_t bytes_of_geometry(std::span<const Tensor> out);
-  void keep_attributes(const ops::Call& call);
-  void keep_geometry(std::span<const Tensor> out);
+  void keep_attributes(const ops::Call& call, void* place);
+  static void keep_geometry(std::span<const Tensor> out, OutputMeta* metas);
   void save_input(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
 
@@ -234,9 +243,9 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& 
   auto* node = ::new (memory) OpNode(call, out.size(), edges, needs.reads);
   for (std::size_t i = 0; i < edges; ++i) {
     const Operand& operand = call.in[i];
-    ::new (node->edges() + i) Edge(leads_to(call.op.record, operand, i) ? edge_of(operand.impl()) : Edge{});
+    ::new (node->edges() + i) Edge(led_to(call.op.record, operand, i) ? edge_of(operand.impl()) : Edge{});
   }
-  node->keep_attributes(call);
+  node->keep_attributes(call, node->at<void>(l.attrs));
   Saved* place = node->at<Saved>(l.saved);
   for (Reads rest = needs.reads; rest; rest &= rest - 1, ++place) {
     const int bit = std::countr_zero(rest);
@@ -249,34 +258,33 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& 
       node->save_input(*place, is_old ? Operand(overwritten) : without_base(operand));
     }
   }
-  node->keep_geometry(out);
+  keep_geometry(out, node->at<OutputMeta>(l.metas));
   node->sequence = take_sequence();
   return node;
 }
 
-void OpNode::keep_attributes(const ops::Call& call) {
-  const Layout l = layout();
+void OpNode::keep_attributes(const ops::Call& call, void* place) {
   if (attrs_ > kOwnAttrs) {
-    ::new (at<Ref<AttrList>>(l.attrs)) Ref<AttrList>(shared_attributes(call));
+    ::new (place) Ref<AttrList>(shared_attributes(call));
     return;
   }
-  for (std::size_t i = 0; i < attrs_; ++i) ::new (at<Attr>(l.attrs) + i) Attr(call.attrs[i]);
+  for (std::size_t i = 0; i < attrs_; ++i) ::new (static_cast<Attr*>(place) + i) Attr(call.attrs[i]);
 }
 
-void OpNode::keep_geometry(std::span<const Tensor> out) {
-  auto* metas = at<OutputMeta>(layout().metas);
-  std::size_t next = out.size();
+void OpNode::keep_geometry(std::span<const Tensor> out, OutputMeta* metas) {
+  auto* next = reinterpret_cast<std::int32_t*>(metas + out.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Dims& dims = out[i].sizes();
     const bool wide = is_wide(dims);
-    ::new (metas + i)
-        OutputMeta{static_cast<std::uint16_t>(next), static_cast<std::uint8_t>(dims.size()), wide,
-                   static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 127u)};
+    ::new (metas + i) OutputMeta{static_cast<std::uint16_t>(next - reinterpret_cast<std::int32_t*>(metas)),
+                                 static_cast<std::uint8_t>(dims.size()), wide,
+                                 static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 127u)};
     for (const std::int64_t size : dims) {
-      const auto narrow = static_cast<std::int32_t>(size);
-      std::byte* place = reinterpret_cast<std::byte*>(metas) + 4 * next;
-      std::memcpy(place, wide ? static_cast<const void*>(&size) : &narrow, wide ? 8 : 4);
-      next += wide ? 2 : 1;
+      if (wide)
+        std::memcpy(next++, &size, sizeof(size));
+      else
+        *next = static_cast<std::int32_t>(size);
+      ++next;
     }
   }
 }

@@ -129,6 +129,7 @@ void Unwinder::link() {
   pending_.resize(nodes_.size() - first_leaf_);
   std::uint32_t edge = 0, slot = 0, most_inputs = 0;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    prefetch_after(i);
     const Links links = links_of(nodes_[i]);
     first_edge_[i] = edge;
     first_slot_[i] = slot;
@@ -221,6 +222,7 @@ void Unwinder::visit(std::size_t i) {
     if (slots(i)[0]) finish_leaf(i);
     return;
   }
+  prefetch_after(i);
   const std::span<Tensor> arrived = slots(i);
   const std::span<Tensor> grads(grads_.data(), targets(i).size());
   const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
@@ -248,10 +250,14 @@ void Unwinder::apply(std::size_t i, std::span<Tensor> arrived, std::span<Tensor>
 }
 
 void Unwinder::pass_on(std::size_t i, std::span<Tensor> grads) {
+  const std::size_t first = first_edge_[i];
   for (std::size_t e = 0; e < grads.size(); ++e) {
+    const std::size_t edge = first + e;
+    if (!wanted_[edge]) {
+      if (grads[e]) grads[e] = Tensor();
+      continue;
+    }
     Tensor cotangent = std::move(grads[e]);
-    const std::size_t edge = first_edge_[i] + e;
-    if (!wanted_[edge]) continue;
     const auto target = static_cast<std::size_t>(targets_[edge]);
     if (cotangent && !nodes_[target]->is_like_output(outputs_[edge], cotangent.impl()))
       cotangent = fitted(*nodes_[i], e, std::move(cotangent), nodes_[target]->output(outputs_[edge]));
