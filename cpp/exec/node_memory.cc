@@ -27,7 +27,8 @@ constexpr bool kKeeps = true;
 constexpr bool kKeeps = true;
 #endif
 
-constexpr std::size_t kStep = 16, kMost = 256;
+// Sizes are eight more than multiples of sixteen, which the system's allocator hands out without a gap.
+constexpr std::size_t kStep = 16, kMost = 264;
 constexpr std::uint32_t kLongest = 1024;  // nodes of a size
 
 struct FreeNode {
@@ -69,7 +70,9 @@ struct Owner {
 
 Lists* thread_lists() { return lists ? lists : make_lists(); }
 
-constexpr std::size_t class_of(std::size_t bytes) { return (bytes + kStep - 1) / kStep; }
+constexpr std::size_t class_of(std::size_t bytes) { return (bytes + kStep / 2 - 1) / kStep; }
+constexpr std::size_t size_of_class(std::size_t c) { return c * kStep + kStep / 2; }
+static_assert(size_of_class(class_of(104)) == 104 && size_of_class(class_of(108)) == 120);
 
 bool is_same(const Attr& a, const Attr& b) {
   if (a.kind() != b.kind()) return false;
@@ -102,7 +105,7 @@ void* allocate_node(std::size_t bytes) {
     --lists->count[c];
     return std::exchange(lists->head[c], lists->head[c]->next);
   }
-  return ::operator new(c * kStep);
+  return ::operator new(size_of_class(c));
 }
 
 void deallocate_node(void* node, std::size_t bytes) noexcept {
