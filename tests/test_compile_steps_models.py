@@ -192,22 +192,6 @@ def mixup_with_label_smoothing() -> Made:
     return [*model.parameters(), *model.buffers()], step
 
 
-@on(CLASSED)
-def soft_labels_and_one_hot() -> Made:
-    model = mlp(4, 8, 3)
-    optimizer = us.optim.Adam(model.parameters())
-
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        wanted = F.one_hot(y, num_classes=3).float() * 0.9 + 0.1 / 3
-        loss = -(wanted * F.log_softmax(model(x), dim=1)).sum(1).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return list(model.parameters()), step
-
-
 @on(TEXTS)
 def recurrent_network_that_hands_its_state_on() -> Made:
     embed, cells, head = nn.Embedding(7, 4), nn.GRU(4, 6, batch_first=True), nn.Linear(6, 7)
@@ -397,6 +381,49 @@ def a_loop_over_time_that_fills_a_result() -> Made:
         return loss, made.detach()
 
     return [*cell.parameters(), *out.parameters()], step
+
+
+@on(POINTS)
+def an_update_by_hand() -> Made:
+    model, old = mlp(4, 8, 2), mlp(4, 8, 2)
+
+    def step(x: Any) -> Any:
+        loss = model(x).square().mean()
+        with us.no_grad():
+            for p, grad in zip(
+                model.parameters(), us.autograd.grad(loss, list(model.parameters())), strict=True
+            ):
+                p -= 0.1 * grad
+        for p in old.parameters():
+            if p.grad is not None:
+                p.grad.data.zero_()
+        other = old(x).square().mean()
+        other.backward()
+        for p in old.parameters():
+            p.data.add_(p.grad.data, alpha=-0.1)
+            p.data.clamp_(-0.4, 0.4)
+        return loss, other.data
+
+    return [*model.parameters(), *old.parameters()], step
+
+
+@on(POINTS)
+def a_step_within_a_step() -> Made:
+    model = mlp(4, 8, 2)
+    optimizer = us.optim.Adam(model.parameters())
+
+    def step(x: Any) -> Any:
+        weights = dict(model.named_parameters())
+        inner = us.func.functional_call(model, weights, (x[:3],)).square().mean()
+        grads = us.autograd.grad(inner, list(weights.values()), create_graph=True)
+        moved = {name: p - 0.1 * g for (name, p), g in zip(weights.items(), grads, strict=True)}
+        outer = us.func.functional_call(model, moved, (x[3:],)).square().mean()
+        optimizer.zero_grad()
+        outer.backward()
+        optimizer.step()
+        return outer
+
+    return list(model.parameters()), step
 
 
 @on(CLASSED)

@@ -11,6 +11,7 @@
 #include "exec/anomaly.h"
 #include "exec/backward.h"
 #include "exec/node.h"
+#include "exec/program/trace.h"
 #include "exec/tape.h"
 #include "ops/api.h"
 
@@ -111,6 +112,9 @@ py::tuple gradients(py::handle outputs, py::handle inputs, py::handle grad_outpu
                                                   .create_graph = create_graph,
                                                   .inputs = wanted,
                                                   .by_recursion = is_recursive(engine, "grad")});
+  if (exec::Trace* trace = exec::Trace::current(); trace && !retain_graph.value_or(create_graph)) {
+    for (const Tensor& root : roots) trace->unwound(root);
+  }
   py::tuple result(wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     Tensor gradient = i < found.size() ? found[i] : Tensor();

@@ -269,17 +269,26 @@ bool Trace::mentions(double number) const {
 
 void Trace::keep(const Tensor& tensor) { kept_.push_back(buffer_of(tensor, false)); }
 
+std::uint64_t Trace::sequence_of(const Tensor& output) {
+  return static_cast<const Node&>(*edge_of(output.impl()).node).sequence;
+}
+
+// Whether the tensor's own derivative can still be asked for.
+bool Trace::is_open(const Tensor& output) const {
+  if (!output.requires_grad() || is_leaf(output.impl())) return false;
+  return std::find(unwound_.begin(), unwound_.end(), sequence_of(output)) == unwound_.end();
+}
+
 bool Trace::needs_derivative(std::span<const Tensor> outputs) const {
-  return !is_unwound_ && std::any_of(outputs.begin(), outputs.end(), [](const Tensor& output) {
-    return output.requires_grad() && !is_leaf(output.impl());
-  });
+  return !is_unwound_ &&
+         std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& output) { return is_open(output); });
 }
 
 void Trace::differentiate(std::span<const Tensor> outputs) {
   Derivative derivative{recording_.instructions.size(), inputs_.size(), {}, {}, {}, {}};
   std::vector<Tensor> sources, cotangents, targets;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!outputs[i].requires_grad() || is_leaf(outputs[i].impl())) continue;
+    if (!is_open(outputs[i])) continue;
     derivative.outputs.push_back(i);
     sources.push_back(outputs[i]);
     const ops::WithDefaultEmitter beside_the_step;

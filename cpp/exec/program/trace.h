@@ -76,6 +76,10 @@ class Trace final : public Eager, private StorageFollower {
     is_unwound_ = true;
     touch(leaf, true);
   }
+  // The tape behind the tensor has been unwound and is gone.
+  void unwound(const Tensor& output) {
+    if (!is_leaf(output.impl())) unwound_.push_back(sequence_of(output));
+  }
   // Something that cannot be repeated by a program happened: raises CaptureError, or ends the recording.
   void refuse(const std::string& why);
   // Why a tolerant trace has ended; empty while all is well.
@@ -149,6 +153,8 @@ class Trace final : public Eager, private StorageFollower {
   void settle_externals(std::span<const Tensor> outputs);
   std::vector<std::size_t> pinned_inputs() const;
   bool has_written_overlap() const;
+  static std::uint64_t sequence_of(const Tensor& output);
+  bool is_open(const Tensor& output) const;
   void drop_needless_copies();
 
   struct Apart {
@@ -171,6 +177,7 @@ class Trace final : public Eager, private StorageFollower {
   std::unordered_map<const Storage*, Apart> apart_;
   std::vector<std::size_t> host_made_;  // instructions that copy what the host filled
   bool is_unwound_ = false;
+  std::vector<std::uint64_t> unwound_;  // nodes, by their numbers
   std::uint32_t section_ = 0;
   std::int32_t host_step_ = -1;  // the current one
   std::int32_t updates_ = -1;    // number in it; -1 outside of one

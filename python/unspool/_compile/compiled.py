@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 import unspool
 from unspool import _core
 from unspool._compile.guards import collect
-from unspool._recompute.budget import bytes_of
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
@@ -47,7 +46,7 @@ class CompiledFunction(_core.CompiledStep):
         self._has_warned = False
         self._set_limit(cache_size)
         self._set_passes(*(name in passes for name in PASSES))
-        self._set_memory_budget(0 if memory_budget is None else bytes_of(memory_budget))
+        self._set_memory_budget(_bytes_of(memory_budget))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -145,8 +144,19 @@ class CompiledFunction(_core.CompiledStep):
     def _described(self) -> dict[str, Any]:
         described = self._describe()
         if described is None:
-            raise RuntimeError("nothing has been captured yet: call the compiled function first")
+            raise RuntimeError(
+                "nothing has been captured yet: call the compiled function first (twice where it makes "
+                "tensors of constants)"
+            )
         return described
+
+
+def _bytes_of(memory_budget: int | str | None) -> int:
+    if memory_budget is None:
+        return 0
+    from unspool._recompute.budget import bytes_of
+
+    return bytes_of(memory_budget)
 
 
 class CompiledModule(Module):
