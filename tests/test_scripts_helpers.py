@@ -278,3 +278,23 @@ def test_small_helpers() -> None:
     assert not us.nn.functional.has_torch_function((X,))
     with pytest.raises(NotImplementedError, match="load_state_dict_from_url"):
         us.utils.model_zoo.load_url("https://example.org/model.pth")
+
+
+def test_process_groups_have_a_class_and_no_members() -> None:
+    from unspool.distributed import ProcessGroup, group
+    from unspool.distributed.optim import ZeroRedundancyOptimizer
+
+    assert group.WORLD is None
+    with pytest.raises(RuntimeError, match="one process"):
+        ProcessGroup()
+    with pytest.raises(RuntimeError, match="one process"):
+        ZeroRedundancyOptimizer([us.ones(1)])
+
+
+def test_distributions_of_other_packages_draw_standard_normal_numbers() -> None:
+    from unspool.distributions.utils import _standard_normal
+
+    us.manual_seed(3)
+    drawn = _standard_normal((4, 5), dtype=us.float64, device="cpu")
+    us.manual_seed(3)
+    assert us.equal(drawn, us.normal(us.zeros(4, 5, dtype=us.float64), 1.0))

@@ -40,11 +40,17 @@ def main(library: str, out: str, steps: int, script: str, arguments: list[str]) 
     losses: list[float] = []
     times: list[float] = []
     processor: list[float] = []
+    running: list[bool] = []
     original = torch.Tensor.backward
 
     def backward(self: Any, *args: Any, **kwargs: Any) -> None:
+        if running:  # torch calls itself again where a default device is set
+            original(self, *args, **kwargs)
+            return
+        running.append(True)
         losses.append(float(self.detach().sum()))
         original(self, *args, **kwargs)
+        running.clear()
         times.append(time.perf_counter())
         processor.append(time.process_time())
         if len(times) >= steps:

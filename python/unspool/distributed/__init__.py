@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 __all__ = [
+    "GroupMember",
+    "ProcessGroup",
     "ReduceOp",
     "all_gather",
     "all_gather_into_tensor",
@@ -23,6 +25,7 @@ __all__ = [
     "get_backend",
     "get_rank",
     "get_world_size",
+    "group",
     "init_process_group",
     "irecv",
     "is_available",
@@ -49,6 +52,24 @@ class ReduceOp(enum.Enum):
     PRODUCT = 2
     MIN = 3
     MAX = 4
+
+
+class ProcessGroup:
+    """The class of process groups, of which there are none: making one raises RuntimeError."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError(
+            "torch.distributed.ProcessGroup: unspool trains in one process and has no process groups"
+        )
+
+
+class GroupMember:
+    """Groups that scripts name."""
+
+    WORLD: ProcessGroup | None = None
+
+
+group = GroupMember
 
 
 def is_available() -> bool:

@@ -76,3 +76,8 @@ def numpy_generator() -> np.random.Generator:
 def sum_rightmost(value: Tensor, dims: int) -> Tensor:
     """The sum over the last ``dims`` dimensions."""
     return value.flatten(-dims).sum(-1) if dims > 0 else value
+
+
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
+    """Draw a tensor of standard normal numbers, as distributions of other packages do."""
+    return unspool.normal(unspool.zeros(shape, dtype=dtype, device=device), 1.0)
