@@ -161,6 +161,29 @@ def test_kernels_ask_for_no_tensors_and_no_emitter() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+# Types, variables and functions that a file defines at its left margin, each as what may be there once only.
+DEFINED = re.compile(
+    r"^(?:(?:struct|class|enum class) (?P<type>\w+)(?= [:{]| final)|"
+    r"(?:constexpr|const|thread_local|static|std::atomic)\b[^()=;{]*?(?P<variable>\w+)(?:\[\w*\])? ?[={]|"
+    r"(?!namespace|template|using|return)(?P<function>[\w:<>*&, ]+ \w+\([^;{}\[\]]*\)) (?:noexcept )?\{)",
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor not in ("kernels", "bind")])
+def test_files_compiled_together_define_a_name_once(floor: str) -> None:
+    """UNSPOOL_UNITY joins the files of a floor: what is private to one meets the rest."""
+    found: dict[str, str] = {}
+    for path in cpp_files(CPP / floor):
+        if path.suffix != ".cc":
+            continue
+        here = {match[match.lastgroup or 0] for match in DEFINED.finditer(path.read_text())}
+        for name in here:
+            assert name not in found, f"{name_of(path)} and {found[name]} both define {name}"
+        found |= dict.fromkeys(here, name_of(path))
+    assert found or floor == "tensor"
+
+
 @pytest.mark.parametrize("suffixes", [(".h", ".cc", ".cu", ".cuh"), (".py", ".pyi")], ids=["C++", "Python"])
 def test_files_are_short_enough_to_read(suffixes: tuple[str, ...]) -> None:
     long_files = {}

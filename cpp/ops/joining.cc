@@ -8,8 +8,6 @@
 namespace unspool::ops {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 // By an old rule, empty vectors may be joined with anything.
 bool is_legacy_empty(const Tensor& x) { return x.ndim() == 1 && x.numel() == 0; }
 

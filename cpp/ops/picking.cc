@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxIndices = 13;  // what the tape can name among a call's operands, less the others
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 bool is_mask(Dtype dtype) { return dtype == Dtype::kBool || dtype == Dtype::kUInt8; }
 bool is_index(Dtype dtype) { return dtype == Dtype::kInt64 || dtype == Dtype::kInt32; }
 

@@ -6,8 +6,6 @@
 namespace unspool::ops {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 Geometry geometry_of(const Operand& x) { return {x.impl().sizes, x.impl().strides, x.impl().offset}; }
 
 }  // namespace

@@ -10,6 +10,9 @@ namespace unspool::ops {
 
 using Text = std::string_view;
 
+// A dimension or a position as an index.
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
 // The geometry rules, in shape.cc.
 Geometry view_geometry(const Call&);
 Geometry permute_geometry(const Call&);

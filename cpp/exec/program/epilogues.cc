@@ -20,8 +20,6 @@ std::optional<std::int64_t> place_in(ops::OpList<Ops...>, const ops::Op* op) {
   return place < 0 ? std::nullopt : std::optional(place);
 }
 
-bool is_dense(const Place& place) { return is_contiguous(place.sizes, place.strides); }
-
 bool is_product(const Instruction& instruction) {
   const bool is_linear = instruction.op == &ops::op_of<ops::Linear>;
   if (!is_linear && instruction.op != &ops::op_of<ops::Mm>) return false;
@@ -29,13 +27,13 @@ bool is_product(const Instruction& instruction) {
   if (!is_floating(out.dtype) || numel(out.sizes) == 0 || instruction.then) return false;
   // The kernel adds a bias with gaps, or that of a weight without rows, afterwards.
   return !is_linear || (instruction.in[1].place.sizes.size() == 2 &&
-                        (!instruction.in[2].is_tensor() || is_dense(instruction.in[2].place)));
+                        (!instruction.in[2].is_tensor() || instruction.in[2].place.is_contiguous()));
 }
 
 // The same elements in the same order.
 bool is_same_memory(const Place& a, const Place& b) {
-  return a.buffer == b.buffer && a.offset == b.offset && a.dtype == b.dtype && is_dense(a) && is_dense(b) &&
-         numel(a.sizes) == numel(b.sizes);
+  return a.buffer == b.buffer && a.offset == b.offset && a.dtype == b.dtype && a.is_contiguous() &&
+         b.is_contiguous() && numel(a.sizes) == numel(b.sizes);
 }
 
 // What of an element-wise instruction a product would take along.
@@ -49,7 +47,7 @@ std::optional<Ending> ending_of(const Instruction& instruction, const Place& pro
   const std::optional<std::int64_t> function = place_in(ops::FinishingOps{}, instruction.op);
   if (!function || instruction.compute != product.dtype) return std::nullopt;
   const Place& out = instruction.out[0];
-  if (out.dtype != product.dtype || !is_dense(out) || numel(out.sizes) != numel(product.sizes))
+  if (out.dtype != product.dtype || !out.is_contiguous() || numel(out.sizes) != numel(product.sizes))
     return std::nullopt;
   Ending ending{*function};
   if (!instruction.attrs.empty()) ending.parameter = instruction.attrs[0].number();
@@ -64,7 +62,7 @@ std::optional<Ending> ending_of(const Instruction& instruction, const Place& pro
       ++products;
     } else {
       if (!argument.is_tensor() || argument.place.dtype != product.dtype) return std::nullopt;
-      if (argument.place.sizes != out.sizes || !is_dense(argument.place)) return std::nullopt;
+      if (argument.place.sizes != out.sizes || !argument.place.is_contiguous()) return std::nullopt;
       ending.other = &argument;
     }
   }
@@ -97,7 +95,7 @@ bool may_come_at_once(const Recording& recording, const Uses& uses, std::size_t 
 bool is_fresh(const Recording& recording, const Uses& uses, std::size_t at) {
   const Place& out = recording.instructions[at].out[0];
   const Buffer& buffer = recording.buffers[out.buffer];
-  return buffer.kind == Buffer::Kind::kTemporary && is_dense(out) && uses.first(out.buffer) == at &&
+  return buffer.kind == Buffer::Kind::kTemporary && out.is_contiguous() && uses.first(out.buffer) == at &&
          static_cast<std::size_t>(numel(out.sizes)) * size_of(out.dtype) == buffer.bytes;
 }
 
@@ -113,7 +111,7 @@ bool is_column_sum(const Recording& recording, const Uses& uses, std::size_t at,
       product.op == &ops::op_of<ops::Mm> ? product.in[1].place.sizes[1] : product.in[1].place.sizes[0];
   // One column is summed in another order.
   if (ndim < 2 || columns < 2 || from.sizes.back() != columns || to.dtype != from.dtype) return false;
-  if (!is_dense(to) || numel(to.sizes) != columns || sum.attrs[0].kind() == ops::Attr::Kind::kNone)
+  if (!to.is_contiguous() || numel(to.sizes) != columns || sum.attrs[0].kind() == ops::Attr::Kind::kNone)
     return false;
   const Dims dims =
       sum.attrs[0].kind() == ops::Attr::Kind::kInt ? Dims{sum.attrs[0].integer()} : sum.attrs[0].dims();

@@ -12,7 +12,7 @@ namespace unspool::exec {
 namespace {
 
 // A part of the sum: the instruction that makes a whole tensor of it, and where it lies in that.
-struct Part {
+struct Piece {
   std::size_t at;
   std::int64_t start, count;
 };
@@ -52,7 +52,7 @@ class Join {
 
   // Each part goes to its place, with a zero added as the sums would have done: it makes 0 of -0.
   void write(Recording& recording, std::vector<bool>& is_dropped) const {
-    for (const Part& part : parts_) {
+    for (const Piece& part : parts_) {
       Instruction& instruction = recording.instructions[part.at];
       Place place = whole_;
       place.sizes[dim_] = part.count;
@@ -82,8 +82,8 @@ class Join {
       return false;
     if (uses_.next(part.buffer, writer) != at || uses_.next(part.buffer, at) != uses_.end()) return false;
     for (Place& out : recording.instructions[writer].out) {
-      const bool is_all = out.buffer == part.buffer && is_contiguous(out.sizes, out.strides) &&
-                          is_contiguous(part.sizes, part.strides) && numel(out.sizes) == numel(part.sizes);
+      const bool is_all = out.buffer == part.buffer && out.is_contiguous() && part.is_contiguous() &&
+                          numel(out.sizes) == numel(part.sizes);
       if (!is_all) continue;
       const Dims strides = strides_of_split(out.sizes, place);
       if (strides.size() != out.sizes.size()) return false;
@@ -96,7 +96,7 @@ class Join {
   // Whether the instruction is the first to use its result's memory, and fills it.
   bool is_fresh(std::size_t at) const {
     const Place& out = recording_.instructions[at].out[0];
-    return is_contiguous(out.sizes, out.strides) && uses_.first(out.buffer) == at &&
+    return out.is_contiguous() && uses_.first(out.buffer) == at &&
            static_cast<std::size_t>(numel(out.sizes)) * size_of(out.dtype) ==
                recording_.buffers[out.buffer].bytes;
   }
@@ -142,10 +142,10 @@ class Join {
 
   // Whether the parts lie side by side from end to end.
   bool fills() const {
-    std::vector<Part> sorted = parts_;
-    std::sort(sorted.begin(), sorted.end(), [](const Part& a, const Part& b) { return a.start < b.start; });
+    std::vector<Piece> sorted = parts_;
+    std::sort(sorted.begin(), sorted.end(), [](const Piece& a, const Piece& b) { return a.start < b.start; });
     std::int64_t next = 0;
-    for (const Part& part : sorted) {
+    for (const Piece& part : sorted) {
       if (part.start != next) return false;
       next += part.count;
     }
@@ -155,7 +155,7 @@ class Join {
   const Recording& recording_;
   const Uses& uses_;
   std::size_t dim_ = 0;
-  std::vector<Part> parts_;
+  std::vector<Piece> parts_;
   Place whole_;  // the sum so far
   std::vector<std::size_t> sums_;
 };

@@ -23,8 +23,6 @@ std::size_t function_before(const Recording& recording, const Uses& uses, std::s
   return uses.end();
 }
 
-bool is_dense(const Place& place) { return is_contiguous(place.sizes, place.strides); }
-
 }  // namespace
 
 void pair_slopes(Recording& recording) {
@@ -39,7 +37,8 @@ void pair_slopes(Recording& recording) {
     const Place& out = slope.out[0];
     const bool is_fresh =
         recording.buffers[out.buffer].kind == Buffer::Kind::kTemporary && uses.first(out.buffer) == at;
-    if (!is_fresh || !is_dense(out) || !is_dense(function.in[0].place) || !is_dense(function.out[0]))
+    if (!is_fresh || !out.is_contiguous() || !function.in[0].place.is_contiguous() ||
+        !function.out[0].is_contiguous())
       continue;
     function.op = &ops::op_of<ops::GeluErfWithSlope>;
     function.out.push_back(out);

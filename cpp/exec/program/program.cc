@@ -29,7 +29,7 @@ void add_copies(Recording& recording) {
     for (Argument& argument : instruction.in) {
       if (!argument.is_tensor() || !instruction.op->record.row_major) continue;
       const Place from = argument.place;
-      if (is_contiguous(from.sizes, from.strides)) continue;
+      if (from.is_contiguous()) continue;
       recording.buffers.push_back({Buffer::Kind::kTemporary, bytes_of(from), nullptr, 0});
       argument.place = {static_cast<BufferId>(recording.buffers.size() - 1), 0, from.sizes,
                         contiguous_strides(from.sizes), from.dtype};
@@ -130,8 +130,7 @@ void Program::add_view(const Place& place) {
     relocations_.push_back({views_.size(), offset, place.buffer});
   }
   views_.push_back({base ? base + offset : nullptr, place.sizes.data(), place.strides.data(),
-                    static_cast<std::int32_t>(place.sizes.size()), place.dtype,
-                    is_contiguous(place.sizes, place.strides)});
+                    static_cast<std::int32_t>(place.sizes.size()), place.dtype, place.is_contiguous()});
 }
 
 void Program::add_number(const ops::Operand& number, Dtype dtype) {

@@ -37,6 +37,7 @@ struct Place {
   Dims sizes;
   Dims strides;
   Dtype dtype = Dtype::kFloat32;
+  bool is_contiguous() const { return unspool::is_contiguous(sizes, strides); }
   bool operator==(const Place&) const = default;
 };
 

@@ -12,9 +12,7 @@ namespace {
 constexpr std::int64_t kLeastElements = 4096;
 constexpr std::size_t kMostInstructions = 32;  // in a range
 
-bool is_full(const Place& place, const Dims& sizes) {
-  return place.sizes == sizes && is_contiguous(place.sizes, place.strides);
-}
+bool is_full(const Place& place, const Dims& sizes) { return place.sizes == sizes && place.is_contiguous(); }
 
 // Whether the instruction alone could go tile by tile.
 bool is_tileable(const Instruction& instruction) {

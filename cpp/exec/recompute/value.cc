@@ -110,11 +110,11 @@ class Way {
   std::unordered_map<const Value*, Ref<Storage>> lent_;
 };
 
-struct Graveyard {
+struct DeadReplays {
   std::vector<Replay*> waiting;
   bool is_draining = false;
 };
-thread_local Graveyard* graveyard = nullptr;
+thread_local DeadReplays* dead_replays = nullptr;
 
 }  // namespace
 
@@ -214,16 +214,16 @@ void bring_back(std::span<Value* const> values) {
 
 void Replay::destroy(Replay* replay) noexcept {
   // A call holds the values it read, which hold the calls that made them: a list, not recursion.
-  if (!graveyard) graveyard = new Graveyard;  // leaked on purpose, one per thread
-  graveyard->waiting.push_back(replay);
-  if (graveyard->is_draining) return;
-  graveyard->is_draining = true;
-  while (!graveyard->waiting.empty()) {
-    Replay* next = graveyard->waiting.back();
-    graveyard->waiting.pop_back();
+  if (!dead_replays) dead_replays = new DeadReplays;  // leaked on purpose, one per thread
+  dead_replays->waiting.push_back(replay);
+  if (dead_replays->is_draining) return;
+  dead_replays->is_draining = true;
+  while (!dead_replays->waiting.empty()) {
+    Replay* next = dead_replays->waiting.back();
+    dead_replays->waiting.pop_back();
     delete next;
   }
-  graveyard->is_draining = false;
+  dead_replays->is_draining = false;
 }
 
 std::vector<Ref<Storage>> Replay::run(Ref<Storage> own) const {
