@@ -58,7 +58,6 @@ class TensorImpl : public RefCounted<TensorImpl> {
   Dtype dtype = Dtype::kFloat32;
   bool contiguous = true;
   bool requires_grad = false;      // set on leaves by the user, on results by the tape
-  bool inference = false;          // made under inference_mode: may not be saved by the tape
   bool made_without_grad = false;  // a view that was taken while gradients were off
   std::uint32_t output_nr = 0;     // which output of `node` this tensor is
   Dims sizes;
