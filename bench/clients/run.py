@@ -117,6 +117,8 @@ def main() -> None:
             continue
         result = compare(client, options.scripts.resolve(), options.stand_ins, options.rounds)
         results.append(result)
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1) + "\n")
         if result.get("failure"):
             print(f"| {client['name']} | {result['failure']} |", flush=True)
             print(result.get("stderr", ""), file=sys.stderr)
@@ -126,8 +128,6 @@ def main() -> None:
             f"| {result['unspool_ms']:.2f} | {result['ratio']:.2f} | {result['processor_ratio']:.2f} |",
             flush=True,
         )
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

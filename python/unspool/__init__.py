@@ -105,6 +105,7 @@ from unspool._layouts import (
     strided,
 )
 from unspool._lazy import lazy
+from unspool._linear_algebra import attach_methods as _attach_linear_algebra
 from unspool._mathematics import *  # noqa: F403
 from unspool._older import *  # noqa: F403
 from unspool._printing import set_printoptions
@@ -133,39 +134,12 @@ from unspool._tensor import attach_methods
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 attach_methods()
-
-from unspool import autograd, linalg, nn, optim, random, special  # noqa: E402
-from unspool.linalg._older import attach_methods as _attach_linear_algebra  # noqa: E402
-from unspool.linalg._older import (  # noqa: E402
-    chain_matmul,
-    cholesky,
-    cholesky_inverse,
-    cholesky_solve,
-    cross,
-    det,
-    geqrf,
-    inverse,
-    logdet,
-    lu,
-    lu_solve,
-    lu_unpack,
-    matrix_exp,
-    matrix_power,
-    ormqr,
-    pca_lowrank,
-    pinverse,
-    qr,
-    slogdet,
-    svd,
-    svd_lowrank,
-    triangular_solve,
-)
-from unspool.serialization import load, save  # noqa: E402
-
 _attach_linear_algebra()
 
+from unspool import autograd, nn, optim, random, special  # noqa: E402
 from unspool.nn._functional import recurrent as _recurrent  # noqa: E402
 from unspool.nn._functional.recurrent import *  # noqa: E402, F403
+from unspool.serialization import load, save  # noqa: E402
 
 if TYPE_CHECKING:
     from unspool import (
@@ -181,6 +155,7 @@ if TYPE_CHECKING:
         hub,
         interop,
         jit,
+        linalg,
         masked,
         mps,
         multiprocessing,
@@ -208,6 +183,30 @@ if TYPE_CHECKING:
     from unspool._verify import GradientError, verify
     from unspool._windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
     from unspool.amp import GradScaler, autocast
+    from unspool.linalg._older import (
+        chain_matmul,
+        cholesky,
+        cholesky_inverse,
+        cholesky_solve,
+        cross,
+        det,
+        geqrf,
+        inverse,
+        logdet,
+        lu,
+        lu_solve,
+        lu_unpack,
+        matrix_exp,
+        matrix_power,
+        ormqr,
+        pca_lowrank,
+        pinverse,
+        qr,
+        slogdet,
+        svd,
+        svd_lowrank,
+        triangular_solve,
+    )
     from unspool.sparse import sparse_coo_tensor, spmm
     from unspool.storage import TypedStorage, UntypedStorage
 else:
@@ -227,6 +226,7 @@ else:
             "hub",
             "interop",
             "jit",
+            "linalg",
             "multiprocessing",
             "onnx",
             "overrides",
@@ -279,6 +279,28 @@ else:
             "TypedStorage": "unspool.storage",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
+            "chain_matmul": "unspool.linalg._older",
+            "cholesky": "unspool.linalg._older",
+            "cholesky_inverse": "unspool.linalg._older",
+            "cholesky_solve": "unspool.linalg._older",
+            "cross": "unspool.linalg._older",
+            "det": "unspool.linalg._older",
+            "geqrf": "unspool.linalg._older",
+            "inverse": "unspool.linalg._older",
+            "logdet": "unspool.linalg._older",
+            "lu": "unspool.linalg._older",
+            "lu_solve": "unspool.linalg._older",
+            "lu_unpack": "unspool.linalg._older",
+            "matrix_exp": "unspool.linalg._older",
+            "matrix_power": "unspool.linalg._older",
+            "ormqr": "unspool.linalg._older",
+            "pca_lowrank": "unspool.linalg._older",
+            "pinverse": "unspool.linalg._older",
+            "qr": "unspool.linalg._older",
+            "slogdet": "unspool.linalg._older",
+            "svd": "unspool.linalg._older",
+            "svd_lowrank": "unspool.linalg._older",
+            "triangular_solve": "unspool.linalg._older",
         },
     )
 

@@ -1,4 +1,4 @@
-"""The older names, in ``unspool`` itself and as methods of Tensor."""
+"""The older names, found in ``unspool`` itself and, most of them, as methods of Tensor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unspool.linalg import _factor, _products, _spectral
 from unspool.linalg._checks import check_same_dtype, check_square, into
 from unspool.linalg._low_rank import geqrf, ormqr, pca_lowrank, svd_lowrank
 
-FUNCTIONS = (
+__all__ = [
     "chain_matmul",
     "cholesky",
     "cholesky_inverse",
@@ -33,11 +33,7 @@ FUNCTIONS = (
     "svd",
     "svd_lowrank",
     "triangular_solve",
-)
-METHODS = tuple(
-    name for name in FUNCTIONS if name not in ("chain_matmul", "lu_unpack", "pca_lowrank", "svd_lowrank")
-)
-__all__ = [*FUNCTIONS, "attach_methods", "geqrf", "ormqr", "pca_lowrank", "svd_lowrank"]
+]
 
 
 class svd_result(NamedTuple):
@@ -180,9 +176,3 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = No
             raise RuntimeError(f"cross: no dimension of size 3 in input, got shape {tuple(input.shape)}")
         dim = threes[0]
     return _products.cross(input, other, dim=dim, out=out)
-
-
-def attach_methods() -> None:
-    """Make the functions methods of Tensor."""
-    for name in METHODS:
-        setattr(Tensor, name, globals()[name])
