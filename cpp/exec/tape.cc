@@ -498,12 +498,14 @@ Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Ten
 void record(const ops::Call& call, std::span<Tensor> out) {
   Ref<GraphNode> node = make_node(call, out, {});
   if (!node) return;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (!is_floating(out[i].dtype())) continue;
-    out[i]->node = i + 1 < out.size() ? node : std::move(node);
+  const auto link = [&](std::size_t i, Ref<GraphNode> made_by) {
+    if (!is_floating(out[i].dtype())) return;
+    out[i]->node = std::move(made_by);
     out[i]->output_nr = static_cast<std::uint32_t>(i);
     out[i]->requires_grad = true;
-  }
+  };
+  for (std::size_t i = 1; i < out.size(); ++i) link(i, node);
+  link(0, std::move(node));
 }
 
 NodeReport report(const Node& node) {
