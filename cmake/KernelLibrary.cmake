@@ -103,7 +103,7 @@ function(unspool_kernel_objects out level)
   endif()
   target_precompile_headers(
     ${target} PRIVATE <algorithm> <array> <cmath> <cstring> <kernels/cpu/elements.h> <kernels/cpu/families.h>
-    <kernels/cpu/layout.h> <kernels/cpu/ranges.h>)
+    <kernels/cpu/layout.h> <kernels/cpu/ranges.h> <kernels/cpu/vec.h>)
 endfunction()
 
 # unspool_kernel_library(<level>): the same objects as the shared object that the extension opens at run time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ import unspool as us
 import unspool.nn.functional as F
 from steps import BATCHES, STEPS, Made, assert_same_bits, labels, numbers, small, training
 from unspool import nn
+from unspool._compile import CompiledFunction
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda p: us.optim.SGD(p, lr=0.1),
@@ -514,3 +516,36 @@ def test_explain_and_profile_name_what_runs() -> None:
     table = step.profile(steps, *BATCHES[0])
     assert f"{steps} runs" in table.splitlines()[0]
     assert "adam_update" in table
+
+
+def test_a_module_compiles_itself_in_place() -> None:
+    us.manual_seed(0)
+    model = us.nn.Sequential(us.nn.Linear(3, 4), us.nn.Dropout(0.5), us.nn.Linear(4, 2))
+    plain, x = copy.deepcopy(model), us.randn(5, 3)
+    keys = list(model.state_dict())
+    for each in (model, plain):
+        each.register_forward_hook(lambda module, inputs, output: 2 * output)
+    assert model.compile() is None  # type: ignore[func-returns-value]
+    assert list(model.state_dict()) == keys
+    for mode in (True, True, False, False):
+        results = []
+        for each in (model.train(mode), plain.train(mode)):
+            us.manual_seed(1)
+            each.zero_grad()
+            each(x).square().sum().backward()
+            results.append([each(x), *(p.grad for p in each.parameters())])
+        assert all(us.equal(a, b) for a, b in zip(*results, strict=True))
+    assert model.forward.cache_info() == (6, 2, 8, 2)
+
+
+def test_copies_of_a_compiled_module_are_not_compiled() -> None:
+    model = us.nn.Linear(2, 1)
+    model.compile(fallback="eager")
+    model.compile()
+    assert isinstance(model.forward, CompiledFunction)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert not isinstance(other.forward, CompiledFunction)
+        with us.no_grad():
+            other.weight.zero_()
+            other.bias.zero_()
+        assert other(us.ones(2)).item() == 0.0

@@ -414,3 +414,19 @@ def test_dtypes_and_devices_may_be_attributes_of_what_a_step_reads() -> None:
     with us.no_grad():
         assert forward(x).tolist() == forward(x).tolist() == (model(x) + x).tolist()
     assert us.dtype.__module__ == us.float32.__module__ == "unspool"
+
+
+@pytest.mark.parametrize("wind", [lambda state: us.manual_seed(3), us.set_rng_state])
+def test_a_step_that_sets_the_generator_is_refused(wind: Any) -> None:
+    state = us.get_rng_state()
+
+    def step(x: Any) -> Any:
+        wind(state)
+        return x + us.rand(2)
+
+    with pytest.raises(us.CaptureError, match="cannot set it"):
+        us.compile(step)(us.zeros(2))
+    tolerant = us.compile(step, fallback="eager")
+    with pytest.warns(UserWarning, match="cannot set it"):
+        first = tolerant(us.zeros(2))
+    assert us.equal(tolerant(us.zeros(2)), first)

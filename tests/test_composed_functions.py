@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import unspool as us
-from unspool import _aliases, special
+from unspool import special
+from unspool._functions import aliases
 
 RNG = np.random.default_rng(5)
 Array = Any
@@ -133,9 +134,9 @@ def test_functions_agree_with_numpy(name: str, args: tuple[Any, ...], expected: 
         same(getattr(given[0], name)(*given[1:]), wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("alias", sorted(_aliases.METHODS))
+@pytest.mark.parametrize("alias", sorted(aliases.METHODS))
 def test_an_alias_is_the_operation_itself(alias: str) -> None:
-    name = _aliases.METHODS[alias]
+    name = aliases.METHODS[alias]
     assert getattr(us, alias) is getattr(us, name)
     assert getattr(us.Tensor, alias) is getattr(us.Tensor, name)
     assert hasattr(us.Tensor, f"{alias}_") == hasattr(us.Tensor, f"{name}_")

@@ -87,6 +87,19 @@ def test_what_is_missing_is_named(tmp_path: Path, line: str, message: str) -> No
     assert message in done.stderr
 
 
+def test_functorch_is_the_transformations_of_functions(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "import torch, functorch\n"
+        "from functorch import grad, vmap\n"
+        "assert functorch is torch.func\n"
+        "print(vmap(grad(torch.sin))(torch.zeros(2)).tolist())\n"
+        "import functorch.experimental\n"
+    )
+    done = run("main.py", folder=tmp_path)
+    assert done.stdout == "[1.0, 1.0]\n"
+    assert "ImportError: functorch.experimental is not implemented in unspool" in done.stderr
+
+
 def test_a_stand_in_for_torchvision_is_used(tmp_path: Path) -> None:
     (tmp_path / "torchvision.py").write_text("name = 'mine'\n")
     (tmp_path / "main.py").write_text("import torchvision\nprint(torchvision.name)\n")

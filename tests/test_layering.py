@@ -162,6 +162,7 @@ def test_kernels_ask_for_no_tensors_and_no_emitter() -> None:
 
 
 # Types, variables and functions that a file defines at its left margin, each as what may be there once only.
+FURTHER_VARIABLE = re.compile(r"^(?:constexpr|const|static)\b[^()\n]*?, (\w+) = ", re.MULTILINE)
 DEFINED = re.compile(
     r"^(?:(?:struct|class|enum class) (?P<type>\w+)(?= [:{]| final)|"
     r"(?:constexpr|const|thread_local|static|std::atomic)\b[^()=;{]*?(?P<variable>\w+)(?:\[\w*\])? ?[={]|"
@@ -177,7 +178,9 @@ def test_files_compiled_together_define_a_name_once(floor: str) -> None:
     for path in cpp_files(CPP / floor):
         if path.suffix != ".cc":
             continue
-        here = {match[match.lastgroup or 0] for match in DEFINED.finditer(path.read_text())}
+        text = path.read_text()
+        here = {match[match.lastgroup or 0] for match in DEFINED.finditer(text)}
+        here |= set(FURTHER_VARIABLE.findall(text))
         for name in here:
             assert name not in found, f"{name_of(path)} and {found[name]} both define {name}"
         found |= dict.fromkeys(here, name_of(path))

@@ -87,7 +87,26 @@ def test_bad_calls_raise() -> None:
         (RuntimeError, (us.ones(2, 3, 4), us.ones(5, 4), us.tensor([0, 1])), {}),
         (RuntimeError, (us.ones(2, 4), us.ones(5, 4), us.tensor([0, 1])), {"linear_bias": us.ones(3)}),
         (RuntimeError, (us.ones(2, 3), us.ones(5, 4), us.tensor([0, 1])), {}),
-        (NotImplementedError, (us.ones(2, 4), us.ones(5, 4), us.tensor([0, 1])), {"options": object()}),
+        (TypeError, (us.ones(2, 4), us.ones(5, 4), us.tensor([0, 1])), {"options": object()}),
     ]:
         with pytest.raises(error):
             F.linear_cross_entropy(*args, **options)  # type: ignore[arg-type]
+
+
+def test_options_for_pieces_are_checked_and_change_nothing() -> None:
+    x, w, target = us.randn(6, 3), us.randn(4, 3), us.tensor([0, 1, 2, 3, 0, 1])
+    options = nn.LinearCrossEntropyOptions(batch_chunk_size=2, chunking_method="aspect_ratio:2")
+    for reduction in ("none", "sum", "mean"):
+        found = F.linear_cross_entropy(x, w, target, reduction=reduction, options=options)
+        assert us.equal(found, F.linear_cross_entropy(x, w, target, reduction=reduction))
+    model = nn.LinearCrossEntropyLoss(3, 4, options=options)
+    assert "batch_chunk_size=2" in repr(model)
+    for bad in (
+        {"batch_chunk_size": 0},
+        {"batch_chunk_size": 2.5},
+        {"chunking_method": "aspect_ratio:x"},
+        {"acc_policy": "x"},
+        {"acc_dtype": us.int32},
+    ):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            nn.LinearCrossEntropyOptions(**bad)  # type: ignore[arg-type]

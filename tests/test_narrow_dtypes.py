@@ -227,3 +227,48 @@ def test_picking_by_an_index_keeps_the_dtype() -> None:
         assert x.gather(0, index.reshape(1, 2)).dtype == dtype
     assert us.cat([us.ones(2).to(us.int8), index]).dtype == us.int64
     assert us.cat([us.ones(2).to(us.int8), index.int()]).dtype == us.int32
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("wanted", ["float32", "float64", *FLOATS])
+def test_a_dtype_that_is_asked_for_is_the_one_of_the_result(name: str, wanted: str) -> None:
+    x = us.full((2, 300), 0.3, dtype=getattr(us, name))
+    dtype = getattr(us, wanted)
+    for call in (us.sum, us.mean, lambda a, **k: a.softmax(1, **k), lambda a, **k: a.cumsum(1, **k)):
+        result = call(x, dtype=dtype)  # type: ignore[operator]
+        assert result.dtype == dtype
+        expected = call(x.double(), dtype=us.float64)  # type: ignore[operator]
+        tolerance = 1e-2 if wanted in FLOATS else 1e-5
+        np.testing.assert_allclose(result.double().numpy(), expected.numpy(), rtol=tolerance)
+
+
+def test_a_wide_sum_of_narrow_integers_does_not_wrap_around() -> None:
+    x = us.ones(300, dtype=us.int8)
+    for dtype in (us.int16, us.int32, us.int64):
+        assert (x.sum(dtype=dtype).item(), x.sum(dtype=dtype).dtype) == (300, dtype)
+        assert x.cumsum(0, dtype=dtype)[-1].item() == 300
+    assert x.sum(dtype=us.int8).item() == 300 - 256
+
+
+def test_places_are_not_narrow() -> None:
+    edges = us.zeros(300, dtype=us.int8)
+    value = us.ones(2, dtype=us.int8)
+    for found in (
+        us.searchsorted(edges, value, out_int32=True),
+        us.bucketize(value, edges, out_int32=True),
+    ):
+        assert (found.tolist(), found.dtype) == ([300, 300], us.int32)
+
+
+@pytest.mark.parametrize("name", ["int8", "int16"])
+def test_places_of_int32_leave_the_dtype(name: str) -> None:
+    x = us.arange(6, dtype=getattr(us, name)).reshape(2, 3)
+    rows, column = us.tensor([[1, 0, 1]], dtype=us.int32), us.tensor([2, 0], dtype=us.int32)
+    for picked, expected in (
+        (x.gather(0, rows), [[3, 1, 5]]),
+        (x.scatter(0, rows, x), [[0, 1, 2], [0, 4, 2]]),
+        (x.index_select(1, column), [[2, 0], [5, 3]]),
+        (x.index_add(1, column, x[:, :2]), [[1, 1, 2], [7, 4, 8]]),
+        (x[:, column], [[2, 0], [5, 3]]),
+    ):
+        assert (picked.tolist(), picked.dtype) == (expected, x.dtype)

@@ -205,3 +205,14 @@ def test_names_without_underscore_are_deprecated() -> None:
 def test_empty_tensors_are_left_alone() -> None:
     with pytest.warns(UserWarning, match="zero-element"):
         assert init.kaiming_uniform_(us.empty(0, 3)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("fan", range(1, 33))
+def test_the_bounds_of_uniform_weights_have_the_bits_of_the_formula(fan: int) -> None:
+    gain = math.sqrt(2 / (1 + math.sqrt(5) ** 2))
+    bound = math.sqrt(3.0) * (gain / math.sqrt(fan))
+    found, wanted = (us.empty(3, fan, dtype=us.float64) for _ in range(2))
+    us.manual_seed(0)
+    us.nn.init.kaiming_uniform_(found, a=math.sqrt(5))
+    us.manual_seed(0)
+    assert us.equal(found, wanted.uniform_(-bound, bound))

@@ -216,7 +216,6 @@ def test_questions_are_answered() -> None:
 def test_what_is_missing_says_what_to_use() -> None:
     for call, name, instead in [
         (lambda: us.fft.fft(us.ones(2)), "torch.fft.fft", "numpy.fft"),
-        (lambda: us.vmap(us.sin), "torch.vmap", "batch dimension"),
         (lambda: us.complex(us.ones(1), us.ones(1)), "torch.complex", "two tensors"),
         (lambda: us.stft(us.ones(8), 4), "torch.stft", "scipy"),
         (lambda: us.profiler.profile(), "torch.profiler.profile", "cProfile"),

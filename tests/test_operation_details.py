@@ -397,3 +397,29 @@ def test_distinct_elements_keep_their_dtype() -> None:
         for find in (us.unique, us.unique_consecutive):
             assert find(x).dtype == dtype
             assert find(x.reshape(3, 1), dim=0).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("add", [7.0, 9.0]),
+        ("sub", [3.0, 1.0]),
+        ("subtract", [3.0, 1.0]),
+        ("mul", [10.0, 20.0]),
+        ("multiply", [10.0, 20.0]),
+        ("div", [2.5, 1.25]),
+        ("true_divide", [2.5, 1.25]),
+        ("floor_divide", [2.0, 1.0]),
+    ],
+)
+def test_the_first_operand_may_be_a_number(name: str, expected: list[float]) -> None:
+    x = us.tensor([2.0, 4.0], dtype=us.float64, requires_grad=True)
+    result = getattr(us, name)(5, x)
+    assert (result.tolist(), result.dtype) == (expected, us.float64)
+    if name != "floor_divide":
+        result.sum().backward()
+        h = 1e-6
+        slope = (getattr(us, name)(5, x.detach() + h) - getattr(us, name)(5, x.detach() - h)) / (2 * h)
+        np.testing.assert_allclose(x.grad.numpy(), slope.numpy(), rtol=1e-8)
+    assert us.bitwise_left_shift(1, us.tensor([2])).item() == 4
+    assert us.bitwise_right_shift(8, us.tensor([2])).item() == 2

@@ -84,7 +84,8 @@ def test_the_order_of_group_entries_and_their_names_are_the_public_ones(name: st
         (lambda: us.optim.Adam(parameters(), betas=(0.9, -0.1)), ValueError, "index 1: -0.1"),
         (lambda: us.optim.Adam(parameters(), eps=-1.0), ValueError, "epsilon value: -1.0"),
         (lambda: us.optim.AdamW(parameters(), weight_decay=-1.0), ValueError, "weight_decay"),
-        (lambda: us.optim.AdamW(parameters(), capturable=True), NotImplementedError, "AdamW"),
+        (lambda: us.optim.AdamW(parameters(), differentiable=True), NotImplementedError, "AdamW"),
+        (lambda: us.optim.Adam(parameters(), betas=(0.9, us.tensor(0.99))), ValueError, "both floats"),
         (lambda: us.optim.RMSprop(parameters(), alpha=-1.0), ValueError, "alpha"),
         (lambda: us.optim.RMSprop(parameters(), momentum=-1.0), ValueError, "momentum"),
         (lambda: us.optim.Adagrad(parameters(), lr_decay=-1.0), ValueError, "lr_decay"),
@@ -99,6 +100,19 @@ def test_bad_arguments_are_refused(make: Any, error: Any, words: str) -> None:
         return
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Rprop", "ASGD"])
+def test_every_step_can_be_captured_so_that_asking_for_it_changes_nothing(name: str) -> None:
+    kinds = [us.tensor([1.0, -2.0], requires_grad=True) for _ in range(2)]
+    for kind, capturable in zip(kinds, (False, True), strict=True):
+        optimizer = getattr(us.optim, name)([kind], capturable=capturable)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (kind * kind).sum().backward()
+            optimizer.step()
+        assert optimizer.state_dict()["param_groups"][0]["capturable"] is capturable
+    assert us.equal(*kinds)
 
 
 def test_a_parameter_in_two_groups_is_refused() -> None:

@@ -144,3 +144,78 @@ def test_gradients_are_those_of_the_earlier_values(name: str) -> None:
     np.testing.assert_allclose(gradient(lambda x: x[:]), gradient(lambda x: x.clone()), rtol=1e-12)
     detached = gradient(lambda x: x.detach().clone())
     np.testing.assert_allclose(gradient(lambda x: x.detach()), detached, rtol=1e-12)
+
+
+COMPOSED: list[tuple[str, tuple[Any, ...]]] = [
+    ("addr", (us.ones(2, 3), us.arange(2.0), us.arange(3.0))),
+    ("addbmm", (us.ones(2, 2), us.ones(3, 2, 4), us.ones(3, 4, 2))),
+    ("angle", (us.tensor([1.0, -1.0]),)),
+    ("column_stack", ([us.ones(2), us.zeros(2)],)),
+    ("deg2rad", (us.tensor([180.0]),)),
+    ("diagonal_copy", (us.ones(3, 3),)),
+    ("expand_copy", (us.ones(1), (3,))),
+    ("float_power", (us.tensor([2.0]), 3)),
+    ("frexp", (us.tensor([3.0, 8.0]),)),
+    ("heaviside", (us.tensor([-1.0, 0.0]), us.tensor([0.5]))),
+    ("histc", (us.tensor([1.0, 2.0]), 4)),
+    ("histogram", (us.tensor([1.0, 2.0]), 4)),
+    ("hstack", ([us.ones(2), us.zeros(2)],)),
+    ("i0", (us.tensor([1.0]),)),
+    ("inner", (us.ones(2, 3), us.ones(4, 3))),
+    ("kron", (us.eye(2), us.ones(2, 2))),
+    ("ldexp", (us.tensor([1.0]), us.tensor([3]))),
+    ("linalg.cholesky", (us.eye(3),)),
+    ("linalg.inv", (us.eye(3),)),
+    ("linalg.lstsq", (us.eye(3), us.ones(3, 1))),
+    ("linalg.qr", (us.eye(3),)),
+    ("linalg.svd", (us.eye(3),)),
+    ("lu", (us.eye(3),)),
+    ("nansum", (us.tensor([1.0, float("nan")]),)),
+    ("nn.functional.normalize", (us.ones(2, 3),)),
+    ("nonzero", (us.tensor([0, 3]),)),
+    ("polygamma", (1, us.tensor([1.0]))),
+    ("renorm", (us.ones(2, 3), 2, 0, 1.0)),
+    ("sinc", (us.tensor([0.0, 0.5]),)),
+    ("special.bessel_j0", (us.tensor([1.0]),)),
+    ("special.chebyshev_polynomial_t", (us.tensor([0.5]), 3)),
+    ("special.ndtri", (us.tensor([0.3]),)),
+    ("tensordot", (us.ones(2, 3), us.ones(3, 2), 1)),
+    ("unbind_copy", (us.ones(2, 3),)),
+    ("vdot", (us.ones(3), us.ones(3))),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), COMPOSED, ids=[name for name, _ in COMPOSED])
+def test_functions_that_python_composes_write_it_too(name: str, args: tuple[Any, ...]) -> None:
+    function: Any = us
+    for part in name.split("."):
+        function = getattr(function, part)
+    wanted = function(*args)
+    one = isinstance(wanted, us.Tensor)
+    values = [wanted] if one else list(wanted)
+    for shaped in (
+        lambda x: us.empty(0, dtype=x.dtype),
+        lambda x: us.empty(*x.shape, 2, dtype=x.dtype)[..., 0],
+    ):
+        targets = [shaped(value) for value in values]
+        given = function(*args, out=targets[0] if one else tuple(targets))
+        assert type(given) is type(wanted)
+        assert given is targets[0] if one else all(a is b for a, b in zip(given, targets, strict=True))
+        assert all(us.equal(a, b) for a, b in zip(targets, values, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "words"),
+    [
+        (us.ones(3), RuntimeError, r"kron\(\): the result has shape \(4, 4\), but out= has shape \(3,\)"),
+        (us.ones(4, 4, dtype=us.int64), RuntimeError, "cannot be written into"),
+        (us.ones(4, 4, requires_grad=True), RuntimeError, "does not support gradients"),
+        ((us.ones(4, 4),), TypeError, "must be Tensor, not tuple"),
+        (3, TypeError, "must be Tensor, not int"),
+    ],
+)
+def test_what_cannot_take_the_result_is_named(out: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        us.kron(us.eye(2), us.ones(2, 2), out=out)
+    with pytest.raises(TypeError, match="a tuple of 2 Tensors, not Tensor"):
+        us.frexp(us.ones(2), out=us.ones(2))

@@ -61,11 +61,7 @@ def arena(compiled: Any) -> int:
     return int(described["arena_bytes"] + described["scratch_bytes"])
 
 
-# A program of eight hundred instructions takes seconds to plan: it gets fewer budgets than GPT, half as deep.
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "deep GPT" else name for name in MODELS]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_budget_is_kept_and_changes_no_bit(name: str) -> None:
     plain, _, compiled = trained(name, 2)
     full = arena(compiled)
@@ -73,7 +69,7 @@ def test_a_budget_is_kept_and_changes_no_bit(name: str) -> None:
     outside, least = smallest(name)
     assert least < full
     sizes = []
-    for part in (0.5, 0.0) if name == "deep GPT" else (1.0, 0.75, 0.5, 0.25, 0.0):
+    for part in (1.0, 0.75, 0.5, 0.25, 0.0):
         room = round(least + part * (full - least))
         bits, _, limited = trained(name, 2, outside + room)
         sizes.append(arena(limited))

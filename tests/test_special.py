@@ -211,3 +211,41 @@ def test_special_functions_are_part_of_captured_steps() -> None:
         assert float(captured(x)) == float(loss(x))
         found = us.autograd.grad(captured(x), x)[0]
         assert found.tolist() == us.autograd.grad(loss(x), x)[0].tolist()
+
+
+def test_the_normal_quantile_is_accurate_in_both_tails() -> None:
+    p = [1e-300, 1e-20, 1e-6, 0.0199, 0.3, 1 - 2**-40, 0.0, 1.0]
+    z = [
+        -37.0470962993612,
+        -9.262340089798409,
+        -4.753424308822899,
+        -2.055818646612404,
+        -0.5244005127080409,
+        7.047700256664409,
+        -np.inf,
+        np.inf,
+    ]
+    np.testing.assert_allclose(special.ndtri(us.tensor(p, dtype=us.float64)).numpy(), z, rtol=2e-15)
+    np.testing.assert_allclose(special.ndtri(us.tensor(p[1:5])).numpy(), z[1:5], rtol=5e-7)
+    assert special.ndtri(us.tensor([-0.1, 1.1])).isnan().all()
+    inner = us.tensor([0.01, 0.3, 0.5, 0.9], dtype=us.float64, requires_grad=True)
+    assert us.autograd.gradcheck(special.ndtri, inner)
+    assert us.autograd.gradgradcheck(special.ndtri, inner)
+
+
+def test_a_number_beside_a_tensor_keeps_its_digits() -> None:
+    x = us.tensor(2.0, dtype=us.float64)
+    np.testing.assert_allclose(
+        special.xlog1py(x, 3.149651081984324).item(), 2 * np.log1p(3.149651081984324), rtol=1e-15
+    )
+    np.testing.assert_allclose(
+        special.xlog1py(3.149651081984324, x).item(), 3.149651081984324 * np.log(3), rtol=1e-15
+    )
+
+
+def test_a_degree_that_would_take_for_ever_is_refused() -> None:
+    x = us.tensor([0.5])
+    for degree in (100_001, us.tensor([3.0, 1e20]), us.tensor([2**62])):
+        with pytest.raises(NotImplementedError, match=r"chebyshev_polynomial_t\(\): degree .* up to 100000"):
+            special.chebyshev_polynomial_t(x, degree)
+    assert special.legendre_polynomial_p(x, us.zeros(0, 1)).shape == (0, 1)

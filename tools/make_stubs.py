@@ -19,7 +19,7 @@ from typing import Any
 
 import unspool
 from unspool import _core
-from unspool._aliases import METHODS
+from unspool._functions.aliases import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "tools" / "stubs"

@@ -27,7 +27,7 @@ class SmallVector {
   SmallVector() noexcept : data_(inline_data()) {}
   explicit SmallVector(std::size_t count, const T& value = T()) : SmallVector() { resize(count, value); }
   SmallVector(std::initializer_list<T> values) : SmallVector(values.begin(), values.end()) {}
-  SmallVector(const SmallVector& other) : SmallVector(other.begin(), other.end()) {}
+  SmallVector(const SmallVector& other) : SmallVector() { copy(other); }
   SmallVector(SmallVector&& other) noexcept : SmallVector() { take(other); }
   explicit SmallVector(std::span<const T> values) : SmallVector(values.begin(), values.end()) {}
   template <class It>
@@ -38,7 +38,10 @@ class SmallVector {
   ~SmallVector() { release(); }
 
   SmallVector& operator=(const SmallVector& other) {
-    if (this != &other) assign(other.begin(), other.end());
+    if (this != &other) {
+      clear();
+      copy(other);
+    }
     return *this;
   }
   SmallVector& operator=(SmallVector&& other) noexcept {
@@ -109,7 +112,11 @@ class SmallVector {
   }
 
   friend bool operator==(const SmallVector& a, const SmallVector& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    if (a.size_ != b.size_) return false;
+    for (std::size_t i = 0; i < a.size_; ++i) {
+      if (!(a.data_[i] == b.data_[i])) return false;
+    }
+    return true;
   }
 
  private:
@@ -149,9 +156,34 @@ class SmallVector {
     std::destroy(begin(), end());
     if (!is_inline()) std::allocator<T>().deallocate(data_, capacity_);
   }
+  // Few elements that are plain bytes are copied one by one: a loop over them becomes a call of memcpy.
+  static constexpr bool kIsShort = std::is_trivially_copyable_v<T> && N <= 8;
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 does not see that size_ guards each place
+#endif
+  template <std::size_t... I>
+  void copy_short(const SmallVector& other, std::index_sequence<I...>) noexcept {
+    ((I < other.size_ ? static_cast<void>(::new (static_cast<void*>(data_ + I)) T(other.data_[I])) : void()),
+     ...);
+    size_ = other.size_;
+  }
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+  // Precondition: *this is empty.
+  void copy(const SmallVector& other) {
+    if (kIsShort && other.size_ <= N)
+      copy_short(other, std::make_index_sequence<kIsShort ? N : 0>());
+    else
+      append(other.begin(), other.end());
+  }
   // Precondition: *this is empty and inline.
   void take(SmallVector& other) noexcept {
-    if (other.is_inline()) {
+    if (kIsShort && other.is_inline()) {
+      copy_short(other, std::make_index_sequence<kIsShort ? N : 0>());
+      other.size_ = 0;
+    } else if (other.is_inline()) {
       std::uninitialized_move(other.begin(), other.end(), data_);
       size_ = other.size_;
       other.clear();

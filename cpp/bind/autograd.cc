@@ -141,7 +141,7 @@ void bind_node(py::module_& core) {
           "saved_bytes", [](const NodeHandle& self) { return exec::report(self.node()).saved_bytes; },
           "Bytes of the values kept for the gradient.")
       .def_property_readonly(
-          "node_bytes", [](const NodeHandle& self) { return exec::node_bytes(self.node()); },
+          "node_bytes", [](const NodeHandle& self) { return self.node().bytes(); },
           "Bytes of the node itself, without saved values.")
       .def_property_readonly(
           "sequence", [](const NodeHandle& self) { return self.node().sequence; },
@@ -161,7 +161,7 @@ void bind_node(py::module_& core) {
             for (std::uint32_t i = 0; i < self.node().input_count(); ++i) {
               const exec::Edge& edge = self.node().edge(i);
               edges.append(
-                  py::make_tuple(py::reinterpret_steal<py::object>(node_object(edge.node)), edge.output));
+                  py::make_tuple(py::reinterpret_steal<py::object>(node_object(edge.node())), edge.output()));
             }
             return py::tuple(edges);
           },
@@ -184,7 +184,7 @@ void bind_tensor_methods() {
          py::arg("create_graph") = false, py::arg("inputs") = py::none(), py::arg("engine") = "loop");
   method("_add_hook", [](const Tensor& self, py::function hook) {
     const std::uint64_t id = exec::add_hook(self, python_hook(std::move(hook)));
-    return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node}, id);
+    return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node()}, id);
   });
   method("_add_post_hook", [](const Tensor& self, py::function hook) {
     if (!self.requires_grad() || !exec::is_leaf(self.impl())) {
@@ -193,7 +193,7 @@ void bind_tensor_methods() {
     const std::uint64_t id = exec::add_hook(self, [](const Tensor&) { return Tensor(); });
     exec::LeafNode& leaf = exec::accumulator_of(self.impl());
     leaf.post_hooks.emplace_back(id, [call = python_hook(std::move(hook))](const Tensor& t) { call(t); });
-    return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node}, id);
+    return py::make_tuple(NodeHandle{exec::edge_of(self.impl()).node()}, id);
   });
 }
 

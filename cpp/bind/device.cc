@@ -1,7 +1,9 @@
 // unspool.device: a kind and an index. Only the CPU holds tensors in this build; other devices can be named.
 #include "bind/device.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "bind/topics.h"
@@ -11,13 +13,24 @@ namespace py = pybind11;
 namespace unspool::bind {
 namespace {
 
+// A device of PyTorch that no build of unspool has.
+bool is_elsewhere(std::string_view kind) {
+  constexpr std::string_view kinds[] = {"meta", "mps", "xpu", "xla", "mtia", "hpu", "ipu", "vulkan", "maia"};
+  return std::ranges::find(kinds, kind) != std::end(kinds);
+}
+
 Device parse(const std::string& text) {
   const auto colon = text.find(':');
   const std::string kind = text.substr(0, colon);
   Device device;
   if (kind == "cuda")
     device.kind = Device::Kind::kCuda;
-  else if (kind != "cpu") {
+  else if (is_elsewhere(kind)) {
+    fail(ErrorKind::kNotImplemented, "device: tensors on '", text,
+         "' are not supported; leave the device out, or name 'cpu'",
+         kind == "meta" ? " (a module of any size is made without drawing numbers under nn.utils.skip_init)"
+                        : "");
+  } else if (kind != "cpu") {
     fail("device: '", text,
          "' is not a device; expected 'cpu', 'cuda' or 'cuda:N' (a dtype is no string: unspool.float32)");
   }

@@ -83,6 +83,10 @@ class FunctionNode final : public exec::Node {
     const py::object tensors = py::reinterpret_steal<py::object>(checked(PyObject_CallNoArgs(held_)));
     for (py::handle tensor : tensors) visit(*tensor_of(tensor.ptr())->storage);
   }
+  std::size_t bytes() const override {
+    const std::size_t outside = edges_.size() > kOwnEdges ? edges_.size() * sizeof(exec::Edge) : 0;
+    return sizeof(FunctionNode) + outside + specs_.capacity() * sizeof(ops::OutputSpec);
+  }
   bool runs_user_code() const override { return true; }
 
  private:
@@ -102,7 +106,8 @@ class FunctionNode final : public exec::Node {
   PyObject* backward_;
   PyObject* release_;
   PyObject* held_;
-  SmallVector<exec::Edge, 2> edges_;
+  static constexpr std::size_t kOwnEdges = 2;
+  SmallVector<exec::Edge, kOwnEdges> edges_;
   std::vector<ops::OutputSpec> specs_;
 };
 

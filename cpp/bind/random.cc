@@ -2,13 +2,17 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <string>
+#include <string_view>
 
 #include "bind/caster.h"
 #include "bind/create.h"
 #include "bind/factory.h"
 #include "bind/topics.h"
 #include "exec/eager.h"
+#include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/creation.h"
 #include "ops/drawing.h"
@@ -58,6 +62,15 @@ Tensor state_tensor(const Generator& generator) {
   generator.get_state(std::span<std::byte, Generator::kStateBytes>(static_cast<std::byte*>(state.data()),
                                                                    Generator::kStateBytes));
   return state;
+}
+
+// A replay draws on from where the generator is: nothing in it sets that.
+void refuse_in_steps(std::string_view who) {
+  if (exec::Trace* trace = exec::Trace::current()) {
+    trace->refuse(std::string(who) +
+                  ": a replayed step draws on where the generator is, and cannot set it; call this before "
+                  "the step, or compile with fallback=\"eager\"");
+  }
 }
 
 void restore_state(Generator& generator, const Tensor& state) {
@@ -343,11 +356,21 @@ void bind_random(py::module_& core) {
              copy->state() = self.ref->state();
              return GeneratorHandle{copy};
            })
+      .def(
+          "_has_state_of",
+          [](const GeneratorHandle& self, const GeneratorHandle& other) {
+            std::array<std::byte, Generator::kStateBytes> states[2];
+            self.ref->get_state(states[0]);
+            other.ref->get_state(states[1]);
+            return states[0] == states[1];
+          },
+          py::arg("other"), "Whether both will draw the same numbers.")
       .def_property_readonly("device", [](GeneratorHandle&) { return Device{}; });
   core.attr("default_generator") = default_generator_object();
   core.def(
       "manual_seed",
       [](py::handle seed) {
+        refuse_in_steps("manual_seed");
         exec::default_generator()->manual_seed(seed_from(seed));
         return default_generator_object();
       },
@@ -361,7 +384,11 @@ void bind_random(py::module_& core) {
       "get_rng_state", [] { return state_tensor(*exec::default_generator()); },
       "The default generator's state.");
   core.def(
-      "set_rng_state", [](const Tensor& state) { restore_state(*exec::default_generator(), state); },
+      "set_rng_state",
+      [](const Tensor& state) {
+        refuse_in_steps("set_rng_state");
+        restore_state(*exec::default_generator(), state);
+      },
       py::arg("new_state"), "Restores the default generator's state.");
   core.attr("rand") =
       sized_random<ops::Uniform>("rand", "rand(*size, generator=None, dtype=None): U[0, 1).", 0, 1);

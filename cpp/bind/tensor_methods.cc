@@ -95,7 +95,7 @@ PyObject* get_retains_grad(Self self, void*) {
 }
 PyObject* get_grad_fn(Self self, void*) {
   return read(self, [](const Tensor& t) {
-    return node_object(exec::is_leaf(t.impl()) ? nullptr : exec::edge_of(t.impl()).node);
+    return node_object(exec::is_leaf(t.impl()) ? nullptr : exec::edge_of(t.impl()).node());
   });
 }
 

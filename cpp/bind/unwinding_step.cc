@@ -70,14 +70,14 @@ UnwindingStep::UnwindingStep(const py::list& groups, py::object prepare)
   find_shared_memory();
 }
 
-std::vector<UnwindingStep::Place> UnwindingStep::read_groups(const py::list& groups) {
-  std::vector<Place> places;
+UnwindingStep::Places UnwindingStep::read_groups(const py::list& groups) {
+  Places places;
   groups_.reserve(groups.size());
   for (py::handle described : groups) add_group(described.ptr(), places);
   return places;
 }
 
-void UnwindingStep::add_group(PyObject* described, std::vector<Place>& places) {
+void UnwindingStep::add_group(PyObject* described, Places& places) {
   const auto entry = [&](Py_ssize_t i) {
     return py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(described, i));
   };
@@ -109,7 +109,7 @@ void UnwindingStep::find_shared_memory() {
     const std::byte *begin, *end;
     Place* place;
   };
-  std::vector<Range> ordered;
+  SmallVector<Range, 16> ordered;
   ordered.reserve(places_.size());
   for (Place& place : places_) {
     const Storage& storage = *place.tensor()->storage;

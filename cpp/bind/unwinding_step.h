@@ -35,8 +35,8 @@ class ParameterTable {
   // Where the parameter's first number is, or would be. By open addressing.
   const std::uint32_t* slot_of(const TensorImpl& parameter) const;
 
-  std::vector<Entry> entries_;        // by number
-  std::vector<std::uint32_t> slots_;  // a power of two, at least half of them empty
+  SmallVector<Entry, 8> entries_;         // by number
+  SmallVector<std::uint32_t, 32> slots_;  // a power of two, at least half of them empty
 };
 
 // Updates each parameter when its gradient is complete and nothing that is still to be unwound reads its
@@ -80,8 +80,9 @@ class UnwindingStep final : public exec::Receiver {
     const Tensor& gradient() const;
   };
 
-  std::vector<Place> read_groups(const pybind11::list& groups);
-  void add_group(PyObject* described, std::vector<Place>& places);
+  using Places = SmallVector<Place, 8>;  // small networks get by without the heap
+  Places read_groups(const pybind11::list& groups);
+  void add_group(PyObject* described, Places& places);
   void find_shared_memory();
   void check(const Place& place) const;
   void prepare(std::uint32_t number);
@@ -91,7 +92,7 @@ class UnwindingStep final : public exec::Receiver {
 
   SmallVector<Group, 1> groups_;
   std::size_t optimizers_ = 0;
-  std::vector<Place> places_;
+  Places places_;
   ParameterTable table_;
   pybind11::object prepare_;
   std::size_t updated_ = 0;

@@ -10,7 +10,9 @@
 #include "exec/backward.h"
 #include "exec/kernel_map.h"
 #include "exec/narrow.h"
+#include "exec/number.h"
 #include "exec/observer.h"
+#include "exec/plain.h"
 #include "exec/tape.h"
 #include "exec/views.h"
 #include "ops/api.h"
@@ -29,24 +31,10 @@ using ops::Operand;
 
 using Operands = SmallVector<Operand, 4>;
 
-// A number written in place of a tensor, as the kernel sees it: one element in the computing dtype.
-struct Number {
-  alignas(8) std::byte bytes[8];
-
-  void set(const Operand& value, Dtype dtype) {
-    visit_dtype(dtype, [&]<class T>(T) {
-      const T converted = value.kind() == Operand::Kind::kFloat ? static_cast<T>(value.number())
-                                                                : static_cast<T>(value.integer());
-      std::memcpy(bytes, &converted, sizeof(T));
-    });
-  }
-};
-
+// It is then the last argument.
 bool takes_generator(const ops::Record& record) {
-  for (const ops::Arg& arg : record.args) {
-    if (arg.kind == ops::ArgKind::kGenerator) return true;
-  }
-  return false;
+  const int count = record.args.size();
+  return count > 0 && record.args[count - 1].kind == ops::ArgKind::kGenerator;
 }
 
 // A prepared call: inferred, cast, and laid out for the kernel.
@@ -75,14 +63,13 @@ class Launch {
   void run(std::span<const Tensor> out) {
     if (is_narrow_cast(call_)) return run_narrow_cast(call_.tensor(0), out[0]);
     SmallVector<View, 4> in_views;
-    SmallVector<Number, 4> numbers(call_.in.size());
-    Operands row_major;  // keeps copies alive while the kernel runs
-    for (std::size_t i = 0; i < call_.in.size(); ++i)
-      in_views.push_back(view_of(call_.in[i], numbers[i], row_major));
-    View out_views[ops::kMaxOutputs];
+    SmallVector<Number, 4> numbers;
+    numbers.reserve(call_.in.size());  // views point to them
+    Operands row_major;                // keeps copies alive while the kernel runs
+    for (const Operand& operand : call_.in) in_views.emplace_back(view_of(operand, numbers, row_major));
+    SmallVector<View, ops::kMaxOutputs> outs;
     Tensor wide[ops::kMaxOutputs];
-    for (std::size_t i = 0; i < outputs(); ++i) out_views[i] = target_of(out[i], wide[i]).view();
-    const std::span<const View> outs(out_views, outputs());
+    for (std::size_t i = 0; i < outputs(); ++i) outs.emplace_back(target_of(out[i], wide[i]).view());
     if (takes_generator(call_.op.record)) {
       SmallVector<Attr, 6> attrs(call_.attrs.begin(), call_.attrs.end());
       if (attrs.back().is_none()) attrs.back() = Attr(default_generator());
@@ -110,20 +97,17 @@ class Launch {
 
   // What the kernel writes in place of `out`, where an attribute asks for a dtype that it does not compute
   // in.
-  Tensor target_of(const Tensor& out, Tensor& wide) const {
+  const Tensor& target_of(const Tensor& out, Tensor& wide) const {
     if (!is_narrow(out.dtype()) || moves_only(call_.op)) return out;
     return wide = Tensor::empty(out.sizes(), carrier(out.dtype()));
   }
 
-  View view_of(const Operand& operand, Number& number, Operands& row_major) {
+  View view_of(const Operand& operand, SmallVector<Number, 4>& numbers, Operands& row_major) {
     if (operand.is_none()) return {.ndim = -1};
-    if (operand.is_number()) {
-      number.set(operand, inference_.compute);
-      return {.data = number.bytes, .dtype = inference_.compute, .contiguous = true};
-    }
-    const Tensor tensor = operand.tensor();
-    if (!call_.op.record.row_major || tensor.is_contiguous()) return tensor.view();
-    Tensor copy = Tensor::empty(tensor.sizes(), tensor.dtype());
+    if (operand.is_number()) return numbers.emplace_back().set(operand, inference_.compute);
+    const TensorImpl& tensor = operand.impl();
+    if (!call_.op.record.row_major || tensor.contiguous) return tensor.view();
+    Tensor copy = Tensor::empty_like(tensor, tensor.dtype);
     const View from = tensor.view(), to = copy.view();
     run_kernel(ops::op_of<ops::Clone>, {&from, 1}, {&to, 1}, {});
     const View view = copy.view();
@@ -216,9 +200,9 @@ bool is_seen_by_others(const Call& call, const Tensor& target) {
 // A tensor's value with its history, in memory of its own: it is about to be overwritten.
 Tensor copied_value(const Tensor& tensor) {
   Tensor value = ops::clone(tensor.alias());
-  if (Edge edge = edge_of(tensor.impl())) {
-    value->node = std::move(edge.node);
-    value->output_nr = edge.output;
+  if (const Edge edge = edge_of(tensor.impl())) {
+    value->node = edge.node();
+    value->output_nr = edge.output();
     value->requires_grad = true;
   }
   return value;
@@ -313,6 +297,13 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
     default:
       break;
   }
+  if (const TensorImpl* form = plain_form(call)) {
+    out[0] = Tensor::empty_like(*form, plain_result(call, *form));
+    run_plain(call, *form, out[0]);
+    launched({call, form->dtype, out, true});
+    if (needs_record(call.op, call.in)) exec::record(call, out);
+    return;
+  }
   if (is_carried(call)) return emit_carried(call, out);
   Launch launch(call);
   launch.allocate(out);
@@ -329,6 +320,14 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     return copy_into(target, ops::full({}, call.attrs[1], call.attrs[2].dtype()));
   const bool recording = needs_record(call.op, call.in);
   check_target(call, target, recording);
+  const TensorImpl* const form = target.is_contiguous() ? plain_form(call) : nullptr;
+  if (form && !recording && plain_result(call, *form) == target.dtype() && form->sizes == target.sizes() &&
+      !is_entangled(call, target)) {
+    run_plain(call, *form, target);
+    launched({call, form->dtype, {&target, 1}, false});
+    target->storage->mark_written(record.public_name().data());
+    return record_write(call, target, recording, Tensor());
+  }
   const bool may_write = !recording || !is_seen_by_others(call, target);
   if (may_write && writes_into(call.op, target) && record.outputs.size() == 1 && !is_carried(call)) {
     Launch launch(call);

@@ -36,11 +36,13 @@ class Scratch {
 
 }  // namespace
 
+bool is_long_work(std::int64_t elements) { return elements > kLongWork; }
+
 bool is_long_work(std::span<const View> in, std::span<const View> out) {
   std::int64_t elements = 0;
   for (const View& view : in) elements += view.ndim > 0 ? view.numel() : 1;
   for (const View& view : out) elements += view.numel();
-  return elements > kLongWork;
+  return is_long_work(elements);
 }
 
 void map_kernels(const kernels::Table& table) {
@@ -65,10 +67,14 @@ const kernels::Kernel& kernel_of(const ops::Op& op) {
 
 void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
                 std::span<const ops::Attr> attrs) {
+  run_kernel(op, in, out, attrs, is_long_work(in, out));
+}
+
+void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
+                std::span<const ops::Attr> attrs, bool long_work) {
   const kernels::Kernel& kernel = kernel_of(op);
   kernels::Fault fault;
   const kernels::KernelCall call{in, out, attrs, &fault};
-  const bool long_work = is_long_work(in, out);
   kernels::Context context;
   context.threads = long_work ? thread_count() : 1;
   context.run_chunks = run_chunks;

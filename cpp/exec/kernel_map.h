@@ -13,9 +13,12 @@ const kernels::Kernel& kernel_of(const ops::Op& op);
 // the kernel reports.
 void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
                 std::span<const ops::Attr> attrs);
+void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
+                std::span<const ops::Attr> attrs, bool long_work);
 
 // Whether a kernel over these views takes longer than giving the host's lock back, or waking a thread.
 bool is_long_work(std::span<const View> in, std::span<const View> out);
+bool is_long_work(std::int64_t elements);
 
 // Raises what a kernel has reported.
 [[noreturn]] void raise_fault(const ops::Op& op, const kernels::Fault& fault);

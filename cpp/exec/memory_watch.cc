@@ -7,14 +7,14 @@
 
 namespace unspool::exec {
 
-MemoryWatch::MemoryWatch(const std::vector<Changing>& leaves, std::size_t nodes) {
+MemoryWatch::MemoryWatch(std::span<const Changing> leaves, std::size_t nodes) {
   first_read_.reserve(nodes + 1);
   reads_.reserve(nodes);
   ranges_.reserve(leaves.size());
   for (const auto& [leaf, storage] : leaves) {
     if (storage->bytes() == 0) continue;
     const auto* begin = static_cast<const std::byte*>(storage->data());
-    ranges_.push_back({begin, begin + storage->bytes(), 0, false});
+    ranges_.push_back({begin, begin + storage->bytes()});
   }
   std::sort(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
   std::size_t last = 0;
@@ -43,17 +43,19 @@ void MemoryWatch::add_read(const Storage& storage) {
   }
 }
 
-bool MemoryWatch::is_free(std::uint32_t leaf, const Storage& storage) {
-  for (Range& range : overlapping(storage)) {  // one at most: each leaf lies in one
-    if (range.readers == 0) continue;
-    waiting_.emplace_back(leaf, static_cast<std::uint32_t>(&range - ranges_.data()));
-    return false;
-  }
-  return true;
+std::uint32_t MemoryWatch::place_of(const Storage& storage) const {
+  const std::span<const Range> found = overlapping(storage);  // one at most: each leaf lies in one
+  return found.empty() ? kNowhere : static_cast<std::uint32_t>(found.data() - ranges_.data());
 }
 
-void MemoryWatch::mark_changed(const Storage& storage) {
-  for (Range& range : overlapping(storage)) range.is_changed = has_changes_ = true;
+bool MemoryWatch::is_free(std::uint32_t leaf, std::uint32_t place) {
+  if (place == kNowhere || ranges_[place].readers == 0) return true;
+  waiting_.emplace_back(leaf, place);
+  return false;
+}
+
+void MemoryWatch::mark_changed(std::uint32_t place) {
+  if (place != kNowhere) ranges_[place].is_changed = has_changes_ = true;
 }
 
 void MemoryWatch::check_read(const Storage& storage, std::string_view who) const {

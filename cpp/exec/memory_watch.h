@@ -7,8 +7,8 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "base/small_vector.h"
 #include "exec/eager.h"
 #include "tensor/tensor.h"
 
@@ -18,7 +18,7 @@ class MemoryWatch {
  public:
   // A leaf by its number, and its memory.
   using Changing = std::pair<std::uint32_t, const Storage*>;
-  MemoryWatch(const std::vector<Changing>& leaves, std::size_t nodes);
+  MemoryWatch(std::span<const Changing> leaves, std::size_t nodes);
 
   bool covers(const Storage& storage) const { return !overlapping(storage).empty(); }
   // A node, the next one in ascending order, and what it reads.
@@ -28,9 +28,12 @@ class MemoryWatch {
   // The node has been unwound; calls f(leaf) for each leaf that waited for it alone.
   template <class F>
   void passed(std::size_t node, F&& f);
-  // Whether the leaf may be changed now; if not, `passed` will call for it.
-  bool is_free(std::uint32_t leaf, const Storage& storage);
-  void mark_changed(const Storage& storage);
+  // The watched memory that a leaf lies in; kNowhere when it lies in none.
+  static constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
+  std::uint32_t place_of(const Storage& storage) const;
+  // Whether a leaf that lies there may be changed now; if not, `passed` will call for it.
+  bool is_free(std::uint32_t leaf, std::uint32_t place);
+  void mark_changed(std::uint32_t place);
   // Raises when the memory has been changed since the unwinding began.
   void check_read(const Storage& storage, std::string_view who) const;
   bool has_changes() const { return has_changes_; }
@@ -48,10 +51,11 @@ class MemoryWatch {
     return {ranges_.data() + (found.data() - ranges_.data()), found.size()};
   }
 
-  std::vector<Range> ranges_;              // apart from each other, in order of addresses
-  std::vector<std::uint32_t> first_read_;  // node i reads reads_[first_read_[i] .. first_read_[i + 1])
-  std::vector<std::uint32_t> reads_;       // ranges
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> waiting_;  // leaves, each with its range
+  // Small networks get by without the heap.
+  SmallVector<Range, 16> ranges_;              // apart from each other, in order of addresses
+  SmallVector<std::uint32_t, 64> first_read_;  // node i reads reads_[first_read_[i] .. first_read_[i + 1])
+  SmallVector<std::uint32_t, 64> reads_;       // ranges
+  SmallVector<std::pair<std::uint32_t, std::uint32_t>, 8> waiting_;  // leaves, each with its range
   bool has_changes_ = false;
 };
 
@@ -82,7 +86,7 @@ void MemoryWatch::passed(std::size_t node, F&& f) {
         continue;
       }
       const std::uint32_t leaf = waiting_[i].first;
-      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+      waiting_.erase(i);
       f(leaf);
     }
   }

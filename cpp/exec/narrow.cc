@@ -2,11 +2,13 @@
 #include "exec/narrow.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "exec/kernel_map.h"
 #include "ops/api.h"
 #include "ops/emitter.h"
 #include "ops/shape.h"
+#include "ops/sorting.h"
 
 namespace unspool::exec {
 namespace {
@@ -17,6 +19,14 @@ bool is_narrow_tensor(const Operand& operand) {
   return operand.is_tensor() && is_narrow(operand.impl().dtype);
 }
 
+// Whether the operand names places: its dtype says nothing about the result's.
+bool is_index(const ops::Record& record, std::size_t operand) {
+  for (const ops::Arg& arg : record.args) {
+    if (ops::is_tensor_kind(arg.kind) && operand-- == 0) return arg.name == "index" || arg.name == "indices";
+  }
+  return false;
+}
+
 // The dtype that stands for the operands of the first carried one's category; element-wise operations promote
 // over all operands, numbers and 0-d tensors included.
 Dtype target_of(const ops::Call& call) {
@@ -24,13 +34,23 @@ Dtype target_of(const ops::Call& call) {
     return ops::result_type(call.in.subspan(call.op.record.first_is_mask ? 1 : 0));
   const auto carried = std::ranges::find_if(call.in, is_narrow_tensor);
   Dtype target = carried->impl().dtype;
-  for (const Operand& operand : call.in) {
-    // int64 is an index, or makes a result of int64, which is no carrier.
-    if (operand.is_tensor() && operand.impl().dtype != Dtype::kInt64 &&
+  for (std::size_t i = 0; i < call.in.size(); ++i) {
+    const Operand& operand = call.in[i];
+    // int64 makes a result of int64, which is no carrier.
+    if (operand.is_tensor() && !is_index(call.op.record, i) && operand.impl().dtype != Dtype::kInt64 &&
         category(operand.impl().dtype) == category(target))
       target = promote(target, operand.impl().dtype);
   }
   return target;
+}
+
+// The dtype of the result where the caller has named it: by the dtype, or by the flag for short places.
+std::optional<Dtype> asked_for(const ops::Call& call) {
+  for (const ops::Attr& attr : call.attrs) {
+    if (attr.kind() == ops::Attr::Kind::kDtype) return attr.dtype();
+  }
+  if (&call.op == &ops::op_of<ops::SearchSorted> && call.flag("out_int32")) return Dtype::kInt32;
+  return std::nullopt;
 }
 
 void convert(const Tensor& source, const Tensor& target) {
@@ -63,8 +83,13 @@ void emit_carried(const ops::Call& call, std::span<Tensor> out) {
   for (Operand& operand : operands) {
     if (is_narrow_tensor(operand)) operand = ops::to(operand.tensor(), carrier(operand.impl().dtype));
   }
-  ops::emitter().emit({call.op, operands, call.attrs}, out);
-  const Dtype target = target_of(call);
+  const std::optional<Dtype> asked = asked_for(call);
+  SmallVector<ops::Attr, 4> attrs(call.attrs.begin(), call.attrs.end());
+  for (ops::Attr& attr : attrs) {
+    if (attr.kind() == ops::Attr::Kind::kDtype && is_narrow(attr.dtype())) attr = carrier(attr.dtype());
+  }
+  ops::emitter().emit({call.op, operands, attrs}, out);
+  const Dtype target = asked ? *asked : target_of(call);
   if (!is_narrow(target)) return;
   for (Tensor& result : out) {
     if (result.dtype() == carrier(target)) result = ops::to(result, target);

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/graveyard.h"
 #include "exec/anomaly.h"
 #include "exec/observer.h"
 #include "exec/program/trace.h"
@@ -19,18 +20,6 @@ namespace {
 std::atomic<std::uint64_t> next_sequence{1};
 std::atomic<std::uint64_t> next_hook{1};
 
-struct Graveyard {
-  std::vector<Node*> waiting;
-  bool is_draining = false;
-};
-[[gnu::tls_model("initial-exec")]] thread_local Graveyard* graveyard = nullptr;
-
-Graveyard& thread_graveyard() {
-  // Leaked on purpose, one per thread: nodes may die after thread-local destructors have run.
-  if (!graveyard) graveyard = new Graveyard;
-  return *graveyard;
-}
-
 }  // namespace
 
 Node::Node() : scope(ops::thread_state().scope) {
@@ -41,17 +30,10 @@ Node::Node() : scope(ops::thread_state().scope) {
 
 // Destroying a node drops its inputs' nodes, which would recurse once per operation of the chain.
 void Node::dispose() noexcept {
-  Graveyard& yard = thread_graveyard();
-  yard.waiting.push_back(this);
-  if (yard.is_draining) return;
-  yard.is_draining = true;
-  while (!yard.waiting.empty()) {
-    Node* node = yard.waiting.back();
-    yard.waiting.pop_back();
+  Graveyard<Node>::bury(this, [](Node* node) {
     if (Observer* watching = observer()) watching->dying(*node);
     node->destroy_now();
-  }
-  yard.is_draining = false;
+  });
 }
 
 Observer*& observer() noexcept {
@@ -64,6 +46,11 @@ std::uint64_t take_sequence() { return next_sequence.fetch_add(1, std::memory_or
 AutogradSlot::~AutogradSlot() {
   if (accumulator) static_cast<LeafNode*>(accumulator.get())->forget_leaf();
   if (retainer) remove_hook(*retainer, retain_hook);
+}
+
+void Edge::refuse(std::uint32_t output) {
+  fail("output ", output, " of a recorded operation cannot be differentiated: it may have at most ",
+       kMostOutputs, " outputs");
 }
 
 const Edge& Node::edge(std::uint32_t input) const {
@@ -169,7 +156,7 @@ std::uint64_t add_hook(const Tensor& tensor, TensorHook hook) {
   auto& entries = node.hooks->entries;
   const std::uint64_t id = next_hook.fetch_add(1, std::memory_order_relaxed);
   const auto keeping = std::find_if(entries.begin(), entries.end(), [](const auto& e) { return e.keeps; });
-  entries.insert(keeping, {id, edge.output, std::move(hook)});
+  entries.insert(keeping, {id, edge.output(), std::move(hook)});
   return id;
 }
 
@@ -192,13 +179,13 @@ void keep_from(const Tensor& tensor, AutogradSlot& slot) {
   const Edge edge = edge_of(tensor.impl());
   Node& node = *edge.get();
   if (!node.hooks) node.hooks = std::make_unique<HookList>();
-  slot.retainer = edge.node;
+  slot.retainer = edge.node();
   slot.retain_hook = next_hook.fetch_add(1, std::memory_order_relaxed);
   const auto keep = [&slot](const Tensor& g) {
     slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
     return Tensor();
   };
-  node.hooks->entries.push_back({slot.retain_hook, edge.output, keep, true});
+  node.hooks->entries.push_back({slot.retain_hook, edge.output(), keep, true});
 }
 
 }  // namespace

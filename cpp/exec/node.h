@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/small_vector.h"
@@ -16,14 +17,47 @@ namespace unspool::exec {
 
 class Node;
 
-// Where a cotangent flows: output `output` of `node`; nowhere when the node is empty.
-struct Edge {
-  Ref<GraphNode> node;
-  std::uint32_t output = 0;
+// Where a cotangent flows: an output of a node; nowhere when it is empty. One word, because a tape consists
+// of these to a good part: addresses leave the upper sixteen bits to the number of the output.
+class Edge {
+ public:
+  static constexpr std::uint32_t kMostOutputs = 1u << 16;
 
-  Node* get() const { return reinterpret_cast<Node*>(node.get()); }
-  explicit operator bool() const { return static_cast<bool>(node); }
+  Edge() = default;
+  Edge(Ref<GraphNode> node, std::uint32_t output) : word_(word(node.get(), output)) { node.release(); }
+  Edge(const Edge& other) noexcept : Edge(other.word_) {
+    if (word_) graph_node()->add_ref();
+  }
+  Edge(Edge&& other) noexcept : Edge(std::exchange(other.word_, 0)) {}
+  Edge& operator=(Edge other) noexcept {
+    std::swap(word_, other.word_);
+    return *this;
+  }
+  ~Edge() {
+    if (word_) graph_node()->drop_ref();
+  }
+
+  Node* get() const { return reinterpret_cast<Node*>(word_ & kAddress); }
+  Ref<GraphNode> node() const { return Ref<GraphNode>(graph_node()); }
+  std::uint32_t output() const { return static_cast<std::uint32_t>(word_ >> kAddressBits); }
+  explicit operator bool() const { return word_ != 0; }
+
+ private:
+  static constexpr int kAddressBits = 48;
+  static constexpr std::uint64_t kAddress = (std::uint64_t{1} << kAddressBits) - 1;
+
+  explicit Edge(std::uint64_t word) noexcept : word_(word) {}
+  static std::uint64_t word(const GraphNode* node, std::uint32_t output) {
+    const auto address = reinterpret_cast<std::uintptr_t>(node);
+    if (output >= kMostOutputs || (address & ~kAddress)) refuse(output);
+    return address ? address | std::uint64_t{output} << kAddressBits : 0;
+  }
+  [[noreturn]] static void refuse(std::uint32_t output);
+  GraphNode* graph_node() const { return reinterpret_cast<GraphNode*>(word_ & kAddress); }
+
+  std::uint64_t word_ = 0;
 };
+static_assert(sizeof(Edge) == 8);
 
 // Sees a complete cotangent; a defined return value replaces it.
 using TensorHook = std::function<Tensor(const Tensor&)>;
@@ -77,6 +111,8 @@ class Node : public GraphNode {
   virtual void release() = 0;
   // Calls the visitor for the memory of each value that was saved.
   virtual void visit_saved(const StorageVisitor& visit) const = 0;
+  // What the node itself takes, without the values that it saved.
+  virtual std::size_t bytes() const = 0;
   // Whether unwinding runs code that may look at more than was saved.
   virtual bool runs_user_code() const { return false; }
 
@@ -124,6 +160,7 @@ class LeafNode final : public Node {
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
   void release() override {}
   void visit_saved(const StorageVisitor&) const override {}
+  std::size_t bytes() const override { return sizeof(LeafNode); }
   bool runs_user_code() const override { return !post_hooks.empty(); }
 
  private:

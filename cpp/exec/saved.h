@@ -3,6 +3,7 @@
 // check.
 #pragma once
 
+#include <cstring>
 #include <memory>
 
 #include "exec/recompute/value.h"
@@ -58,54 +59,54 @@ class Saved {
   Saved& operator=(const Saved&) = delete;
 
   void keep(const ops::Operand& value) {
-    kind_ = value.kind();
-    if (value.is_tensor()) {
-      value_.tensor = Ref<TensorImpl>(&value.impl()).release();
-      version_ = value_.tensor->storage->version();
-    } else if (kind_ == ops::Operand::Kind::kFloat) {
-      value_.f = value.number();
-    } else {
-      value_.i = value.integer();
+    switch (value.kind()) {
+      case ops::Operand::Kind::kNone:
+        return;
+      case ops::Operand::Kind::kTensor:
+        set(Form::kTensor, Ref<TensorImpl>(&value.impl()).release());
+        set_version(*value.impl().storage);
+        return;
+      case ops::Operand::Kind::kBool:
+        return set(Form::kBool, value.integer());
+      case ops::Operand::Kind::kInt:
+        return set(Form::kInt, value.integer());
+      case ops::Operand::Kind::kFloat:
+        return set(Form::kFloat, value.number());
     }
   }
   void keep(const Ref<Storage>& storage) {
-    form_ = Form::kStorage;
-    value_.storage = Ref<Storage>(storage).release();
-    version_ = storage->version();
+    set(Form::kStorage, Ref<Storage>(storage).release());
+    set_version(*storage);
   }
-  void keep(std::unique_ptr<Droppable> droppable) {
-    form_ = Form::kDroppable;
-    value_.droppable = droppable.release();
-  }
+  void keep(std::unique_ptr<Droppable> droppable) { set(Form::kDroppable, droppable.release()); }
   void clear() noexcept {
-    if (is_plain()) Ref<Storage>::adopt(value_.storage);
-    if (form_ == Form::kDroppable) delete value_.droppable;
-    if (kind_ == ops::Operand::Kind::kTensor) Ref<TensorImpl>::adopt(value_.tensor);
-    form_ = Form::kValue;
-    kind_ = ops::Operand::Kind::kNone;
+    if (form() == Form::kStorage) Ref<Storage>::adopt(get<Storage*>());
+    if (form() == Form::kDroppable) delete get<Droppable*>();
+    if (form() == Form::kTensor) Ref<TensorImpl>::adopt(get<TensorImpl*>());
+    form_ = 0;
   }
 
-  bool is_plain() const { return form_ == Form::kStorage; }
-  const Droppable* droppable() const { return form_ == Form::kDroppable ? value_.droppable : nullptr; }
+  bool is_plain() const { return form() == Form::kStorage; }
+  const Droppable* droppable() const { return form() == Form::kDroppable ? get<Droppable*>() : nullptr; }
   ops::Operand value() const {
-    switch (kind_) {
-      case ops::Operand::Kind::kTensor:
-        return Tensor(Ref<TensorImpl>(value_.tensor));
-      case ops::Operand::Kind::kBool:
-        return value_.i != 0;
-      case ops::Operand::Kind::kInt:
-        return value_.i;
-      case ops::Operand::Kind::kFloat:
-        return value_.f;
+    switch (form()) {
+      case Form::kTensor:
+        return Tensor(Ref<TensorImpl>(get<TensorImpl*>()));
+      case Form::kBool:
+        return get<std::int64_t>() != 0;
+      case Form::kInt:
+        return get<std::int64_t>();
+      case Form::kFloat:
+        return get<double>();
       default:
         return {};
     }
   }
-  Ref<Storage> plain() const { return Ref<Storage>(value_.storage); }
+  Ref<Storage> plain() const { return Ref<Storage>(get<Storage*>()); }
   // Whose version counts; null for numbers, absent operands, and values that can be made again.
   const Storage* storage() const {
-    if (is_plain()) return value_.storage;
-    return kind_ == ops::Operand::Kind::kTensor ? value_.tensor->storage.get() : nullptr;
+    if (is_plain()) return get<Storage*>();
+    return form() == Form::kTensor ? get<TensorImpl*>()->storage.get() : nullptr;
   }
   // What is in memory now.
   const Storage* memory() const {
@@ -113,21 +114,34 @@ class Saved {
       return dropped->value->is_here() ? dropped->value->storage().get() : nullptr;
     return storage();
   }
+  // The version of that storage when it was saved, as far as it is kept.
   std::uint32_t version() const { return version_; }
+  bool is_unchanged(const Storage& storage) const { return (storage.version() & kVersions) == version_; }
 
  private:
-  enum class Form : std::uint8_t { kValue, kStorage, kDroppable };
-  ops::Operand::Kind kind_ = ops::Operand::Kind::kNone;
-  Form form_ = Form::kValue;
-  std::uint32_t version_ = 0;
-  union {
-    TensorImpl* tensor;
-    Storage* storage;
-    Droppable* droppable;
-    std::int64_t i;
-    double f;
-  } value_{};
+  enum class Form : std::uint8_t { kNothing, kTensor, kBool, kInt, kFloat, kStorage, kDroppable };
+  static constexpr std::uint32_t kVersions = (1u << 29) - 1;
+
+  Form form() const { return static_cast<Form>(form_); }
+  template <class T>
+  T get() const {
+    T value;
+    std::memcpy(&value, value_, sizeof(T));
+    return value;
+  }
+  template <class T>
+  void set(Form form, T value) {
+    static_assert(sizeof(T) == sizeof(value_));
+    form_ = static_cast<std::uint32_t>(form) & 7u;
+    std::memcpy(value_, &value, sizeof(T));
+  }
+  void set_version(const Storage& storage) { version_ = storage.version() & kVersions; }
+
+  // Twelve bytes: nodes keep several of these.
+  std::uint32_t form_ : 3 = 0;
+  std::uint32_t version_ : 29 = 0;
+  alignas(4) std::byte value_[8]{};
 };
-static_assert(sizeof(Saved) == 16);
+static_assert(sizeof(Saved) == 12);
 
 }  // namespace unspool::exec

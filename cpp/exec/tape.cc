@@ -8,8 +8,9 @@
 #include <new>
 #include <optional>
 
+#include "base/blocks.h"
 #include "base/error.h"
-#include "exec/node_memory.h"
+#include "exec/attr_list.h"
 #include "exec/observer.h"
 #include "exec/recompute/replay_recorder.h"
 #include "exec/saved.h"
@@ -31,19 +32,22 @@ std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
   return value ? std::make_unique<Droppable>(tensor, std::move(value)) : nullptr;
 }
 
-// An output's geometry; its sizes take four bytes each, or eight where one needs them.
+// An output's geometry; its sizes take two bytes each, or four or eight where one needs them.
 struct OutputMeta {
-  std::uint16_t sizes;  // where they begin, in steps of four bytes from the first OutputMeta
+  std::uint16_t sizes;  // where they begin, in steps of two bytes from the first OutputMeta
   std::uint8_t ndim;
-  bool is_wide : 1;
-  std::uint8_t dtype : 7;
-};
-static_assert(sizeof(OutputMeta) == 4 && kDtypeCount < 128);
+  std::uint8_t log_width : 2;  // of a size's bytes
+  std::uint8_t dtype : 6;
 
-bool is_wide(DimSpan sizes) {
+  std::size_t bytes() const { return std::size_t{ndim} << log_width; }
+};
+static_assert(sizeof(OutputMeta) == 4 && kDtypeCount < 64);
+
+// Bytes that hold any of the sizes, as a power of two.
+std::uint8_t log_width_of(DimSpan sizes) {
   std::uint64_t bits = 0;
   for (const std::int64_t size : sizes) bits |= static_cast<std::uint64_t>(size);
-  return (bits >> 31) != 0;
+  return bits >> 16 == 0 ? 1 : bits >> 32 == 0 ? 2 : 3;
 }
 
 // More attributes than these are kept outside of the node, shared with others.
@@ -121,16 +125,14 @@ class OpNode final : public Node {
   ops::OutputSpec output(std::uint32_t i) const override {
     const OutputMeta& meta = metas()[i];
     ops::OutputSpec spec{{}, static_cast<Dtype>(meta.dtype)};
-    const std::int32_t* first = sizes_of(meta);
-    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_at(first, d, meta.is_wide));
+    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_at(meta, d));
     return spec;
   }
   bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
     const OutputMeta& meta = metas()[i];
     if (x.dtype != static_cast<Dtype>(meta.dtype) || x.sizes.size() != meta.ndim) return false;
-    const std::int32_t* first = sizes_of(meta);
     for (std::size_t d = 0; d < meta.ndim; ++d) {
-      if (x.sizes[d] != size_at(first, d, meta.is_wide)) return false;
+      if (x.sizes[d] != size_at(meta, d)) return false;
     }
     return true;
   }
@@ -139,7 +141,7 @@ class OpNode final : public Node {
   void visit_saved(const StorageVisitor& visit) const override;
 
   const ops::Op& op() const { return op_; }
-  std::size_t bytes() const;
+  std::size_t bytes() const override;
   std::span<const Attr> attributes() const {
     const Layout l = layout();
     return attrs_ > kOwnAttrs ? (*at<Ref<AttrList>>(l.attrs))->attrs() : std::span(at<Attr>(l.attrs), attrs_);
@@ -149,7 +151,6 @@ class OpNode final : public Node {
   const Saved& saved(int bit) const {
     return at<Saved>(layout().saved)[count_of(reads_ & ((1u << bit) - 1))];
   }
-  std::size_t saved_bytes() const;
   OpReport inspect() const;
 
  private:
@@ -185,13 +186,11 @@ class OpNode final : public Node {
   }
   Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
   const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
-  const std::int32_t* sizes_of(const OutputMeta& meta) const {
-    return reinterpret_cast<const std::int32_t*>(metas()) + meta.sizes;
-  }
-  static std::int64_t size_at(const std::int32_t* first, std::size_t d, bool wide) {
-    if (!wide) return first[d];
-    std::int64_t size = 0;
-    std::memcpy(&size, first + 2 * d, sizeof(size));
+  std::int64_t size_at(const OutputMeta& meta, std::size_t d) const {
+    const auto* first = reinterpret_cast<const std::uint16_t*>(metas()) + meta.sizes;
+    if (meta.log_width == 1) return first[d];
+    std::int64_t size = 0;  // little-endian, and never negative
+    std::memcpy(&size, first + (d << (meta.log_width - 1)), std::size_t{1} << meta.log_width);
     return size;
   }
   static std::size_t bytes_of_geometry(std::span<const Tensor> out);
@@ -230,7 +229,7 @@ Operand without_base(const Operand& operand) {
 
 std::size_t OpNode::bytes_of_geometry(std::span<const Tensor> out) {
   std::size_t bytes = out.size() * sizeof(OutputMeta);
-  for (const Tensor& tensor : out) bytes += tensor.sizes().size() * (is_wide(tensor.sizes()) ? 8 : 4);
+  for (const Tensor& tensor : out) bytes += tensor.sizes().size() << log_width_of(tensor.sizes());
   return bytes;
 }
 
@@ -239,7 +238,7 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& 
   if (call.in.size() > kMostInputs) call.fail("more than ", kMostInputs, " operands cannot be recorded");
   const std::size_t edges = edges_for(call, needs);
   const Layout l = layout(edges, count_of(needs.reads), call.attrs.size());
-  void* memory = allocate_node(l.metas + bytes_of_geometry(out));
+  void* memory = allocate_block(l.metas + bytes_of_geometry(out));
   auto* node = ::new (memory) OpNode(call, out.size(), edges, needs.reads);
   for (std::size_t i = 0; i < edges; ++i) {
     const Operand& operand = call.in[i];
@@ -272,19 +271,17 @@ void OpNode::keep_attributes(const ops::Call& call, void* place) {
 }
 
 void OpNode::keep_geometry(std::span<const Tensor> out, OutputMeta* metas) {
-  auto* next = reinterpret_cast<std::int32_t*>(metas + out.size());
+  auto* next = reinterpret_cast<std::uint16_t*>(metas + out.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Dims& dims = out[i].sizes();
-    const bool wide = is_wide(dims);
-    ::new (metas + i) OutputMeta{static_cast<std::uint16_t>(next - reinterpret_cast<std::int32_t*>(metas)),
-                                 static_cast<std::uint8_t>(dims.size()), wide,
-                                 static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 127u)};
+    const std::uint8_t log_width = log_width_of(dims);
+    ::new (metas + i)
+        OutputMeta{static_cast<std::uint16_t>(next - reinterpret_cast<std::uint16_t*>(metas)),
+                   static_cast<std::uint8_t>(dims.size()), static_cast<std::uint8_t>(log_width & 3u),
+                   static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 63u)};
     for (const std::int64_t size : dims) {
-      if (wide)
-        std::memcpy(next++, &size, sizeof(size));
-      else
-        *next = static_cast<std::int32_t>(size);
-      ++next;
+      std::memcpy(next, &size, std::size_t{1} << log_width);
+      next += std::size_t{1} << (log_width - 1);
     }
   }
 }
@@ -326,7 +323,7 @@ void OpNode::destroy_now() noexcept {
   else
     std::destroy_n(at<Attr>(l.attrs), attrs_);
   this->~OpNode();
-  deallocate_node(this, size);
+  deallocate_block(this, size);
 }
 
 void OpNode::visit_saved(const StorageVisitor& visit) const {
@@ -336,16 +333,10 @@ void OpNode::visit_saved(const StorageVisitor& visit) const {
   }
 }
 
-std::size_t OpNode::saved_bytes() const {
-  std::size_t total = 0;
-  visit_saved([&](const Storage& storage) { total += storage.bytes(); });
-  return total;
-}
-
 std::size_t OpNode::bytes() const {
   const OutputMeta* meta = metas();
   std::size_t total = layout().metas + outputs_ * sizeof(OutputMeta);
-  for (std::size_t i = 0; i < outputs_; ++i) total += meta[i].ndim * std::size_t{meta[i].is_wide ? 8u : 4u};
+  for (std::size_t i = 0; i < outputs_; ++i) total += meta[i].bytes();
   return total;
 }
 
@@ -361,9 +352,8 @@ OpReport OpNode::inspect() const {
       continue;
     }
     const ops::OutputSpec spec = output(static_cast<std::uint32_t>(bit - kOutputBit));
-    result.saved.emplace_back(
-        place, Tensor(Ref<TensorImpl>(new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes),
-                                                     value.plain(), 0))));
+    result.saved.emplace_back(place,
+                              Tensor(Ref<TensorImpl>(new TensorImpl(spec.dtype, spec.sizes, value.plain()))));
   }
   return result;
 }
@@ -399,8 +389,7 @@ class TapeVjp final : public ops::Vjp {
     if (numel(spec.sizes) == 0 && declares(node_.op().record, kOutputBit + i)) {
       value = Tensor::empty(spec.sizes, spec.dtype);
     } else if (const Saved& saved = checked(kOutputBit + i); saved.is_plain()) {
-      value = Tensor(Ref<TensorImpl>(
-          new TensorImpl(spec.dtype, spec.sizes, contiguous_strides(spec.sizes), saved.plain(), 0)));
+      value = Tensor(Ref<TensorImpl>(new TensorImpl(spec.dtype, spec.sizes, saved.plain())));
     } else {
       value = saved.droppable() ? saved.droppable()->plain() : saved.value().tensor().alias();
     }
@@ -422,7 +411,7 @@ class TapeVjp final : public ops::Vjp {
       const Edge& edge = node_.edge(static_cast<std::uint32_t>(i));
       if (!edge)
         fail(node_.name(), ": its rule asks for the shape of input ", i, ", which needs no gradient");
-      spec_ = edge.get()->output(edge.output);
+      spec_ = edge.get()->output(edge.output());
       known_ = i;
     }
     return spec_;
@@ -436,7 +425,7 @@ class TapeVjp final : public ops::Vjp {
     if (!node_.reads(bit)) fail(node_.name(), ": its rule reads ", what(bit), " without having declared it");
     const Saved& saved = node_.saved(bit);
     const Storage* storage = saved.storage();
-    if (storage && storage->version() != saved.version()) {
+    if (storage && !saved.is_unchanged(*storage)) {
       fail("backward: ", node_.name(), in_module(node_), " saved ", what(bit), " for its gradient, but ",
            storage->writer() ? storage->writer() : "an in-place operation",
            " has since overwritten it (version ", storage->version(), ", saved at version ", saved.version(),
@@ -510,18 +499,13 @@ void record(const ops::Call& call, std::span<Tensor> out) {
 
 NodeReport report(const Node& node) {
   NodeReport result{node.name(), node.scope ? node.scope->path() : "", 0};
-  if (const auto* op = dynamic_cast<const OpNode*>(&node)) result.saved_bytes = op->saved_bytes();
+  node.visit_saved([&](const Storage& storage) { result.saved_bytes += storage.bytes(); });
   return result;
 }
 
 std::optional<OpReport> inspect(const Node& node) {
   const auto* op = dynamic_cast<const OpNode*>(&node);
   return op ? std::optional<OpReport>(op->inspect()) : std::nullopt;
-}
-
-std::size_t node_bytes(const Node& node) {
-  const auto* op = dynamic_cast<const OpNode*>(&node);
-  return op ? op->bytes() : 0;
 }
 
 }  // namespace unspool::exec

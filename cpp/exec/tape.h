@@ -49,7 +49,4 @@ struct OpReport {
 // Empty for nodes of another kind.
 std::optional<OpReport> inspect(const Node& node);
 
-// Bytes of the node itself, without the values it saved.
-std::size_t node_bytes(const Node& node);
-
 }  // namespace unspool::exec

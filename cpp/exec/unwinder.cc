@@ -137,7 +137,7 @@ void Unwinder::link() {
       const Node* target = links.edges[e].get();
       if (!target) continue;
       targets_[edge + e] = static_cast<std::int32_t>(target->index);
-      outputs_[edge + e] = links.edges[e].output;
+      outputs_[edge + e] = links.edges[e].output();
       wanted_[edge + e] = true;
       if (target->index >= first_leaf_) ++pending_[target->index - first_leaf_];
     }
@@ -158,7 +158,7 @@ void Unwinder::mark_needed() {
   for (std::size_t i = 0; i < how_.inputs.size(); ++i) {
     const Edge edge = edge_of(how_.inputs[i].impl());
     if (edge.get()->epoch != epoch_) continue;
-    captures_.push_back({edge.get()->index, edge.output, i});
+    captures_.push_back({edge.get()->index, edge.output(), i});
     needed_[edge.get()->index] = 1;
   }
   for (std::size_t i = nodes_.size(); i-- > 0;) {
@@ -190,7 +190,7 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
     }
     if (watch_) keep_apart({&cotangent, 1});
     const Edge edge = edge_of(output.impl());
-    deliver(first_slot_[edge.get()->index] + edge.output, std::move(cotangent));
+    deliver(first_slot_[edge.get()->index] + edge.output(), std::move(cotangent));
   }
 }
 
@@ -339,8 +339,7 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
 
 // Which memory the receiver is going to change, and which nodes read it.
 void Unwinder::watch_memory() {
-  std::vector<MemoryWatch::Changing> changing;
-  changing.reserve(nodes_.size() - first_leaf_);
+  SmallVector<MemoryWatch::Changing, 16> changing;
   for (std::size_t i = first_leaf_; i < nodes_.size(); ++i) {
     if (!needed_.empty() && !needed_[i]) continue;
     TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
@@ -349,7 +348,7 @@ void Unwinder::watch_memory() {
   }
   how_.receiver->begin();
   if (changing.empty()) return;
-  watch_ = std::make_unique<MemoryWatch>(changing, first_leaf_);
+  watch_.emplace(changing, first_leaf_);
   const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
   for (std::size_t i = 0; i < first_leaf_; ++i) {
     watch_->add_node();
@@ -375,10 +374,10 @@ void Unwinder::keep_apart(std::span<Tensor> cotangents) const {
 void Unwinder::complete(std::size_t i) {
   TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
   if (!leaf) return;
-  const Ref<Storage> storage = leaf->storage;
-  if (watch_ && !watch_->is_free(static_cast<std::uint32_t>(i), *storage)) return;
+  const std::uint32_t place = watch_ ? watch_->place_of(*leaf->storage) : MemoryWatch::kNowhere;
+  if (watch_ && !watch_->is_free(static_cast<std::uint32_t>(i), place)) return;
   how_.receiver->complete(*leaf);
-  if (watch_) watch_->mark_changed(*storage);
+  if (watch_) watch_->mark_changed(place);
 }
 
 }  // namespace unspool::exec

@@ -2,7 +2,6 @@
 // the form of the walk (backward.cc); what happens at a node is the same for all of them.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -106,8 +105,8 @@ class Unwinder {
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;
-  std::unique_ptr<MemoryWatch> watch_;  // while a receiver changes memory
-  std::optional<Turns> turns_;          // when the order must be kept
+  std::optional<MemoryWatch> watch_;  // while a receiver changes memory
+  std::optional<Turns> turns_;        // when the order must be kept
 };
 
 }  // namespace unspool::exec

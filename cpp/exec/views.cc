@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "exec/packed_region.h"
 #include "exec/tape.h"
 #include "ops/api.h"
 #include "ops/shape.h"
@@ -40,14 +41,14 @@ std::uint32_t region_input(const ops::Call& call, const Tensor& target) {
 // the writer's rule makes of it.
 class RegionNode final : public Node {
  public:
-  RegionNode(Edge base, ops::Region region, Dtype dtype, Ref<GraphNode> writer, std::uint32_t region_input,
-             bool reads_region)
-      : region_(std::move(region)),
-        dtype_(dtype),
+  RegionNode(Edge base, const ops::Region& region, Dtype dtype, Ref<GraphNode> writer,
+             std::uint32_t region_input, bool reads_region)
+      : region_(region),
         writer_(std::move(writer)),
         region_input_(region_input),
+        dtype_(dtype),
         reads_region_(reads_region),
-        is_row_major_(is_contiguous(region_.whole_size, region_.whole_stride)) {
+        is_row_major_(is_contiguous(region.whole_size, region.whole_stride)) {
     edges_.push_back(std::move(base));
     const std::span<const Edge> written = writer_ ? this->writer()->links().edges : std::span<const Edge>();
     for (std::size_t i = 0; i < written.size(); ++i)
@@ -59,25 +60,29 @@ class RegionNode final : public Node {
   Links links() const override {
     return {{edges_.data(), edges_.size()}, 1 + (writer_ ? writer()->input_count() : 0), 1};
   }
-  ops::OutputSpec output(std::uint32_t) const override { return {region_.whole_size, dtype_}; }
+  ops::OutputSpec output(std::uint32_t) const override { return {region_.whole_size(), dtype_}; }
   bool is_like_output(std::uint32_t, const TensorImpl& x) const override {
-    return x.dtype == dtype_ && x.sizes == region_.whole_size;
+    return x.dtype == dtype_ && x.sizes == region_.whole_size();
   }
   Node* writer() const { return static_cast<Node*>(writer_.get()); }
 
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override {
     const bool is_recorded = ops::thread_state().grad_enabled;
+    const ops::Region region = region_.get();
     Tensor& arrived = cotangents[0];
     Tensor inside;  // cotangent of what was in the region before
     SmallVector<bool, 8> wanted_by_writer(wanted.data() + 1, wanted.data() + wanted.size());
     if (reads_region_) wanted_by_writer[region_input_] = wanted[0];
     if (std::find(wanted_by_writer.begin(), wanted_by_writer.end(), true) != wanted_by_writer.end()) {
-      Tensor written = is_recorded ? ops::strided_gather(arrived, region_) : ops::clone(window(arrived));
+      Tensor written =
+          is_recorded ? ops::strided_gather(arrived, region) : ops::clone(window(arrived, region));
       const std::span<Tensor> found = grads.subspan(1);
       writer()->unwind({&written, 1}, wanted_by_writer, found);
       if (reads_region_) inside = std::move(found[region_input_]);
     }
-    if (wanted[0]) grads[0] = is_recorded ? replaced(arrived, inside) : rewritten(std::move(arrived), inside);
+    if (wanted[0])
+      grads[0] =
+          is_recorded ? replaced(arrived, inside, region) : rewritten(std::move(arrived), inside, region);
   }
   void release() override {
     if (writer_) writer()->release();
@@ -85,43 +90,48 @@ class RegionNode final : public Node {
   void visit_saved(const StorageVisitor& visit) const override {
     if (writer_) writer()->visit_saved(visit);
   }
+  std::size_t bytes() const override {
+    const std::size_t outside = edges_.size() > kOwnEdges ? edges_.size() * sizeof(Edge) : 0;
+    return sizeof(RegionNode) + outside + region_.bytes() + (writer_ ? writer()->bytes() : 0);
+  }
 
  private:
   ~RegionNode() = default;
   void destroy_now() noexcept override { delete this; }
 
   // The region of a cotangent of the base; a copy where the base is not row-major.
-  Tensor window(const Tensor& cotangent) const {
-    if (!is_row_major_) return ops::strided_gather(cotangent, region_);
+  Tensor window(const Tensor& cotangent, const ops::Region& region) const {
+    if (!is_row_major_) return ops::strided_gather(cotangent, region);
     const Tensor whole = ops::contiguous(cotangent);
-    return whole.alias(region_.size, region_.stride, whole->offset + region_.offset - region_.whole_offset);
+    return whole.alias(region.size, region.stride, whole->offset + region.offset - region.whole_offset);
   }
 
-  Tensor replaced(const Tensor& cotangent, const Tensor& inside) const {
+  Tensor replaced(const Tensor& cotangent, const Tensor& inside, const ops::Region& region) const {
     const Tensor source =
-        inside ? ops::to(ops::expand(inside, region_.size), dtype_) : ops::full(region_.size, 0.0, dtype_);
-    return ops::strided_scatter(cotangent, source, region_);
+        inside ? ops::to(ops::expand(inside, region.size), dtype_) : ops::full(region.size, 0.0, dtype_);
+    return ops::strided_scatter(cotangent, source, region);
   }
 
   // The same in the cotangent's own memory, where nobody else sees it: thousands of small changes of one
   // large tensor then cost what they change.
-  Tensor rewritten(Tensor cotangent, const Tensor& inside) const {
-    if (!is_row_major_) return replaced(cotangent, inside);
+  Tensor rewritten(Tensor cotangent, const Tensor& inside, const ops::Region& region) const {
+    if (!is_row_major_) return replaced(cotangent, inside, region);
     const bool is_ours =
         cotangent->ref_count() == 1 && cotangent->storage->is_sole() && cotangent.is_contiguous();
     if (!is_ours) cotangent = ops::clone(cotangent);
-    const Tensor region = window(cotangent);
-    const Operand operands[2] = {region, inside ? inside : ops::full({}, 0.0, dtype_)};
+    const Tensor part = window(cotangent, region);
+    const Operand operands[2] = {part, inside ? inside : ops::full({}, 0.0, dtype_)};
     const Attr attrs[1] = {false};
-    ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, region);
+    ops::emitter().emit_into({ops::op_of<ops::CopyInto>, operands, attrs}, part);
     return cotangent;
   }
 
-  SmallVector<Edge, 3> edges_;  // to the base, then those of the writer
-  ops::Region region_;
-  Dtype dtype_;
+  static constexpr std::size_t kOwnEdges = 3;
+  SmallVector<Edge, kOwnEdges> edges_;  // to the base, then those of the writer
+  PackedRegion region_;
   Ref<GraphNode> writer_;
   std::uint32_t region_input_;
+  Dtype dtype_;
   bool reads_region_;
   bool is_row_major_;
 };
@@ -207,10 +217,10 @@ void record_write(const ops::Call& call, const Tensor& target, bool recording, c
 }
 
 void replace_history(const Tensor& target, const Edge& from) {
-  if (!base_of(target)) return set_node(target, from.node, from.output);
+  if (!base_of(target)) return set_node(target, from.node(), from.output());
   Tensor value = target.alias();
-  value->node = from.node;
-  value->output_nr = from.output;
+  value->node = from.node();
+  value->output_nr = from.output();
   value->requires_grad = true;
   const Operand operands[2] = {target, value};
   const Attr attrs[1] = {false};

@@ -21,7 +21,7 @@ struct Add {
 
 struct Sub {
   static constexpr Record record =
-      with_args({tensor("input"), operand("other"), keyword(real("alpha", 1))},
+      with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
                 binary("sub", "input - alpha * other", "Difference. Not defined for bool: use logical_xor.",
                        {kNothing, [](Vjp& v) { return v.g(); }},
                        {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
@@ -45,9 +45,9 @@ struct Rsub {
 
 struct Mul {
   static constexpr Record record =
-      binary("mul", "input * other", "Product. On bool tensors: logical and.",
-             {in(1), [](Vjp& v) { return v.g() * v.in(1); }}, {in(0), [](Vjp& v) { return v.g() * v.in(0); }},
-             Result::kPromoted, kAnyDtype);
+      of_operands(binary("mul", "input * other", "Product. On bool tensors: logical and.",
+                         {in(1), [](Vjp& v) { return v.g() * v.in(1); }},
+                         {in(0), [](Vjp& v) { return v.g() * v.in(0); }}, Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return a * b;
@@ -55,10 +55,10 @@ struct Mul {
 };
 
 struct TrueDivide {
-  static constexpr Record record = binary(
+  static constexpr Record record = of_operands(binary(
       "true_divide", "input / other", "Quotient; integers become float32.",
       {in(1), [](Vjp& v) { return v.g() / v.in(1); }},
-      {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / v.in(1) / v.in(1))); }}, Result::kFloating);
+      {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / v.in(1) / v.in(1))); }}, Result::kFloating));
   template <class P>
   static P body(P a, P b) {
     return a / b;
@@ -66,9 +66,9 @@ struct TrueDivide {
 };
 
 struct FloorDivide {
-  static constexpr Record record = binary("floor_divide", "floor(input / other)",
-                                          "Quotient rounded towards minus infinity, as Python's //.",
-                                          kZeroRule, {kNothing, [](Vjp& v) { return zeros_like(v.g()); }});
+  static constexpr Record record = of_operands(binary(
+      "floor_divide", "floor(input / other)", "Quotient rounded towards minus infinity, as Python's //.",
+      kZeroRule, {kNothing, [](Vjp& v) { return zeros_like(v.g()); }}));
   template <class P>
   static P body(P a, P b) {
     return floor_div(a, b);

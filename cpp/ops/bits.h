@@ -41,8 +41,8 @@ struct Lcm {
 
 // Bits that are shifted out are lost; a count that is negative or not below the width shifts out all.
 struct LeftShift {
-  static constexpr Record record =
-      of_integers("bitwise_left_shift", "input << other", "Bits moved to the left by `other` places.");
+  static constexpr Record record = of_operands(
+      of_integers("bitwise_left_shift", "input << other", "Bits moved to the left by `other` places."));
   template <class P>
   static P body(P a, P b) {
     using U = typename P::Unsigned;
@@ -54,8 +54,8 @@ struct LeftShift {
 
 struct RightShift {
   static constexpr Record record =
-      of_integers("bitwise_right_shift", "input >> other",
-                  "Bits moved to the right by `other` places; the sign is kept.");
+      of_operands(of_integers("bitwise_right_shift", "input >> other",
+                              "Bits moved to the right by `other` places; the sign is kept."));
   template <class P>
   static P body(P a, P b) {
     using U = typename P::Unsigned;

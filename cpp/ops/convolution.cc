@@ -210,7 +210,7 @@ void infer_convolution_weight(Inference& c) {
 namespace {
 
 template <class Op>
-Tensor with_geometry(Vjp& v, std::initializer_list<Operand> operands, DimSpan like) {
+Tensor with_geometry(Vjp& v, std::initializer_list<Borrowed> operands, DimSpan like) {
   return call<Op>(operands, {spatial_of(like), v.attr("stride"), v.attr("padding"), v.attr("dilation"),
                              v.attr("groups")});
 }

@@ -93,15 +93,17 @@ inline Tensor call_op(const Op& op, std::span<const Operand> operands, std::span
 // All outputs of the operation declared by T.
 template <class T>
 std::array<Tensor, static_cast<std::size_t>(T::record.outputs.size())> call_all(
-    std::initializer_list<Operand> operands, std::initializer_list<Attr> attrs = {}) {
+    std::initializer_list<Borrowed> operands, std::initializer_list<Attr> attrs = {}) {
   std::array<Tensor, static_cast<std::size_t>(T::record.outputs.size())> out;
-  emitter().emit({op_of<T>, {operands.begin(), operands.size()}, {attrs.begin(), attrs.size()}}, out);
+  const Operand* const first = operands.begin();
+  emitter().emit({op_of<T>, {first, operands.size()}, {attrs.begin(), attrs.size()}}, out);
   return out;
 }
 
 template <class T>
-Tensor call(std::initializer_list<Operand> operands, std::initializer_list<Attr> attrs = {}) {
-  return call_op(op_of<T>, {operands.begin(), operands.size()}, {attrs.begin(), attrs.size()});
+Tensor call(std::initializer_list<Borrowed> operands, std::initializer_list<Attr> attrs = {}) {
+  const Operand* const first = operands.begin();
+  return call_op(op_of<T>, {first, operands.size()}, {attrs.begin(), attrs.size()});
 }
 
 }  // namespace unspool::ops

@@ -53,6 +53,7 @@ class Operand {
   }
 
  private:
+  friend class Borrowed;
   Kind kind_ = Kind::kNone;
   union {
     TensorImpl* tensor;
@@ -60,5 +61,28 @@ class Operand {
     double f;
   } value_{};
 };
+
+// An operand that lives only as long as the expression it is written in. What it stands for is the caller's
+// for all that time, so the tensor is not counted once more; copies are operands like any other.
+class Borrowed : public Operand {
+ public:
+  Borrowed() = default;
+  Borrowed(const Operand& operand) noexcept {
+    kind_ = operand.kind_;
+    value_ = operand.value_;
+  }
+  Borrowed(const Tensor& tensor) noexcept {
+    kind_ = tensor ? Kind::kTensor : Kind::kNone;
+    value_.tensor = tensor.ref().get();
+  }
+  Borrowed(bool value) : Operand(value) {}
+  Borrowed(int value) : Operand(value) {}
+  Borrowed(std::int64_t value) : Operand(value) {}
+  Borrowed(double value) : Operand(value) {}
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  ~Borrowed() { kind_ = Kind::kNone; }
+};
+static_assert(sizeof(Borrowed) == sizeof(Operand));
 
 }  // namespace unspool::ops

@@ -38,7 +38,7 @@ Region requested(const Call& c) {
 }
 
 template <class T>
-Tensor call_on(std::initializer_list<Operand> operands, const Region& r) {
+Tensor call_on(std::initializer_list<Borrowed> operands, const Region& r) {
   return call<T>(operands, {r.size, r.stride, r.offset, r.whole_size, r.whole_stride, r.whole_offset});
 }
 

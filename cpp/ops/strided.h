@@ -48,7 +48,7 @@ Geometry region_geometry(const Call& c);
 struct StridedAdd;
 
 template <class T>
-Tensor same_region(Vjp& v, std::initializer_list<Operand> operands) {
+Tensor same_region(Vjp& v, std::initializer_list<Borrowed> operands) {
   return call<T>(operands, {v.attr("size"), v.attr("stride"), v.attr("offset"), v.attr("whole_size"),
                             v.attr("whole_stride"), v.attr("whole_offset")});
 }

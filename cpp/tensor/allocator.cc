@@ -13,29 +13,18 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/sanitizers.h"
 #include "tensor/large_blocks.h"
 #include "tensor/size_class.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNSPOOL_ADDRESS_SANITIZER 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define UNSPOOL_ADDRESS_SANITIZER 1
-#endif
 
 namespace unspool {
 namespace {
 
 using namespace internal;
 
-#if defined(UNSPOOL_ADDRESS_SANITIZER)
-// Every block comes from the sanitizer's own allocator, so that it sees each overflow and each use after the
-// end.
-constexpr bool kPassThrough = true;
-#else
-constexpr bool kPassThrough = false;
-#endif
+// Every block then comes from the sanitizer's own allocator, so that it sees each overflow and each use after
+// the end.
+constexpr bool kPassThrough = kAddressSanitizer;
 
 // More than any machine has, and small enough that no rounding can overflow.
 constexpr std::size_t kMaxBytes = std::size_t{1} << 46;

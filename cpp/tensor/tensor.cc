@@ -12,12 +12,22 @@ TensorImpl::TensorImpl(Dtype dtype_, Dims sizes_, Dims strides_, Ref<Storage> st
       sizes(std::move(sizes_)),
       strides(std::move(strides_)) {}
 
+TensorImpl::TensorImpl(Dtype dtype_, Dims sizes_, Ref<Storage> storage_)
+    : storage(std::move(storage_)),
+      numel(unspool::numel(sizes_)),
+      dtype(dtype_),
+      sizes(std::move(sizes_)),
+      strides(contiguous_strides(sizes)) {}
+
 Tensor Tensor::empty(Dims sizes, Dtype dtype) {
   const std::int64_t count = checked_numel(sizes, "empty");
-  Dims strides = contiguous_strides(sizes);
   auto storage = Storage::allocate(static_cast<std::size_t>(count) * size_of(dtype));
-  return Tensor(
-      Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
+  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(storage))));
+}
+
+Tensor Tensor::empty_like(const TensorImpl& like, Dtype dtype) {
+  auto storage = Storage::allocate(static_cast<std::size_t>(like.numel) * size_of(dtype));
+  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, like.sizes, std::move(storage))));
 }
 
 Tensor Tensor::alias(Dims sizes, Dims strides, std::int64_t offset) const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/blocks.h"
 #include "base/ref.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -37,7 +38,11 @@ struct GradientSlot {
 class TensorImpl : public RefCounted<TensorImpl> {
  public:
   TensorImpl(Dtype dtype, Dims sizes, Dims strides, Ref<Storage> storage, std::int64_t offset);
+  // Row-major without gaps, from the beginning of the storage.
+  TensorImpl(Dtype dtype, Dims sizes, Ref<Storage> storage);
   static void destroy(TensorImpl* impl) noexcept { delete impl; }
+  static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
+  static void operator delete(void* impl) noexcept { deallocate_block(impl, sizeof(TensorImpl)); }
 
   void* data() const {
     return static_cast<std::byte*>(storage->data()) + offset * static_cast<std::int64_t>(size_of(dtype));
@@ -82,6 +87,8 @@ class Tensor {
 
   // Uninitialised, contiguous.
   static Tensor empty(Dims sizes, Dtype dtype);
+  // The same in the shape of an existing tensor.
+  static Tensor empty_like(const TensorImpl& like, Dtype dtype);
   // Another geometry over this tensor's storage; without history.
   Tensor alias(Dims sizes, Dims strides, std::int64_t offset) const;
   Tensor alias() const { return alias(impl_->sizes, impl_->strides, impl_->offset); }

@@ -5,19 +5,7 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from unspool import (
-    _aliases,
-    _core,
-    _creating,
-    _differences,
-    _mathematics,
-    _older,
-    _real,
-    _rearranging,
-    _statistics,
-)
-from unspool._aliases import *  # noqa: F403
-from unspool._bessel import i0
+from unspool import _core, _functions
 from unspool._config import show_config
 from unspool._core import (
     CaptureError,
@@ -76,24 +64,19 @@ from unspool._core import (
     zeros_like,
 )
 from unspool._core.ops import *  # noqa: F403
-from unspool._creating import *  # noqa: F403
-from unspool._creating import range_ as range
-from unspool._differences import *  # noqa: F403
 from unspool._dtypes import can_cast, finfo, iinfo, is_complex, is_floating_point, promote_types, result_type
-from unspool._functions import (
-    allclose,
-    broadcast_shapes,
-    broadcast_tensors,
-    equal,
-    is_tensor,
-    meshgrid,
-    nonzero,
-    normal,
-    numel,
-    tensordot,
-)
-from unspool._kinds import *  # noqa: F403
-from unspool._kinds import NAMES as _kind_names
+from unspool._functions import linear_algebra as _linear_algebra
+from unspool._functions.aliases import *  # noqa: F403
+from unspool._functions.basic import *  # noqa: F403
+from unspool._functions.bessel import i0
+from unspool._functions.complex_numbers import *  # noqa: F403
+from unspool._functions.creating import *  # noqa: F403
+from unspool._functions.creating import range_ as range
+from unspool._functions.differences import *  # noqa: F403
+from unspool._functions.mathematics import *  # noqa: F403
+from unspool._functions.older import *  # noqa: F403
+from unspool._functions.rearranging import *  # noqa: F403
+from unspool._functions.statistics import *  # noqa: F403
 from unspool._layouts import (
     channels_last,
     channels_last_3d,
@@ -105,12 +88,6 @@ from unspool._layouts import (
     strided,
 )
 from unspool._lazy import lazy
-from unspool._linear_algebra import attach_methods as _attach_linear_algebra
-from unspool._mathematics import *  # noqa: F403
-from unspool._older import *  # noqa: F403
-from unspool._printing import set_printoptions
-from unspool._real import *  # noqa: F403
-from unspool._rearranging import *  # noqa: F403
 from unspool._settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -129,12 +106,13 @@ from unspool._settings import (
     typename,
     use_deterministic_algorithms,
 )
-from unspool._statistics import *  # noqa: F403
-from unspool._tensor import attach_methods
+from unspool._tensor.kinds import *  # noqa: F403
+from unspool._tensor.kinds import NAMES as _kind_names
+from unspool._tensor.methods import attach_methods
+from unspool._tensor.printing import set_printoptions
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 attach_methods()
-_attach_linear_algebra()
 
 from unspool import autograd, nn, optim, random, special  # noqa: E402
 from unspool.nn._functional import recurrent as _recurrent  # noqa: E402
@@ -177,11 +155,17 @@ if TYPE_CHECKING:
     from unspool._compile import compile
     from unspool._draw import Drawing, draw
     from unspool._explain import Explanation, explain
+    from unspool._functions.windows import (
+        bartlett_window,
+        blackman_window,
+        hamming_window,
+        hann_window,
+        kaiser_window,
+    )
     from unspool._recompute import checkpoint, checkpoint_sequential, memory_budget
     from unspool._recursive_step import RecursiveStep, StackUse, recursive_step
     from unspool._summary import Summary, summary
     from unspool._verify import GradientError, verify
-    from unspool._windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
     from unspool.amp import GradScaler, autocast
     from unspool.linalg._older import (
         chain_matmul,
@@ -246,9 +230,10 @@ else:
             "version",
         ],
         {
+            "vmap": "unspool.func",
             "GradScaler": "unspool.amp",
-            "_assert": "unspool._older",
-            "_foreach_*": "unspool._foreach",
+            "_assert": "unspool._functions.older",
+            "_foreach_*": "unspool._functions.foreach",
             "get_autocast_cpu_dtype": "unspool.amp.autocast_mode",
             "get_autocast_dtype": "unspool.amp.autocast_mode",
             "get_autocast_gpu_dtype": "unspool.amp.autocast_mode",
@@ -271,36 +256,15 @@ else:
             "explain": "unspool._explain",
             "summary": "unspool._summary",
             "verify": "unspool._verify",
-            "bartlett_window": "unspool._windows",
-            "blackman_window": "unspool._windows",
-            "hamming_window": "unspool._windows",
-            "hann_window": "unspool._windows",
-            "kaiser_window": "unspool._windows",
+            "bartlett_window": "unspool._functions.windows",
+            "blackman_window": "unspool._functions.windows",
+            "hamming_window": "unspool._functions.windows",
+            "hann_window": "unspool._functions.windows",
+            "kaiser_window": "unspool._functions.windows",
             "TypedStorage": "unspool.storage",
             "sparse_coo_tensor": "unspool.sparse",
             "spmm": "unspool.sparse",
-            "chain_matmul": "unspool.linalg._older",
-            "cholesky": "unspool.linalg._older",
-            "cholesky_inverse": "unspool.linalg._older",
-            "cholesky_solve": "unspool.linalg._older",
-            "cross": "unspool.linalg._older",
-            "det": "unspool.linalg._older",
-            "geqrf": "unspool.linalg._older",
-            "inverse": "unspool.linalg._older",
-            "logdet": "unspool.linalg._older",
-            "lu": "unspool.linalg._older",
-            "lu_solve": "unspool.linalg._older",
-            "lu_unpack": "unspool.linalg._older",
-            "matrix_exp": "unspool.linalg._older",
-            "matrix_power": "unspool.linalg._older",
-            "ormqr": "unspool.linalg._older",
-            "pca_lowrank": "unspool.linalg._older",
-            "pinverse": "unspool.linalg._older",
-            "qr": "unspool.linalg._older",
-            "slogdet": "unspool.linalg._older",
-            "svd": "unspool.linalg._older",
-            "svd_lowrank": "unspool.linalg._older",
-            "triangular_solve": "unspool.linalg._older",
+            **dict.fromkeys(_linear_algebra.FUNCTIONS, "unspool.linalg._older"),
         },
     )
 
@@ -329,7 +293,6 @@ __all__ = [
     "Tensor",
     "UntypedStorage",
     "accelerator",
-    "allclose",
     "amp",
     "arange",
     "are_deterministic_algorithms_enabled",
@@ -341,8 +304,6 @@ __all__ = [
     "backends",
     "bfloat16",
     "bool",
-    "broadcast_shapes",
-    "broadcast_tensors",
     "can_cast",
     "chain_matmul",
     "channels_last",
@@ -369,7 +330,6 @@ __all__ = [
     "empty_cache",
     "empty_like",
     "enable_grad",
-    "equal",
     "explain",
     "eye",
     "finfo",
@@ -410,7 +370,6 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_storage",
-    "is_tensor",
     "is_warn_always_enabled",
     "jit",
     "layout",
@@ -428,14 +387,10 @@ __all__ = [
     "memory_budget",
     "memory_format",
     "memory_stats",
-    "meshgrid",
     "multiprocessing",
     "nan",
     "nn",
     "no_grad",
-    "nonzero",
-    "normal",
-    "numel",
     "ones",
     "ones_like",
     "onnx",
@@ -486,7 +441,6 @@ __all__ = [
     "svd",
     "svd_lowrank",
     "tensor",
-    "tensordot",
     "testing",
     "train",
     "triangular_solve",
@@ -502,10 +456,9 @@ __all__ = [
 ]
 __all__ += _recurrent.__all__
 __all__ += _kind_names
-__all__ += (
-    _aliases.__all__ + _creating.__all__ + _mathematics.__all__ + _rearranging.__all__ + _statistics.__all__
-)
-__all__ += _differences.__all__ + _older.__all__ + _real.__all__
+__all__ += _functions.aliases.__all__ + _functions.basic.__all__ + _functions.complex_numbers.__all__
+__all__ += _functions.creating.__all__ + _functions.differences.__all__ + _functions.mathematics.__all__
+__all__ += _functions.older.__all__ + _functions.rearranging.__all__ + _functions.statistics.__all__
 __all__ += [
     "TypedStorage",
     "bartlett_window",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from unspool._bessel import i0, i0e, i1, i1e
 from unspool._core import Tensor, dtype, functional, get_default_dtype, hidden, ops
 from unspool._core.ops import (
     digamma,
@@ -22,10 +21,13 @@ from unspool._core.ops import igamma as gammainc
 from unspool._core.ops import igammac as gammaincc
 from unspool._core.ops import lgamma as gammaln
 from unspool._core.ops import sigmoid as expit
-from unspool._mathematics import entr, log_ndtr, ndtr, ndtri, polygamma, sinc, xlog1py, zeta
-from unspool._mathematics import mvlgamma as multigammaln
-from unspool._polynomials import *  # noqa: F403
-from unspool._polynomials import __all__ as _polynomial_names
+from unspool._functions.bessel import i0, i0e, i1, i1e
+from unspool._functions.mathematics import entr, log_ndtr, ndtr, polygamma, sinc, xlog1py, zeta
+from unspool._functions.mathematics import mvlgamma as multigammaln
+from unspool._functions.normal_quantile import ndtri
+from unspool._functions.out import with_out
+from unspool._functions.polynomials import *  # noqa: F403
+from unspool._functions.polynomials import __all__ as _polynomial_names
 
 
 def softmax(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
@@ -38,6 +40,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tenso
     return functional.log_softmax(input, dim, dtype=dtype)
 
 
+@with_out
 def erfcx(input: Tensor) -> Tensor:
     """Give exp(x^2) erfc(x), without overflow for large x."""
     x = input if input.is_floating_point() else input.float()
@@ -57,26 +60,31 @@ def _floating(input: Tensor, who: str) -> Tensor:
     return input if input.is_floating_point() else input.to(get_default_dtype())
 
 
+@with_out
 def bessel_j0(input: Tensor) -> Tensor:
     """Bessel function of the first kind of order 0."""
     return hidden.bessel_j0(_floating(input, "bessel_j0"))
 
 
+@with_out
 def bessel_j1(input: Tensor) -> Tensor:
     """Bessel function of the first kind of order 1."""
     return hidden.bessel_j1(_floating(input, "bessel_j1"))
 
 
+@with_out
 def bessel_y0(input: Tensor) -> Tensor:
     """Bessel function of the second kind of order 0: -inf at 0, NaN below."""
     return hidden.bessel_y0(_floating(input, "bessel_y0"))
 
 
+@with_out
 def bessel_y1(input: Tensor) -> Tensor:
     """Bessel function of the second kind of order 1: -inf at 0, NaN below."""
     return hidden.bessel_y1(_floating(input, "bessel_y1"))
 
 
+@with_out
 def spherical_bessel_j0(input: Tensor) -> Tensor:
     """Spherical Bessel function of the first kind of order 0: sin(x) / x, 1 at 0."""
     x = _floating(input, "spherical_bessel_j0")
@@ -86,33 +94,39 @@ def spherical_bessel_j0(input: Tensor) -> Tensor:
     return ops.where(is_near, series, ops.where(is_far, 0.0, ops.sin(far) / far))
 
 
+@with_out
 def modified_bessel_i0(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 0, which is also ``i0``."""
     return i0(input)
 
 
+@with_out
 def modified_bessel_i1(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 1, which is also ``i1``."""
     return i1(input)
 
 
+@with_out
 def modified_bessel_k0(input: Tensor) -> Tensor:
     """Modified Bessel function of the second kind of order 0: inf at 0, NaN below."""
     x = _floating(input, "modified_bessel_k0")
     return hidden.bessel_k0e(x) * ops.exp(-x)
 
 
+@with_out
 def modified_bessel_k1(input: Tensor) -> Tensor:
     """Modified Bessel function of the second kind of order 1: inf at 0, NaN below."""
     x = _floating(input, "modified_bessel_k1")
     return hidden.bessel_k1e(x) * ops.exp(-x)
 
 
+@with_out
 def scaled_modified_bessel_k0(input: Tensor) -> Tensor:
     """Give exp(x) modified_bessel_k0(x), which does not underflow."""
     return hidden.bessel_k0e(_floating(input, "scaled_modified_bessel_k0"))
 
 
+@with_out
 def scaled_modified_bessel_k1(input: Tensor) -> Tensor:
     """Give exp(x) modified_bessel_k1(x), which does not underflow."""
     return hidden.bessel_k1e(_floating(input, "scaled_modified_bessel_k1"))

@@ -70,6 +70,11 @@ class ProgramNode final : public Node {
   void visit_saved(const StorageVisitor& visit) const override {
     for (const Read& read : reads_) visit(*read.storage);
   }
+  std::size_t bytes() const override {
+    return sizeof(ProgramNode) + edges_.capacity() * sizeof(Edge) +
+           outputs_.capacity() * sizeof(ops::OutputSpec) + inputs_.capacity() * sizeof(Tensor) +
+           reads_.capacity() * sizeof(Read);
+  }
 
  private:
   ~ProgramNode() = default;

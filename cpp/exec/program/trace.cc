@@ -269,9 +269,7 @@ bool Trace::mentions(double number) const {
 
 void Trace::keep(const Tensor& tensor) { kept_.push_back(buffer_of(tensor, false)); }
 
-std::uint64_t Trace::sequence_of(const Tensor& output) {
-  return static_cast<const Node&>(*edge_of(output.impl()).node).sequence;
-}
+std::uint64_t Trace::sequence_of(const Tensor& output) { return edge_of(output.impl()).get()->sequence; }
 
 // Whether the tensor's own derivative can still be asked for.
 bool Trace::is_open(const Tensor& output) const {

@@ -55,7 +55,9 @@ class Simulation {
         is_here_(graph.blocks.size()),
         is_busy_(graph.blocks.size()),
         next_use_(graph.blocks.size()),
-        seen_(graph.work.size()) {
+        seen_(graph.work.size()),
+        ways_(graph.blocks.size()),
+        dependents_(graph.blocks.size()) {
     for (std::size_t b = 0; b < graph.blocks.size(); ++b) is_here_[b] = graph.blocks[b] == 0;
   }
 
@@ -80,40 +82,85 @@ class Simulation {
     return k < uses.size() ? uses[k] : kNone;
   }
 
-  // The calls that make the block from what is here; false if they cannot be made at `when`.
-  bool way_to(std::uint32_t block, std::uint32_t when, std::vector<std::uint32_t>& calls) {
-    const std::size_t first = calls.size();
-    ++walk_;
-    std::vector<std::uint32_t> waiting{block};
-    while (!waiting.empty()) {
-      const std::uint32_t next = waiting.back();
-      waiting.pop_back();
-      if (is_here_[next] && next != block) continue;
+  // How a block that is not here would be made from what is.
+  struct Way {
+    bool is_known = false, is_possible = false;
+    std::uint32_t until = kNone;  // it can be gone at places before this one
+    std::uint32_t serial = 0;     // of the walk that found it
+    double time = 0;
+
+    bool is_open(std::uint32_t when) const { return is_possible && until > when; }
+  };
+
+  // Kept until a block that the walk came upon comes or goes: most ways outlive many steps.
+  const Way& way_to(std::uint32_t block) {
+    Way& way = ways_[block];
+    if (way.is_known) return way;
+    way = {true, false, kNone, ++walk_, 0};
+    std::size_t calls = 0;
+    for (waiting_.assign(1, block); !waiting_.empty();) {
+      const std::uint32_t next = waiting_.back();
+      waiting_.pop_back();
+      if (next != block) {
+        if (is_ours(next)) dependents_[next].emplace_back(block, walk_);
+        if (is_here_[next]) continue;
+      }
       const std::uint32_t maker = facts_.writer[next];
-      if (maker == kNone || graph_.work[maker].repeats_until <= when) return false;
+      if (maker == kNone || calls > kLongestWay) return way;
       if (seen_[maker] == walk_) continue;
       seen_[maker] = walk_;
-      calls.push_back(maker);
-      if (calls.size() - first > kLongestWay) return false;
-      for (const std::uint32_t source : graph_.work[maker].reads) waiting.push_back(source);
+      ++calls;
+      way.time += graph_.work[maker].time;
+      way.until = std::min(way.until, graph_.work[maker].repeats_until);
+      for (const std::uint32_t source : graph_.work[maker].reads) waiting_.push_back(source);
     }
-    return true;
+    way.is_possible = calls <= kLongestWay;
+    return way;
+  }
+
+  void put(std::uint32_t block, bool here) {
+    is_here_[block] = here;
+    for (const auto& [other, serial] : dependents_[block]) {
+      if (ways_[other].serial == serial) ways_[other].is_known = false;
+    }
+    dependents_[block].clear();
+  }
+
+  // Adds the calls that make the block.
+  void follow(std::uint32_t block, std::vector<std::uint32_t>& calls) {
+    ++walk_;
+    for (waiting_.assign(1, block); !waiting_.empty();) {
+      const std::uint32_t next = waiting_.back();
+      waiting_.pop_back();
+      const std::uint32_t maker = facts_.writer[next];
+      if (is_here_[next] || maker == kNone || seen_[maker] == walk_) continue;
+      seen_[maker] = walk_;
+      calls.push_back(maker);
+      for (const std::uint32_t source : graph_.work[maker].reads) waiting_.push_back(source);
+    }
   }
 
   void take(std::uint32_t block) {
     if (is_here_[block]) return;
     make_room(graph_.blocks[block]);
-    is_here_[block] = true;
+    put(block, true);
     live_.push_back(block);
     in_use_ += graph_.blocks[block];
     result_.bytes = std::max(result_.bytes, in_use_);
   }
 
-  void give(std::uint32_t block) {
-    if (!is_here_[block] || !is_ours(block)) return;
-    is_here_[block] = false;
+  // Lets the block go, unless something that is gone, or then would be, could not be made again.
+  bool give(std::uint32_t block) {
+    const std::uint32_t when = next_use(block);
+    put(block, false);
+    if ((when != kNone && !way_to(block).is_open(when)) || !all_can_return()) {
+      put(block, true);
+      return false;
+    }
     live_.erase(std::find(live_.begin(), live_.end(), block));
     in_use_ -= graph_.blocks[block];
+    if (when != kNone && facts_.rooted_until[block] <= when) bound_.push_back(block);
+    return true;
   }
 
   void perform(std::uint32_t call) {
@@ -132,7 +179,7 @@ class Simulation {
   void restore(const std::vector<std::uint32_t>& blocks) {
     std::vector<std::uint32_t> calls;
     for (const std::uint32_t block : blocks) {
-      if (!is_here_[block]) way_to(block, now_, calls);
+      if (!is_here_[block]) follow(block, calls);
     }
     if (calls.empty()) return;
     std::sort(calls.begin(), calls.end());
@@ -161,35 +208,16 @@ class Simulation {
     if (!is_busy_[block]) settle(block);
   }
 
-  // What nobody reads any more goes, unless something that is not here may have to be made from it.
+  // What nobody reads any more goes.
   void settle(std::uint32_t block) {
-    if (!is_ours(block) || !is_here_[block] || is_busy_[block] || next_use(block) != kNone) return;
-    is_here_[block] = false;
-    const bool is_free = all_can_return();
-    is_here_[block] = true;
-    if (is_free) give(block);
+    if (is_ours(block) && is_here_[block] && !is_busy_[block] && next_use(block) == kNone) give(block);
   }
 
   // Whether all that went can still be made when it is read.
   bool all_can_return() {
     std::erase_if(bound_, [&](std::uint32_t block) { return is_here_[block] || next_use(block) == kNone; });
-    return std::all_of(bound_.begin(), bound_.end(), [&](std::uint32_t block) {
-      std::vector<std::uint32_t> calls;
-      return way_to(block, next_use(block), calls);
-    });
-  }
-
-  // Lets the block go, unless it, or another that went, could then not be made again.
-  bool try_to_give(std::uint32_t block) {
-    const std::uint32_t when = next_use(block);
-    is_here_[block] = false;
-    std::vector<std::uint32_t> calls;
-    const bool can = (when == kNone || way_to(block, when, calls)) && all_can_return();
-    is_here_[block] = true;
-    if (!can) return false;
-    give(block);
-    if (when != kNone && facts_.rooted_until[block] <= when) bound_.push_back(block);
-    return true;
+    return std::all_of(bound_.begin(), bound_.end(),
+                       [&](std::uint32_t block) { return way_to(block).is_open(next_use(block)); });
   }
 
   void make_room(std::size_t bytes) {
@@ -197,14 +225,9 @@ class Simulation {
       std::vector<std::pair<double, std::uint32_t>> order;
       for (const std::uint32_t block : live_) {
         if (is_busy_[block] || facts_.writer[block] == kNone) continue;
-        std::vector<std::uint32_t> calls;
         const std::uint32_t when = next_use(block);
-        is_here_[block] = false;
-        const bool is_possible = when == kNone || way_to(block, when, calls);
-        is_here_[block] = true;
-        if (!is_possible) continue;
-        double time = 0;
-        for (const std::uint32_t call : calls) time += graph_.work[call].time;
+        if (when != kNone && !way_to(block).is_open(when)) continue;
+        const double time = when == kNone ? 0 : way_to(block).time;
         const double distance = when == kNone ? 1e9 : static_cast<double>(when - now_) + 1;
         order.emplace_back(time / (std::pow(static_cast<double>(graph_.blocks[block]), weights_.bytes) *
                                    std::pow(distance, weights_.distance)),
@@ -216,7 +239,7 @@ class Simulation {
       bool has_gone = false;
       for (const auto& [score, block] : order) {
         if (most == 0 || in_use_ + bytes <= limit_) break;
-        if (!try_to_give(block)) continue;
+        if (!give(block)) continue;
         has_gone = true;
         --most;
       }
@@ -238,6 +261,10 @@ class Simulation {
   std::uint32_t now_ = 0;
   std::vector<std::uint32_t> seen_;  // by call: the walk that came upon it last
   std::uint32_t walk_ = 0;
+  std::vector<std::uint32_t> waiting_;  // of a walk
+  std::vector<Way> ways_;               // by block
+  // By block: those whose ways were found when it was here or not, with the number of the walk.
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> dependents_;
   std::vector<std::uint32_t>
       bound_;  // blocks that went, and that need others which are not there all the time
   Schedule result_;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/graveyard.h"
 #include "base/host_lock.h"
 #include "ops/api.h"
 #include "ops/emitter.h"
@@ -110,12 +111,6 @@ class Way {
   std::unordered_map<const Value*, Ref<Storage>> lent_;
 };
 
-struct DeadReplays {
-  std::vector<Replay*> waiting;
-  bool is_draining = false;
-};
-thread_local DeadReplays* dead_replays = nullptr;
-
 }  // namespace
 
 std::uint64_t latest_call() noexcept { return latest; }
@@ -213,17 +208,8 @@ void bring_back(std::span<Value* const> values) {
 }
 
 void Replay::destroy(Replay* replay) noexcept {
-  // A call holds the values it read, which hold the calls that made them: a list, not recursion.
-  if (!dead_replays) dead_replays = new DeadReplays;  // leaked on purpose, one per thread
-  dead_replays->waiting.push_back(replay);
-  if (dead_replays->is_draining) return;
-  dead_replays->is_draining = true;
-  while (!dead_replays->waiting.empty()) {
-    Replay* next = dead_replays->waiting.back();
-    dead_replays->waiting.pop_back();
-    delete next;
-  }
-  dead_replays->is_draining = false;
+  // A call holds the values it read, which hold the calls that made them.
+  Graveyard<Replay>::bury(replay, [](Replay* next) { delete next; });
 }
 
 std::vector<Ref<Storage>> Replay::run(Ref<Storage> own) const {

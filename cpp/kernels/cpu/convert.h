@@ -26,18 +26,18 @@ To convert(From x) {
   } else if constexpr (std::is_same_v<To, bool>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    using Wide = std::conditional_t<sizeof(To) == 4, std::int32_t, std::int64_t>;
+    using Signed = std::conditional_t<sizeof(To) == 4, std::int32_t, std::int64_t>;
 #if defined(__x86_64__)
-    if constexpr (sizeof(Wide) == 8) {
+    if constexpr (sizeof(Signed) == 8) {
       if constexpr (sizeof(From) == 4)
         return static_cast<To>(_mm_cvttss_si64(_mm_set_ss(x)));
       else
         return static_cast<To>(_mm_cvttsd_si64(_mm_set_sd(x)));
     }
 #endif
-    constexpr From kEnd = sizeof(Wide) == 4 ? From(0x1p31) : From(0x1p63);
+    constexpr From kEnd = sizeof(Signed) == 4 ? From(0x1p31) : From(0x1p63);
     const bool fits = x >= -kEnd && x < kEnd;
-    const Wide whole = fits ? static_cast<Wide>(x) : std::numeric_limits<Wide>::min();
+    const Signed whole = fits ? static_cast<Signed>(x) : std::numeric_limits<Signed>::min();
     return static_cast<To>(whole);
   } else {
     return static_cast<To>(x);

@@ -24,7 +24,9 @@ struct Operands {
   bool repeats;                    // the loop takes single elements as they are
   std::byte* data[kMaxArity + 1];  // the output last
   std::int64_t item[kMaxArity + 1];
-  std::int64_t block;  // elements that fit a buffer
+
+  // Elements that fit a buffer.
+  std::int64_t block() const { return kBlockBytes / std::max<std::int64_t>(item[arity], item[arity - 1]); }
 };
 
 struct Buffer {
@@ -47,7 +49,7 @@ void run_flat(const Context& context, const Operands& o, std::int64_t n, unsigne
   }
   over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     Buffer buffers[kMaxArity];
-    const std::int64_t block = std::min(o.block, end - begin);
+    const std::int64_t block = std::min(o.block(), end - begin);
     const void* in[kMaxArity];
     for (int k = 0; k < o.arity; ++k) {
       if (single >> k & 1) fill(buffers[k].bytes, o.data[k], o.item[k], block);
@@ -106,10 +108,10 @@ class StridedRun {
  public:
   StridedRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint) {
     by_rows_ = joint.row() >= kShortRow;
-    block_ = o_.block;
+    block_ = o_.block();
     for (int k = 0; k <= o_.arity; ++k) {
       way_[k] = way_of(k);
-      if (way_[k] == Way::kPeriodic) block_ = o_.block - o_.block % joint.row();
+      if (way_[k] == Way::kPeriodic) block_ = o_.block() - o_.block() % joint.row();
       uses_buffers_ |= way_[k] >= Way::kFilled;
     }
   }
@@ -231,7 +233,7 @@ class TiledRun {
   TiledRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint), planes_(joint) {
     planes_.ndim -= 2;
     planes_.ensure_row();
-    width_ = o_.block / kRows;
+    width_ = o_.block() / kRows;
     bands_ = divide_up(joint.sizes[joint.ndim - 2], kRows);
   }
   std::int64_t units() const { return planes_.numel() * bands_; }
@@ -355,7 +357,6 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   }
   o.data[o.arity] = bytes_of(out);
   o.item[o.arity] = static_cast<std::int64_t>(size_of(out.dtype));
-  o.block = kBlockBytes / std::max<std::int64_t>(o.item[o.arity], o.item[o.arity - 1]);
 
   double attrs[12];
   int attr_count = 0;

@@ -210,10 +210,10 @@ def bitwise_and(input: Tensor | float, other: Tensor | float) -> Tensor:
 def bitwise_and_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise and; logical on bool tensors."""
 
-def bitwise_left_shift(input: Tensor, other: Tensor | float) -> Tensor:
+def bitwise_left_shift(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bits moved to the left by `other` places."""
 
-def bitwise_left_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+def bitwise_left_shift_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bits moved to the left by `other` places."""
 
 def bitwise_not(input: Tensor) -> Tensor:
@@ -228,10 +228,10 @@ def bitwise_or(input: Tensor | float, other: Tensor | float) -> Tensor:
 def bitwise_or_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bitwise or; logical on bool tensors."""
 
-def bitwise_right_shift(input: Tensor, other: Tensor | float) -> Tensor:
+def bitwise_right_shift(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bits moved to the right by `other` places; the sign is kept."""
 
-def bitwise_right_shift_(input: Tensor, other: Tensor | float) -> Tensor:
+def bitwise_right_shift_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Bits moved to the right by `other` places; the sign is kept."""
 
 def bitwise_xor(input: Tensor | float, other: Tensor | float) -> Tensor:
@@ -643,10 +643,10 @@ def floor(input: Tensor) -> Tensor:
 def floor_(input: Tensor) -> Tensor:
     """The largest integer not above the input."""
 
-def floor_divide(input: Tensor, other: Tensor | float) -> Tensor:
+def floor_divide(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Quotient rounded towards minus infinity, as Python's //."""
 
-def floor_divide_(input: Tensor, other: Tensor | float) -> Tensor:
+def floor_divide_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Quotient rounded towards minus infinity, as Python's //."""
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
@@ -1065,10 +1065,10 @@ def movedim(
 def msort(input: Tensor) -> Tensor:
     """Elements in order along the first dimension."""
 
-def mul(input: Tensor, other: Tensor | float) -> Tensor:
+def mul(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
-def mul_(input: Tensor, other: Tensor | float) -> Tensor:
+def mul_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Product. On bool tensors: logical and."""
 
 def multinomial(
@@ -1447,10 +1447,10 @@ def std_mean(
 def std_mean(input: Tensor, unbiased: bool) -> _StdMeanUnbiasedResult:
     """Standard deviation, with or without Bessel's correction, and mean of all elements."""
 
-def sub(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+def sub(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Difference. Not defined for bool: use logical_xor."""
 
-def sub_(input: Tensor, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
+def sub_(input: Tensor | float, other: Tensor | float, *, alpha: float = 1.0) -> Tensor:
     """Difference. Not defined for bool: use logical_xor."""
 
 def sum(
@@ -1530,10 +1530,10 @@ def triu(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
 def triu_(input: Tensor, diagonal: SupportsIndex = 0) -> Tensor:
     """Upper triangle of the last two dimensions."""
 
-def true_divide(input: Tensor, other: Tensor | float) -> Tensor:
+def true_divide(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Quotient; integers become float32."""
 
-def true_divide_(input: Tensor, other: Tensor | float) -> Tensor:
+def true_divide_(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Quotient; integers become float32."""
 
 def trunc(input: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from unspool import _core
 from unspool._core import Tensor
@@ -63,6 +65,45 @@ def backward(
     )
 
 
+class _Retaining(threading.local):
+    depth = 0
+
+
+_retaining = _Retaining()
+
+
+@contextmanager
+def retained_graphs(is_needed: bool) -> Iterator[None]:
+    """While it lasts ``grad`` keeps what the tape saved, as for a function that is called for each sample.
+
+    Args:
+        is_needed: False leaves the choice to the caller of ``grad``, or to such a context around this one.
+    """
+    _retaining.depth += is_needed
+    try:
+        yield
+    finally:
+        _retaining.depth -= is_needed
+
+
+def _batched_grad(
+    outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, settings: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """One unwinding for each cotangent; the results are stacked."""
+    vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or ())
+    sizes = {vector.shape[0] if vector.ndim else 0 for vector in vectors if vector is not None}
+    if len(sizes) != 1 or not (count := sizes.pop()):
+        raise ValueError(
+            "grad: with is_grads_batched=True all grad_outputs have a first dimension, of one size and not 0"
+        )
+    rows = []
+    for i in range(count):
+        picked = [None if vector is None else vector[i] for vector in vectors]
+        keep = True if i + 1 < count or _retaining.depth else retain_graph
+        rows.append(_core._grad(outputs, inputs, picked, keep, *settings))
+    return tuple(None if column[0] is None else _core.ops.stack(column) for column in zip(*rows, strict=True))
+
+
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -86,7 +127,7 @@ def grad(
         create_graph: record the unwinding, so that the results can be differentiated again.
         only_inputs: only True is meaningful.
         allow_unused: give None instead of raising for inputs that the outputs do not depend on.
-        is_grads_batched: not supported.
+        is_grads_batched: the first dimension of grad_outputs counts cotangents; so does that of the results.
         materialize_grads: give zeros instead of None for those.
         engine: how the tape is walked, in one loop or by recursion; the gradients have the same bits.
 
@@ -95,12 +136,13 @@ def grad(
     """
     if not only_inputs:
         raise ValueError("grad: only_inputs=False is not supported; use backward() to reach all leaves")
-    if is_grads_batched:
-        raise NotImplementedError(
-            "grad: is_grads_batched=True is not supported; call grad once per cotangent"
-        )
     if allow_unused is None:
         allow_unused = materialize_grads
+    if is_grads_batched:
+        settings = (create_graph, allow_unused, materialize_grads, engine)
+        return _batched_grad(outputs, inputs, grad_outputs, retain_graph, settings)
+    if _retaining.depth:
+        retain_graph = True
     result: tuple[Tensor, ...] = _core._grad(
         outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads, engine
     )

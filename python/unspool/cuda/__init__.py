@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from unspool import _core, _kinds
+from unspool import _core
 from unspool._lazy import lazy
+from unspool._tensor import kinds as _kinds
 
 if TYPE_CHECKING:
     from unspool.cuda import amp

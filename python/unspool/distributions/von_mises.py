@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 import unspool
-from unspool._bessel import i0e, i1e
 from unspool._core import Tensor
+from unspool._functions.bessel import i0e, i1e
 from unspool.distributions import constraints
 from unspool.distributions.distribution import Distribution
 from unspool.distributions.utils import broadcast_all, numpy_generator

@@ -6,12 +6,12 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import unspool
 from unspool._core import Tensor
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"]
+__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -164,7 +164,7 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """(output, function of cotangents that gives the cotangents of ``primals``), and aux with ``has_aux``.
 
-    The function takes what has the form of the output, and gives a tuple, or the one cotangent of one primal.
+    The function takes what has the form of the output, and gives a tuple with an entry for each primal.
     """
     with _nested() as is_inner:
         tree, variables, create = _variables(primals)
@@ -187,8 +187,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
             found = _gradients(
                 leaves, variables, vectors, differentiable if create_graph is None else create_graph
             )
-        result = _rebuilt(tree, found)
-        return result[0] if len(primals) == 1 else result
+        return _rebuilt(tree, found)
 
     result = _detached(output, create)
     return (result, pull, _detached(aux, create)) if has_aux else (result, pull)
@@ -267,14 +266,27 @@ def hessian(func: Function, argnums: Argnums = 0) -> Function:
     return jacrev(jacrev(func, argnums), argnums)
 
 
-def vmap(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Raises NotImplementedError: write the batch dimension into the function, or loop and ``stack``."""
-    raise NotImplementedError(
-        "func.vmap is not implemented yet; write the batch dimension into the function, or loop over it "
-        "and stack()"
-    )
+def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
+    """(output, function of tangents that gives the derivative of the output in their direction).
 
+    ``func`` is called once. The function takes as many tangents as there are primals, and may be called any
+    number of times; its results are not differentiable.
+    """
+    with _nested():
+        tree, variables, _ = _variables(primals)
+        output = func(*tree)
+        leaves = _leaves(output)
+        duals = [unspool.zeros_like(leaf).requires_grad_() for leaf in leaves]
+        transposed = _gradients(leaves, variables, duals, True)
+    shapes = [x.shape for x in variables]
 
-def linearize(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Raises NotImplementedError: use ``jvp``."""
-    raise NotImplementedError("func.linearize is not implemented; use func.jvp")
+    def push(*tangents: Any) -> Any:
+        vectors = _leaves(tangents)
+        if [v.shape for v in vectors] != shapes:
+            raise RuntimeError(
+                f"linearize: expected tangents of shapes {[tuple(s) for s in shapes]}, as of the primals, "
+                f"got {[tuple(v.shape) for v in vectors]}"
+            )
+        return _detached(_rebuilt(output, _gradients(transposed, duals, vectors, False)), False)
+
+    return _detached(output, False), push

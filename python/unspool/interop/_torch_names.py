@@ -26,8 +26,12 @@ _FOLLOWED = "2.13.0"
 _BUILT_ON_TORCH = ("torchvision", "torchaudio", "torchtext")
 
 
+# Top-level packages of PyTorch, and what stands for them.
+_PACKAGES = {"torch": "unspool", "functorch": "unspool.func"}
+
+
 def _is_torch(name: str) -> bool:
-    return name == "torch" or name.startswith("torch.")
+    return name.partition(".")[0] in _PACKAGES
 
 
 class _Alias(importlib.abc.Loader):
@@ -63,7 +67,8 @@ class _Finder(importlib.abc.MetaPathFinder):
             )
         if not _is_torch(fullname):
             return None
-        ours = "unspool" + fullname.removeprefix("torch")
+        package, dot, rest = fullname.partition(".")
+        ours = _PACKAGES[package] + dot + rest
         try:
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import unspool
 from unspool._core import Tensor
 
-__all__ = ["LinAlgError", "check_info", "check_matrix", "check_same_dtype", "check_square", "into"]
+__all__ = ["LinAlgError", "check_info", "check_matrix", "check_same_dtype", "check_square"]
 
 
 class LinAlgError(RuntimeError):
@@ -59,16 +58,3 @@ def check_info(name: str, info: Tensor, problem: str) -> None:
     place = next(i for i, value in enumerate(flat) if value != 0)
     batch = f"(Batch element {place}): " if info.ndim else ""
     raise LinAlgError(f"{name}: {batch}{problem.format(i=flat[place])}")
-
-
-def into(out: Any, result: Any) -> Any:
-    """The result, written into ``out`` (a tensor, or a tuple for several results) where that is given."""
-    if out is None:
-        return result
-    targets, values = ((out,), (result,)) if isinstance(out, Tensor) else (tuple(out), tuple(result))
-    with unspool.no_grad():
-        for target, value in zip(targets, values, strict=True):
-            if target.shape != value.shape:
-                raise RuntimeError(f"out= has shape {tuple(target.shape)}, the result {tuple(value.shape)}")
-            target.copy_(value)
-    return out if isinstance(out, Tensor) else type(result)(*targets)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import unspool
 from unspool._core import Tensor, hidden
-from unspool.linalg._checks import check_info, check_matrix, check_same_dtype, check_square, into
+from unspool._functions.out import into
+from unspool.linalg._checks import check_info, check_matrix, check_same_dtype, check_square
 
 __all__ = [
     "cholesky",

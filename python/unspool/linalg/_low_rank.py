@@ -8,7 +8,8 @@ import numpy as np
 
 import unspool
 from unspool._core import Tensor
-from unspool.linalg._checks import check_matrix, check_same_dtype, into
+from unspool._functions.out import into
+from unspool.linalg._checks import check_matrix, check_same_dtype
 from unspool.linalg._factor import qr
 from unspool.linalg._spectral import svd
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from unspool._core import Tensor, dtype, hidden
 from unspool._core.linalg import vector_norm
-from unspool.linalg._checks import check_matrix, into
+from unspool._functions.out import into
+from unspool.linalg._checks import check_matrix
 
 __all__ = ["matrix_norm", "norm"]
 

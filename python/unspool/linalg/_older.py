@@ -6,34 +6,16 @@ from typing import Any, NamedTuple
 
 import unspool
 from unspool._core import Tensor, hidden
+from unspool._functions.linear_algebra import FUNCTIONS
+from unspool._functions.out import into
 from unspool.linalg import _factor, _products, _spectral
-from unspool.linalg._checks import check_same_dtype, check_square, into
-from unspool.linalg._low_rank import geqrf, ormqr, pca_lowrank, svd_lowrank
+from unspool.linalg._checks import check_same_dtype, check_square
+from unspool.linalg._low_rank import geqrf as geqrf
+from unspool.linalg._low_rank import ormqr as ormqr
+from unspool.linalg._low_rank import pca_lowrank as pca_lowrank
+from unspool.linalg._low_rank import svd_lowrank as svd_lowrank
 
-__all__ = [
-    "chain_matmul",
-    "cholesky",
-    "cholesky_inverse",
-    "cholesky_solve",
-    "cross",
-    "det",
-    "geqrf",
-    "inverse",
-    "logdet",
-    "lu",
-    "lu_solve",
-    "lu_unpack",
-    "matrix_exp",
-    "matrix_power",
-    "ormqr",
-    "pca_lowrank",
-    "pinverse",
-    "qr",
-    "slogdet",
-    "svd",
-    "svd_lowrank",
-    "triangular_solve",
-]
+__all__ = [*FUNCTIONS]
 
 
 class svd_result(NamedTuple):

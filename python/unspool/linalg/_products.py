@@ -9,7 +9,8 @@ from typing import Any
 
 import unspool
 from unspool._core import Tensor, ops
-from unspool.linalg._checks import LinAlgError, check_matrix, check_square, into
+from unspool._functions.out import into
+from unspool.linalg._checks import LinAlgError, check_matrix, check_square
 from unspool.linalg._factor import inv, solve
 
 __all__ = [

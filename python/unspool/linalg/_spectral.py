@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import unspool
 from unspool._core import Tensor, hidden
-from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square, into
+from unspool._functions.out import into, with_out
+from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square
 from unspool.linalg._norms import matrix_norm
 
 __all__ = [
@@ -220,6 +221,7 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     return into(out, unspool.where(info != 0, float("inf"), result))
 
 
+@with_out
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> linalg_lstsq:
     """X of least norm that makes |A X - B| least, for (..., m, n) matrices and (..., m, k) right sides.
 

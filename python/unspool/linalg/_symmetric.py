@@ -13,7 +13,8 @@ import numpy as np
 
 import unspool
 from unspool._core import Tensor
-from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square, into
+from unspool._functions.out import into
+from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square
 
 __all__ = ["ldl_factor", "ldl_factor_ex", "ldl_solve"]
 

@@ -12,13 +12,22 @@ from unspool.nn.parameter import Buffer, Parameter, UninitializedBuffer, Uniniti
 
 if TYPE_CHECKING:
     from unspool.nn import blocks, parallel
+    from unspool.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
     from unspool.nn.parallel import DataParallel
 else:
-    __getattr__ = lazy(__name__, ["blocks", "parallel"], {"DataParallel": "unspool.nn.parallel"})
+    __getattr__ = lazy(
+        __name__,
+        ["blocks", "parallel"],
+        {
+            "DataParallel": "unspool.nn.parallel",
+            "LinearCrossEntropyOptions": "unspool.nn.modules.linear_cross_entropy_options",
+        },
+    )
 
 __all__ = [
     "Buffer",
     "DataParallel",
+    "LinearCrossEntropyOptions",
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",

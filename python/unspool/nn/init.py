@@ -265,7 +265,9 @@ def kaiming_uniform_(
     if 0 in tuple(tensor.shape):
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
-    bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
+    # Associated as in PyTorch, which tells in the last bit.
+    deviation = calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
+    bound = math.sqrt(3.0) * deviation
     return uniform_(tensor, -bound, bound, generator)
 
 

@@ -32,29 +32,25 @@ def check_learning_rate(lr: Any) -> None:
 
 
 def check_betas(betas: Any) -> None:
-    """Raises ValueError for a beta outside of [0, 1)."""
+    """Raises ValueError for a beta outside of [0, 1), or a number beside a tensor."""
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
     for i in (0, 1):
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
 
 
-def check_variants(
-    optimizer: str, *, foreach: bool | None, fused: bool | None, capturable: bool, differentiable: bool
-) -> None:
+def check_variants(optimizer: str, *, foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
     """Refuses what the update does not do; the other variants are all the same update here.
 
     ``foreach`` and ``fused`` choose between implementations elsewhere; here one call updates all parameters.
 
     Raises:
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
         RuntimeError: ``foreach`` and ``fused`` together.
     """
     if foreach and fused:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-    if capturable:
-        raise NotImplementedError(
-            f"{optimizer}(capturable=True): there are no CUDA graphs to capture the update in; leave it out"
-        )
     if differentiable:
         raise NotImplementedError(
             f"{optimizer}(differentiable=True): the update runs outside of the tape, so that gradients "

@@ -9,7 +9,7 @@ from unspool import _core
 from unspool._core import Tensor
 from unspool.amp.grad_scaler import GradScaler
 from unspool.nn.utils.clip_grad import clipping_factor, total_of_norms
-from unspool.optim.optimizer import Optimizer, after_unwinding, before_unwinding
+from unspool.optim.optimizer import Optimizer, after_unwinding, global_pre_hooks, refuse_pre_hook
 
 __all__ = ["unwind"]
 
@@ -36,10 +36,9 @@ def unwind(
     optimizers = (step,) if isinstance(step, Optimizer) else _checked_optimizers(step)
     if clip is not None or max_norm is not None:
         _check_clip(clip, max_norm)
-    for optimizer in optimizers:
-        before_unwinding(optimizer)
+    groups = _groups_of(optimizers)
     if clip is None and scaler is None:
-        _core._unwind_and_step(tensor, gradient, inputs, engine, _groups_of(optimizers), None)
+        _core._unwind_and_step(tensor, gradient, inputs, engine, groups, None)
         for optimizer in optimizers:
             after_unwinding(optimizer)
         return None
@@ -75,7 +74,9 @@ def _groups_of(optimizers: tuple[Optimizer, ...], left_out: Collection[Optimizer
     """As the core takes them. Gradients of optimizers that are left out are dropped."""
     groups: list[Any] = []
     for optimizer in optimizers:
-        method = optimizer._checked_step_parameter()
+        if global_pre_hooks or optimizer._optimizer_step_pre_hooks:
+            refuse_pre_hook(optimizer)
+        method = None if optimizer._is_rule else optimizer._checked_step_parameter()
         if left_out and any(optimizer is each for each in left_out):
             method = _drop
         for group in optimizer.param_groups:

@@ -27,13 +27,13 @@ class Adadelta(Optimizer):
         eps: keeps the quotient finite and starts the first update.
         weight_decay: factor of the penalty |p|^2 / 2.
         foreach: accepted; the update is one call in any case.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         maximize: climb instead of descend.
         differentiable: must be False.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -53,9 +53,7 @@ class Adadelta(Optimizer):
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
         check_not_negative(epsilon=eps, weight_decay=weight_decay)
-        check_variants(
-            "Adadelta", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("Adadelta", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -57,9 +57,7 @@ class Adagrad(Optimizer):
             initial_accumulator_value=initial_accumulator_value,
             epsilon=eps,
         )
-        check_variants(
-            "Adagrad", foreach=foreach, fused=fused, capturable=False, differentiable=differentiable
-        )
+        check_variants("Adagrad", foreach=foreach, fused=fused, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -28,14 +28,14 @@ class Adam(Optimizer):
         amsgrad: divide by the largest v so far (Reddi et al. 2018).
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         differentiable: must be False.
         fused: accepted; the update is one call in any case.
         decoupled_weight_decay: shrink p by lr * weight_decay instead, as AdamW does.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -59,9 +59,7 @@ class Adam(Optimizer):
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
         name = type(self).__name__
-        check_variants(
-            name, foreach=foreach, fused=fused, capturable=capturable, differentiable=differentiable
-        )
+        check_variants(name, foreach=foreach, fused=fused, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -27,12 +27,12 @@ class Adamax(Optimizer):
         weight_decay: factor of the penalty |p|^2 / 2.
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         differentiable: must be False.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -52,9 +52,7 @@ class Adamax(Optimizer):
         check_not_negative(epsilon=eps)
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
-        check_variants(
-            "Adamax", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("Adamax", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

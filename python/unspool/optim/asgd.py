@@ -31,12 +31,12 @@ class ASGD(Optimizer):
         weight_decay: factor of the penalty |p|^2 / 2.
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         differentiable: must be False.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -54,9 +54,7 @@ class ASGD(Optimizer):
     ) -> None:
         check_learning_rate(lr)
         check_not_negative(weight_decay=weight_decay)
-        check_variants(
-            "ASGD", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("ASGD", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

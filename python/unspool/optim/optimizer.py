@@ -11,7 +11,7 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import unspool
 from unspool import _core
@@ -40,7 +40,7 @@ class _Required:
 
 required = _Required()
 
-_global_pre_hooks: OrderedDict[int, Any] = OrderedDict()
+global_pre_hooks: OrderedDict[int, Any] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Any] = OrderedDict()
 
 
@@ -72,6 +72,7 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
         cls._why_not_alone = _why_not_alone(cls)
+        cls._is_rule = cls._why_not_alone is None and cls.step_parameter is Optimizer.step_parameter
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._make_hook_tables()
@@ -104,6 +105,9 @@ class Optimizer:
         self._optimizer_load_state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
         self._optimizer_load_state_dict_post_hooks: OrderedDict[int, Any] = OrderedDict()
 
+    def _patch_step_function(self) -> None:
+        """Does nothing: ``step`` runs its hooks from the definition of the class on."""
+
     # -- updating ---------------------------------------------------------------------------------------
 
     def step(self, closure: Closure | None = None) -> Any:
@@ -132,6 +136,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} does not define step_parameter()")
 
     _why_not_alone: str | None = "the base class updates nothing"
+    _is_rule = False  # whether rules of the core do what step_parameter() would
     _not_alone = "it does not define step_parameter(), which updates one parameter"
 
     def _rule_of(self, group: dict[str, Any]) -> str | None:
@@ -147,7 +152,7 @@ class Optimizer:
         """
         why = self._why_not_alone
         if why is None:
-            return None if type(self).step_parameter is Optimizer.step_parameter else self.step_parameter
+            return None if self._is_rule else self.step_parameter
         raise NotImplementedError(
             f"backward(step=): {type(self).__name__} cannot update parameters one by one: {why}; call "
             "backward() and step() one after the other"
@@ -368,7 +373,7 @@ def _keep(hooks: OrderedDict[int, Any], hook: Callable[..., Any], prepend: bool 
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Calls ``hook(optimizer, args, kwargs)`` before each step of every optimizer."""
-    return _keep(_global_pre_hooks, hook)
+    return _keep(global_pre_hooks, hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
@@ -391,14 +396,13 @@ def _why_not_alone(kind: type[Optimizer]) -> str | None:
     return None
 
 
-def before_unwinding(optimizer: Optimizer) -> None:
-    """Raises where hooks want to see all gradients before the step: there is no such moment."""
-    if _global_pre_hooks or optimizer._optimizer_step_pre_hooks:
-        raise RuntimeError(
-            f"backward(step=): {type(optimizer).__name__} has a step pre-hook (register_step_pre_hook), "
-            "which runs when all gradients are there; while the tape is unwound they never are. Remove it, "
-            "or call backward() and step() one after the other"
-        )
+def refuse_pre_hook(optimizer: Optimizer) -> NoReturn:
+    """Such hooks want to see all gradients before the step: there is no such moment."""
+    raise RuntimeError(
+        f"backward(step=): {type(optimizer).__name__} has a step pre-hook (register_step_pre_hook), "
+        "which runs when all gradients are there; while the tape is unwound they never are. Remove it, "
+        "or call backward() and step() one after the other"
+    )
 
 
 def after_unwinding(optimizer: Optimizer) -> None:
@@ -419,9 +423,9 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         attributes["_opt_called"] = True  # read by learning-rate schedules, which come after the first step
         pre = attributes.get("_optimizer_step_pre_hooks")
         post = attributes.get("_optimizer_step_post_hooks")
-        if not (pre or post or _global_pre_hooks or _global_post_hooks) or type(self).step is not hooked:
+        if not (pre or post or global_pre_hooks or _global_post_hooks) or type(self).step is not hooked:
             return step(self, *args, **kwargs)
-        for hook in [*_global_pre_hooks.values(), *(pre or {}).values()]:
+        for hook in [*global_pre_hooks.values(), *(pre or {}).values()]:
             result = hook(self, args, kwargs)
             if result is not None:
                 if not (isinstance(result, tuple) and len(result) == 2):

@@ -29,12 +29,12 @@ class RAdam(Optimizer):
         decoupled_weight_decay: shrink p by lr * weight_decay instead, as AdamW does.
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         differentiable: must be False.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -55,9 +55,7 @@ class RAdam(Optimizer):
         check_not_negative(epsilon=eps)
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
-        check_variants(
-            "RAdam", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("RAdam", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -27,14 +27,14 @@ class RMSprop(Optimizer):
         weight_decay: factor of the penalty |p|^2 / 2.
         momentum: share of the last update that is kept.
         centered: divide by the standard deviation of the gradient instead of its root mean square.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
         differentiable: must be False.
 
     Raises:
         ValueError: a negative hyperparameter.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -53,9 +53,7 @@ class RMSprop(Optimizer):
     ) -> None:
         check_learning_rate(lr)
         check_not_negative(epsilon=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
-        check_variants(
-            "RMSprop", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("RMSprop", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

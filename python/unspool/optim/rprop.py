@@ -28,12 +28,12 @@ class Rprop(Optimizer):
         step_sizes: the least and the largest step.
         foreach: accepted; the update is one call in any case.
         maximize: climb instead of descend.
-        capturable: must be False.
+        capturable: accepted; any step can be captured.
         differentiable: must be False.
 
     Raises:
         ValueError: a hyperparameter out of range.
-        NotImplementedError: ``capturable`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
     """
 
     def __init__(
@@ -51,9 +51,7 @@ class Rprop(Optimizer):
         check_learning_rate(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        check_variants(
-            "Rprop", foreach=foreach, fused=None, capturable=capturable, differentiable=differentiable
-        )
+        check_variants("Rprop", foreach=foreach, fused=None, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -55,7 +55,7 @@ class SGD(Optimizer):
         check_not_negative(momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        check_variants("SGD", foreach=foreach, fused=fused, capturable=False, differentiable=differentiable)
+        check_variants("SGD", foreach=foreach, fused=fused, differentiable=differentiable)
         super().__init__(
             params,
             {

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from unspool._lazy import lazy
 
 if TYPE_CHECKING:
-    from unspool.utils import checkpoint, data, dlpack, hooks, model_zoo, tensorboard
+    from unspool.utils import benchmark, checkpoint, data, dlpack, hooks, model_zoo, tensorboard
 else:
     __getattr__ = lazy(
         __name__,
         [
             "_foreach_utils",
             "_pytree",
+            "benchmark",
             "checkpoint",
             "data",
             "dlpack",
@@ -23,4 +24,4 @@ else:
         ],
     )
 
-__all__ = ["checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"]
+__all__ = ["benchmark", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import unspool
 from unspool._core import Tensor
-from unspool._overwriting import overwrite
+from unspool._functions.overwriting import overwrite
 from unspool.nn._functional.common import in_place, ops
 
 

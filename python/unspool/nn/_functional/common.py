@@ -8,7 +8,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor
-from unspool._overwriting import overwrite
+from unspool._functions.overwriting import overwrite
 
 ops = _core.functional
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unspool
 from unspool._core import Tensor
-from unspool._overwriting import overwrite
+from unspool._functions.out import into
 from unspool.nn._functional.common import require_tensors
 
 
@@ -25,7 +25,8 @@ def normalize(
         out: tensor that receives the result.
     """
     result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
-    return result if out is None else overwrite("normalize", out, result)
+    normalized: Tensor = into(out, result, "normalize")
+    return normalized
 
 
 def pairwise_distance(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from unspool import _core
 from unspool._core import Tensor
-from unspool._overwriting import overwrite
+from unspool._functions.overwriting import overwrite
 from unspool.nn._functional.common import ops, require_tensors
 
 

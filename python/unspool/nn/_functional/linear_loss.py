@@ -34,17 +34,20 @@ def linear_cross_entropy(
         reduction: "none", "mean" (over the total weight of the targets) or "sum".
         ignore_index: a class that does not count; -100 if None.
         label_smoothing: in [0, 1].
-        options: None; PyTorch's way to compute in pieces is not implemented.
+        options: None or ``nn.LinearCrossEntropyOptions``, which has no effect.
 
     Raises:
         RuntimeError: shapes that do not go together, or ``ignore_index`` with probabilities.
-        NotImplementedError: options are given.
+        TypeError: ``options`` is something else.
     """
     if options is not None:
-        raise NotImplementedError(
-            "torch.nn.LinearCrossEntropyOptions is not implemented in unspool; leave options out, and put "
-            "the call into unspool.checkpoint to save memory"
-        )
+        from unspool.nn import LinearCrossEntropyOptions
+
+        if not isinstance(options, LinearCrossEntropyOptions):
+            raise TypeError(
+                "linear_cross_entropy: options must be nn.LinearCrossEntropyOptions or None, not "
+                f"{type(options).__name__}"
+            )
     if linear_weight.ndim < 2:
         raise RuntimeError(
             "linear_cross_entropy: linear_weight must be (C, ..., in_features), got "

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from unspool._core import ModuleBase, Tensor
+from unspool._core import CompiledStep, ModuleBase, Tensor
 from unspool.nn.modules._registry import ChildRegistry, HookDict, Registry
 from unspool.nn.parameter import Buffer, Parameter
 
@@ -421,6 +421,8 @@ class ModuleTree(ModuleBase):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
+        if isinstance(state.get("forward"), CompiledStep):
+            del state["forward"]  # it holds on to this module, and to its programs
         for kind in _MEMBERS:
             members = state.get(kind)
             if members is not None:

@@ -29,7 +29,7 @@ class LinearCrossEntropyLoss(Module):
         weight: one weight per class, shape (C,).
         ignore_index: a class that does not count; -100 if None.
         label_smoothing: in [0, 1].
-        options: None; see ``functional.linear_cross_entropy``.
+        options: see ``functional.linear_cross_entropy``.
     """
 
     weight: Tensor | None
@@ -82,5 +82,5 @@ class LinearCrossEntropyLoss(Module):
             f"in_features={self.in_features}, num_classes={self.num_classes}, "
             f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
             f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
-            f"label_smoothing={self.label_smoothing}"
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )

@@ -102,6 +102,24 @@ class Module(StatefulModule):
                     gradient.requires_grad_(False)
                 gradient.zero_()
 
+    # -- compiling -------------------------------------------------------------------------------------
+
+    def compile(self, **kwargs: Any) -> None:
+        """Compiles the forward pass of this module in place; hooks run around it as before.
+
+        The module stays the same object with the same parameters and ``state_dict``. Copies of it, also
+        pickled ones, are not compiled. A further call replaces the earlier one's settings.
+
+        Args:
+            **kwargs: what ``unspool.compile`` takes by name, for example ``fallback="eager"``.
+        """
+        from unspool._compile import CompiledFunction
+
+        forward = self.forward
+        if isinstance(forward, CompiledFunction):
+            forward = forward.__wrapped__
+        self.__dict__["forward"] = unspool.compile(forward, **kwargs)
+
     # -- conversions -----------------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

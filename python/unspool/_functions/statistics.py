@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from unspool import _core
 from unspool._core import Tensor, hidden, ops
-from unspool._undifferentiable import without_derivative
+from unspool._functions.out import with_out
+from unspool._functions.undifferentiable import without_derivative
 
 # Distinct elements ----------------------------------------------------------------------------------------
 
@@ -139,6 +140,7 @@ def _counted(x: Tensor, edges: Tensor, weight: Tensor | None) -> Tensor:
     return hidden.scatter_onto(ops.clamp(place, 0, bins - 1), each, [bins], 0)
 
 
+@with_out
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Count the elements in equal bins from min to max (the data's own when equal); others are left out."""
     if not input.is_floating_point():
@@ -162,6 +164,7 @@ class HistogramResult(NamedTuple):
     bin_edges: Tensor
 
 
+@with_out
 def histogram(
     input: Tensor,
     bins: int | Tensor,

@@ -1,4 +1,4 @@
-"""Methods of Tensor for linear algebra, whose modules are imported when one is called first."""
+"""The older names of linear algebra, whose modules are imported when one is asked for first."""
 
 from __future__ import annotations
 
@@ -27,15 +27,12 @@ METHODS = (
     "svd",
     "triangular_solve",
 )
+FUNCTIONS = (*METHODS, "chain_matmul", "lu_unpack", "pca_lowrank", "svd_lowrank")
 
 
-def attach_methods() -> None:
-    """Make the functions methods of Tensor."""
-    for name in METHODS:
-        setattr(Tensor, name, _method(name))
+def as_method(name: str) -> Callable[..., Any]:
+    """Make the method of Tensor that calls the function of this name."""
 
-
-def _method(name: str) -> Callable[..., Any]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         from unspool.linalg import _older
 

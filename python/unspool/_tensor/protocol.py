@@ -69,7 +69,29 @@ def array_wrap(
     return _core.from_numpy(np.asarray(array))
 
 
+def dense_dim(self: Tensor) -> int:
+    """How many dimensions hold every element: all of them."""
+    return self.ndim
+
+
+def no_dimension(_: Tensor) -> int:
+    """Give 0: no dimension leaves elements out."""
+    return 0
+
+
+def never(_: Tensor) -> bool:
+    """Give False: there is one kind of tensor, in the memory of one process."""
+    return False
+
+
+# Kinds of tensors elsewhere.
+_KINDS = ("is_ipu", "is_maia", "is_mkldnn", "is_mtia", "is_nested", "is_sparse_csr", "is_vulkan", "is_xla")
+
 METHODS: dict[str, Any] = {
+    **{kind: property(never) for kind in _KINDS},
+    "is_distributed": never,
+    "dense_dim": dense_dim,
+    "sparse_dim": no_dimension,
     "__array_wrap__": array_wrap,
     "__lshift__": lshift,
     "__rshift__": rshift,

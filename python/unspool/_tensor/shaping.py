@@ -165,7 +165,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
 
 def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Make a tensor of this one's dtype: of sizes (uninitialised), of data, or empty; an old name."""
-    from unspool._kinds import of_dtype
+    from unspool._tensor.kinds import of_dtype
 
     made: Tensor = of_dtype(self.dtype)(*args, **kwargs)
     return made

@@ -7,7 +7,8 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor, ops
-from unspool._mathematics import _tensor
+from unspool._functions.mathematics import _tensor
+from unspool._functions.out import with_out
 
 __all__ = [
     "angle",
@@ -38,6 +39,7 @@ def conj(input: Tensor) -> Tensor:
     return _tensor("input", input, "conj")
 
 
+@with_out
 def conj_physical(input: Tensor) -> Tensor:
     """Give a copy of the conjugate."""
     return _tensor("input", input, "conj_physical").clone()
@@ -70,6 +72,7 @@ def is_neg(input: Tensor) -> bool:
     return False
 
 
+@with_out
 def angle(input: Tensor) -> Tensor:
     """Give the angle to the positive axis: pi below zero, 0 elsewhere, NaN for NaN."""
     x = _tensor("input", input, "angle")

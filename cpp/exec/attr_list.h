@@ -1,5 +1,4 @@
-// Where nodes of recorded operations come from: their memory, kept by each thread in short lists by size, and
-// lists of attributes that nodes share.
+// Lists of attributes that nodes of recorded operations share.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +7,6 @@
 #include "ops/call.h"
 
 namespace unspool::exec {
-
-[[nodiscard]] void* allocate_node(std::size_t bytes);
-// `bytes` as in allocate_node. On any thread.
-void deallocate_node(void* node, std::size_t bytes) noexcept;
 
 // The attributes of calls, behind their number in one block. Immutable.
 class AttrList : public RefCounted<AttrList> {

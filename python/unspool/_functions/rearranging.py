@@ -10,6 +10,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor, ops
+from unspool._functions.out import with_out
 
 
 def _all(tensors: tuple[Any, ...], who: str) -> list[Tensor]:
@@ -68,22 +69,26 @@ def _some(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
     return parts
 
 
+@with_out
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the second dimension; vectors along their only one."""
     parts = list(atleast_1d(_some("hstack", tensors)))
     return ops.cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
+@with_out
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the first dimension; vectors are rows."""
     return ops.cat(list(atleast_2d(_some("vstack", tensors))), 0)
 
 
+@with_out
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the third dimension; see atleast_3d."""
     return ops.cat(list(atleast_3d(_some("dstack", tensors))), 2)
 
 
+@with_out
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along the second dimension; numbers and vectors are columns."""
     parts = _some("column_stack", _all((tensors,), "column_stack"))

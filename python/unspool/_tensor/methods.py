@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from unspool import (
-    _aliases,
-    _bessel,
-    _core,
-    _mathematics,
-    _older,
-    _protocol,
-    _real,
-    _rearranging,
-    _shaping,
-    _statistics,
-)
+from unspool import _core
 from unspool._core import Tensor, device, dtype, ops
-from unspool._creating import is_nonzero
-from unspool._differences import gradient
 from unspool._dtypes import as_array
-from unspool._functions import allclose, equal, nonzero
+from unspool._functions import (
+    aliases,
+    bessel,
+    complex_numbers,
+    linear_algebra,
+    mathematics,
+    older,
+    rearranging,
+    statistics,
+)
+from unspool._functions.basic import allclose, equal, nonzero
+from unspool._functions.creating import is_nonzero
+from unspool._functions.differences import gradient
+from unspool._functions.overwriting import overwrite
 from unspool._handle import RemovableHandle
 from unspool._layouts import strided
-from unspool._overwriting import overwrite
-from unspool._printing import format_tensor
+from unspool._tensor import missing_members, protocol, shaping
+from unspool._tensor.printing import format_tensor
 
 if TYPE_CHECKING:
     from unspool.amp import GradScaler
@@ -231,7 +231,7 @@ def new_ones(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
 
 def new_empty_strided(self: Tensor, size: Sequence[int], stride: Sequence[int], **kwargs: Any) -> Tensor:
     """Make an uninitialised tensor with the given steps between neighbours, in this tensor's dtype."""
-    return _older.empty_strided(size, stride, **new_options(self, kwargs))
+    return older.empty_strided(size, stride, **new_options(self, kwargs))
 
 
 def new_full(self: Tensor, size: Any, fill_value: Any, **kwargs: Any) -> Tensor:
@@ -437,18 +437,21 @@ def attach_methods() -> None:
     }
     for name, method in methods.items():
         setattr(Tensor, name, method)
-    for attributes in (_protocol.METHODS, _shaping.METHODS, _real.METHODS):
+    for attributes in (protocol.METHODS, shaping.METHODS, complex_numbers.METHODS):
         for name, method in attributes.items():
             setattr(Tensor, name, method)
-    for module in (_bessel, _mathematics, _older, _rearranging, _statistics):
+    for module in (bessel, mathematics, older, rearranging, statistics):
         for name in module.METHODS:
             setattr(Tensor, name, getattr(module, name))
-    for module in (_bessel, _mathematics):
+    for module in (bessel, mathematics):
         for name in module.IN_PLACE:
             setattr(Tensor, f"{name}_", _changing(getattr(module, name)))
     for name in ("addmm", "addmv", "baddbmm", "cumsum", "cumprod", "logcumsumexp"):
         setattr(Tensor, f"{name}_", _changing(getattr(ops, name)))
-    for alias, name in _aliases.METHODS.items():
+    for alias, name in aliases.METHODS.items():
         for ending in ("", "_"):
             if hasattr(Tensor, name + ending):
                 setattr(Tensor, alias + ending, getattr(Tensor, name + ending))
+    for name in linear_algebra.METHODS:
+        setattr(Tensor, name, linear_algebra.as_method(name))
+    missing_members.attach()

@@ -10,7 +10,8 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Generator, Size, Tensor, ops
-from unspool._undifferentiable import with_zero_derivative
+from unspool._functions.out import with_out
+from unspool._functions.undifferentiable import with_zero_derivative
 
 
 def is_tensor(obj: object) -> TypeGuard[Tensor]:
@@ -35,6 +36,7 @@ def allclose(
     return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
 
 
+@with_out
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Give the places of the nonzero elements, in row-major order, as int64.
 
@@ -84,6 +86,7 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
     return tuple(grids)
 
 
+@with_out
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2) -> Tensor:
     """Sum products of a and b over pairs of dimensions.
 
@@ -185,3 +188,17 @@ def normal(
     if out is None:
         return with_zero_derivative(result, *tensors) if tensors else result.requires_grad_(requires_grad)
     return _core.full(result.shape, 0, out=out).copy_(result)
+
+
+__all__ = [
+    "allclose",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "equal",
+    "is_tensor",
+    "meshgrid",
+    "nonzero",
+    "normal",
+    "numel",
+    "tensordot",
+]

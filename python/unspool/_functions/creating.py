@@ -9,7 +9,7 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Generator, Tensor, ops
-from unspool._undifferentiable import without_derivative
+from unspool._functions.undifferentiable import without_derivative
 
 
 def logspace(

@@ -24,7 +24,7 @@ from unspool._core.ops import sign as sgn
 from unspool._core.ops import sub as subtract
 from unspool._core.ops import transpose as swapdims
 from unspool._core.ops import trunc as fix
-from unspool._rearranging import vstack as row_stack
+from unspool._functions.rearranging import vstack as row_stack
 
 __all__ = [
     "absolute",

@@ -11,7 +11,8 @@ from typing import Any
 from unspool import _core
 from unspool._core import Tensor, ops
 from unspool._dtypes import promote_types
-from unspool._functions import broadcast_shapes
+from unspool._functions.basic import broadcast_shapes
+from unspool._functions.out import with_out
 
 __all__ = [
     "chebyshev_polynomial_t",
@@ -28,6 +29,9 @@ __all__ = [
     "shifted_chebyshev_polynomial_w",
 ]
 
+# A degree takes a second or so per hundred thousand, however few the elements.
+_HIGHEST = 100_000
+
 # The polynomial of degree k + 1 from x, those of degree k and k - 1, and k.
 _Following = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
@@ -43,6 +47,11 @@ def _polynomial(
         if not isinstance(input, Tensor) and not isinstance(n, Tensor):
             raise TypeError(f"{name}(): input or n must be a Tensor, not {type(input).__name__} and "
                             f"{type(n).__name__}")  # fmt: skip
+        highest = n if not isinstance(n, Tensor) else n.detach().max().item() if n.numel() else 0
+        if highest > _HIGHEST:
+            raise NotImplementedError(
+                f"{name}(): degree {highest} is not supported; the recurrence is followed up to {_HIGHEST}"
+            )
         x = input if isinstance(input, Tensor) else _core.full((), input, dtype=_core.get_default_dtype())
         dtype = promote_types(x.dtype, n.dtype) if isinstance(n, Tensor) and n.ndim >= x.ndim else x.dtype
         x = x.to(dtype if dtype.is_floating_point else _core.get_default_dtype())
@@ -64,9 +73,13 @@ def _polynomial(
 
     Args:
         input: where, a tensor or a number; integers are taken as numbers of the default dtype.
-        n: the degrees, a number or a tensor that broadcasts with ``input``; fractions are cut off.
+        n: the degrees, a number or a tensor that broadcasts with ``input``, at most 100,000; fractions are
+            cut off.
+
+    Raises:
+        NotImplementedError: a higher degree.
     """
-    return function
+    return with_out(function)
 
 
 def _chebyshev(kind: str, first: Callable[[Tensor], Tensor], shifted: bool) -> Callable[[Any, Any], Tensor]:

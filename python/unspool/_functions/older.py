@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from unspool import _core, _shaping
+from unspool import _core
 from unspool._core import Tensor, ops
-from unspool._mathematics import _tensor
+from unspool._functions.mathematics import _tensor
+from unspool._functions.out import with_out
+from unspool._tensor import shaping
 
 __all__ = [
     "alias_copy",
@@ -211,7 +213,7 @@ fill_ = _method("fill_")
 is_same_size = _method("is_same_size")
 negative_ = _method("neg_")
 rad2deg_ = _method("rad2deg_")
-resize_as_ = _shaping.resize_as_
+resize_as_ = shaping.resize_as_
 sinc_ = _method("sinc_")
 zero_ = _method("zero_")
 
@@ -223,7 +225,7 @@ def _copy(view: str) -> Callable[..., Tensor]:
 
     function.__name__ = function.__qualname__ = f"{view}_copy"
     function.__doc__ = f"A copy of what ``input.{view}(...)`` shows."
-    return function
+    return with_out(function)
 
 
 as_strided_copy = _copy("as_strided")
@@ -240,6 +242,7 @@ unsqueeze_copy = _copy("unsqueeze")
 view_copy = _copy("view")
 
 
+@with_out
 def alias_copy(input: Tensor) -> Tensor:
     """A copy of the tensor."""
     return _tensor("input", input, "alias_copy").clone()
@@ -272,6 +275,7 @@ def is_signed(input: Tensor) -> bool:
 # Pieces --------------------
 
 
+@with_out
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Copy ``length`` slices of a dimension, from ``start`` on."""
     return ops.narrow(input, dim, start, length).clone()
@@ -287,6 +291,7 @@ def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, 
     return tuple(input.split(split_size, dim))
 
 
+@with_out
 def split_with_sizes_copy(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Copies of the pieces that ``split_with_sizes`` shows."""
     return tuple(piece.clone() for piece in input.split_with_sizes(list(split_sizes), dim))
@@ -297,6 +302,7 @@ def split_copy(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ..
     return tuple(piece.clone() for piece in input.split(split_size, dim))
 
 
+@with_out
 def unbind_copy(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Copies of the slices that ``unbind`` shows."""
     return tuple(piece.clone() for piece in input.unbind(dim))

@@ -10,6 +10,7 @@ import math
 
 from unspool import _core
 from unspool._core import Tensor, ops
+from unspool._functions.out import with_out
 
 _SERIES_END = 8.0
 _TERMS = 34
@@ -97,21 +98,25 @@ def _modified_bessel(input: Tensor, order: int, is_scaled: bool, name: str) -> T
     return ops.where(is_far, tail * ops.exp(far / 2) * ops.exp(far / 2), series)
 
 
+@with_out
 def i0(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 0."""
     return _modified_bessel(input, 0, False, "i0")
 
 
+@with_out
 def i0e(input: Tensor) -> Tensor:
     """Give exp(-|x|) i0(x), which does not overflow."""
     return _modified_bessel(input, 0, True, "i0e")
 
 
+@with_out
 def i1(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 1."""
     return _modified_bessel(input, 1, False, "i1")
 
 
+@with_out
 def i1e(input: Tensor) -> Tensor:
     """Give exp(-|x|) i1(x), which does not overflow."""
     return _modified_bessel(input, 1, True, "i1e")

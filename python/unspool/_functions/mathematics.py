@@ -11,7 +11,8 @@ import numpy as np
 
 from unspool import _core
 from unspool._core import Tensor, hidden, ops
-from unspool._undifferentiable import without_derivative
+from unspool._functions.out import into, with_out
+from unspool._functions.undifferentiable import without_derivative
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -34,6 +35,7 @@ def _vector(name: str, x: Tensor, who: str) -> Tensor:
 # Elementwise ----------------------------------------------------------------------------------------------
 
 
+@with_out
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Step function: 0 below zero, 1 above, and values at zero. Going back through it raises."""
     if _tensor("input", input, "heaviside").dtype != _tensor("values", values, "heaviside").dtype:
@@ -45,6 +47,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return without_derivative("heaviside", result, input, values)
 
 
+@with_out
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """Give input * 2 ^ other."""
     return ops.mul(_tensor("input", input, "ldexp"), ops.exp2(_floating(_tensor("other", other, "ldexp"))))
@@ -57,6 +60,7 @@ class FrexpResult(NamedTuple):
     exponent: Tensor
 
 
+@with_out
 def frexp(input: Tensor) -> FrexpResult:
     """Split floating numbers into mantissa * 2 ^ exponent with 0.5 <= |mantissa| < 1; exponents are int32."""
     if not _tensor("input", input, "frexp").is_floating_point():
@@ -73,6 +77,7 @@ def frexp(input: Tensor) -> FrexpResult:
     return FrexpResult(input * half * rest, _core.from_numpy(np.asarray(exponents)))
 
 
+@with_out
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """Give log2(2 ^ input + 2 ^ other) without overflow."""
     high = ops.maximum(input, other)
@@ -80,6 +85,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     return ops.where(ops.eq(input, other), high + 1, high + ops.log1p(ops.exp2(gap)) / math.log(2))
 
 
+@with_out
 def sinc(input: Tensor) -> Tensor:
     """Give sin(pi x) / (pi x), 1 at 0."""
     angle = _floating(_tensor("input", input, "sinc")) * math.pi
@@ -89,36 +95,47 @@ def sinc(input: Tensor) -> Tensor:
     return ops.where(at_zero, 1 - ops.square(angle) / 6, ops.sin(safe) / safe)
 
 
+@with_out
 def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Give input * log(1 + other), 0 where input is 0 (NaN where other is NaN)."""
-    default = _core.get_default_dtype()
-    x = input if isinstance(input, Tensor) else _core.tensor(input, dtype=default)
-    y = other if isinstance(other, Tensor) else _core.tensor(other, dtype=default)
+    x = input if isinstance(input, Tensor) else _number_beside(other, input)
+    y = other if isinstance(other, Tensor) else _number_beside(input, other)
     is_zero = ops.logical_and(ops.eq(x, 0), ops.logical_not(ops.isnan(y)))
     return ops.where(is_zero, 0, ops.mul(x, ops.log1p(y)))
 
 
+def _number_beside(tensor: Any, number: float) -> Tensor:
+    """The number in the precision of a tensor that it meets."""
+    is_exact = isinstance(tensor, Tensor) and tensor.is_floating_point()
+    return _core.tensor(number, dtype=tensor.dtype if is_exact else _core.get_default_dtype())
+
+
+@with_out
 def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
     """Give input ^ exponent, computed in float64."""
     double = [x.double() if isinstance(x, Tensor) else float(x) for x in (input, exponent)]
     return ops.pow(double[0], double[1])
 
 
+@with_out
 def deg2rad(input: Tensor) -> Tensor:
     """Turn degrees into radians."""
     return _floating(_tensor("input", input, "deg2rad")) * (math.pi / 180)
 
 
+@with_out
 def rad2deg(input: Tensor) -> Tensor:
     """Turn radians into degrees."""
     return _floating(_tensor("input", input, "rad2deg")) * (180 / math.pi)
 
 
+@with_out
 def isposinf(input: Tensor) -> Tensor:
     """Whether each element is +inf."""
     return ops.eq(_tensor("input", input, "isposinf"), math.inf)
 
 
+@with_out
 def isneginf(input: Tensor) -> Tensor:
     """Whether each element is -inf."""
     return ops.eq(_tensor("input", input, "isneginf"), -math.inf)
@@ -132,6 +149,7 @@ def isreal(input: Tensor) -> Tensor:
 # Gamma and zeta -------------------------------------------------------------------------------------------
 
 
+@with_out
 def zeta(input: Tensor | float, other: Tensor | float) -> Tensor:
     """Hurwitz zeta function, the sum over k >= 0 of (other + k) ^ -input; differentiable by ``other``.
 
@@ -140,6 +158,7 @@ def zeta(input: Tensor | float, other: Tensor | float) -> Tensor:
     return hidden.zeta(input, other)
 
 
+@with_out
 def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
     """Derivative of order n of digamma. As a method: ``input.polygamma(n)``."""
     if isinstance(n, Tensor) and isinstance(input, int):
@@ -155,6 +174,7 @@ def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
     return hidden.zeta(n + 1.0, _floating(input)) * ((-1.0) ** (n + 1) * factor)
 
 
+@with_out
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """Logarithm of the multivariate gamma function of dimension p; elements must exceed (p - 1) / 2."""
     if p < 1:
@@ -166,11 +186,13 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total
 
 
+@with_out
 def ndtr(input: Tensor) -> Tensor:
     """Distribution function of the standard normal."""
     return ops.erfc(_floating(input) * -math.sqrt(0.5)) / 2
 
 
+@with_out
 def log_ndtr(input: Tensor) -> Tensor:
     """Logarithm of the standard normal's distribution function, also far below zero."""
     x = _floating(input)
@@ -184,11 +206,7 @@ def log_ndtr(input: Tensor) -> Tensor:
     return ops.where(is_low, tail, ops.log(ndtr(ops.where(is_low, 0.0, x))))
 
 
-def ndtri(input: Tensor) -> Tensor:
-    """Inverse of ndtr."""
-    return ops.erfinv(_floating(input) * 2 - 1) * math.sqrt(2)
-
-
+@with_out
 def entr(input: Tensor) -> Tensor:
     """Give -x log(x): 0 at 0, -inf below."""
     x = _floating(input)
@@ -198,6 +216,7 @@ def entr(input: Tensor) -> Tensor:
 # Products -------------------------------------------------------------------------------------------------
 
 
+@with_out
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sum products over the last dimension of both; numbers multiply."""
     a, b = _tensor("input", input, "inner"), _tensor("other", other, "inner")
@@ -209,6 +228,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return product.reshape([*a.shape[:-1], *b.shape[:-1]])
 
 
+@with_out
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Dot product of two vectors."""
     return ops.dot(input, other)
@@ -221,6 +241,7 @@ def trace(input: Tensor) -> Tensor:
     return input.diagonal().sum()
 
 
+@with_out
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: every element of input times the whole of other."""
     a, b = _tensor("input", input, "kron"), _tensor("other", other, "kron")
@@ -240,6 +261,7 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
     return ops.add(scaled, input if beta == 1 else input * beta)
 
 
+@with_out
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Give beta * input + alpha * outer(vec1, vec2); of bool: whether either holds."""
     vec1, vec2 = _vector("vec1", vec1, "addr"), _vector("vec2", vec2, "addr")
@@ -249,6 +271,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
     return result.to(_core.bool) if is_bool else result
 
 
+@with_out
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Give beta * input + alpha * the sum of the matrix products of two batches."""
     for name, batch in (("batch1", batch1), ("batch2", batch2)):
@@ -263,6 +286,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
     return ops.addmm(input, left, batch2.reshape(count * inner, batch2.shape[2]), beta=beta, alpha=alpha)
 
 
+@with_out
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Shrink the slices along a dimension whose p-norm exceeds maxnorm to that norm."""
     if p <= 0:
@@ -298,6 +322,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
 # Statistics -----------------------------------------------------------------------------------------------
 
 
+@with_out
 def nansum(
     input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -310,6 +335,7 @@ def nansum(
     return ops.sum(numbers, dim, keepdim, dtype=dtype)
 
 
+@with_out
 def nanmean(
     input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
@@ -336,8 +362,6 @@ def aminmax(
     for target in out or ():
         if target.dtype != input.dtype:
             raise RuntimeError(f"aminmax: out must have the input's dtype {input.dtype}, got {target.dtype}")
-    from unspool.linalg._checks import into
-
     result: AminmaxResult = into(
         out, AminmaxResult(ops.amin(input, dim, keepdim), ops.amax(input, dim, keepdim))
     )

@@ -1,0 +1,1 @@
+"""What Tensor has besides operations: methods in Python, printing, protocols, shape changes, old names."""
