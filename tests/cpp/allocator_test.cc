@@ -17,16 +17,20 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/sanitizers.h"
 #include "tensor/size_class.h"
+
+#if UNSPOOL_ADDRESS_SANITIZER
+// Impossible sizes are asked for on purpose; the allocator must see the failure instead of an abort.
+extern "C" [[gnu::visibility("default")]] const char* __asan_default_options() {
+  return "allocator_may_return_null=1";
+}
+#endif
 
 namespace unspool {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kCaches = false;
-#else
-constexpr bool kCaches = true;
-#endif
+constexpr bool kCaches = !kAddressSanitizer;
 
 struct Piece {
   unsigned char* data;
@@ -323,6 +327,8 @@ TEST_CASE("a thread-local object may free its memory while its thread ends") {
   CHECK(allocator_stats().allocated_bytes == before);
 }
 
+// The address sanitizer's allocator does not let go of its locks in a forked child, where this would hang.
+#if !UNSPOOL_ADDRESS_SANITIZER
 TEST_CASE("a forked child may allocate while the parent's threads do") {
   std::atomic<bool> stop{false};
   std::thread worker([&] {
@@ -339,6 +345,7 @@ TEST_CASE("a forked child may allocate while the parent's threads do") {
   stop.store(true);
   worker.join();
 }
+#endif
 
 }  // namespace
 }  // namespace unspool
