@@ -69,7 +69,7 @@ class Launch {
     for (const Operand& operand : call_.in) in_views.emplace_back(view_of(operand, numbers, row_major));
     SmallVector<View, ops::kMaxOutputs> outs;
     Tensor wide[ops::kMaxOutputs];
-    for (std::size_t i = 0; i < outputs(); ++i) outs.emplace_back(target_of(out[i], wide[i]).view());
+    for (std::size_t i = 0; i < outputs(); ++i) outs.emplace_back(target_of(out[i], wide[i]));
     if (takes_generator(call_.op.record)) {
       SmallVector<Attr, 6> attrs(call_.attrs.begin(), call_.attrs.end());
       if (attrs.back().is_none()) attrs.back() = Attr(default_generator());
@@ -97,9 +97,10 @@ class Launch {
 
   // What the kernel writes in place of `out`, where an attribute asks for a dtype that it does not compute
   // in.
-  const Tensor& target_of(const Tensor& out, Tensor& wide) const {
-    if (!is_narrow(out.dtype()) || moves_only(call_.op)) return out;
-    return wide = Tensor::empty(out.sizes(), carrier(out.dtype()));
+  View target_of(const Tensor& out, Tensor& wide) const {
+    if (!is_narrow(out.dtype()) || moves_only(call_.op)) return out.view();
+    wide = Tensor::empty(out.sizes(), carrier(out.dtype()));
+    return wide.view();
   }
 
   View view_of(const Operand& operand, SmallVector<Number, 4>& numbers, Operands& row_major) {

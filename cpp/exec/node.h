@@ -2,6 +2,7 @@
 // node that dies hands its inputs to a worklist, so that chains of any length are freed without recursion.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,7 +38,7 @@ class Edge {
     if (word_) graph_node()->drop_ref();
   }
 
-  Node* get() const { return reinterpret_cast<Node*>(word_ & kAddress); }
+  Node* get() const;
   Ref<GraphNode> node() const { return Ref<GraphNode>(graph_node()); }
   std::uint32_t output() const { return static_cast<std::uint32_t>(word_ >> kAddressBits); }
   explicit operator bool() const { return word_ != 0; }
@@ -48,12 +49,12 @@ class Edge {
 
   explicit Edge(std::uint64_t word) noexcept : word_(word) {}
   static std::uint64_t word(const GraphNode* node, std::uint32_t output) {
-    const auto address = reinterpret_cast<std::uintptr_t>(node);
+    const auto address = std::bit_cast<std::uint64_t>(node);
     if (output >= kMostOutputs || (address & ~kAddress)) refuse(output);
     return address ? address | std::uint64_t{output} << kAddressBits : 0;
   }
   [[noreturn]] static void refuse(std::uint32_t output);
-  GraphNode* graph_node() const { return reinterpret_cast<GraphNode*>(word_ & kAddress); }
+  GraphNode* graph_node() const { return std::bit_cast<GraphNode*>(word_ & kAddress); }
 
   std::uint64_t word_ = 0;
 };
@@ -124,6 +125,8 @@ class Node : public GraphNode {
  private:
   void dispose() noexcept final;
 };
+
+inline Node* Edge::get() const { return static_cast<Node*>(graph_node()); }
 
 // The next position in forward order.
 std::uint64_t take_sequence();

@@ -3,7 +3,10 @@
 // check.
 #pragma once
 
-#include <cstring>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "exec/recompute/value.h"
@@ -120,27 +123,25 @@ class Saved {
 
  private:
   enum class Form : std::uint8_t { kNothing, kTensor, kBool, kInt, kFloat, kStorage, kDroppable };
+  using Bytes = std::array<std::byte, 8>;
   static constexpr std::uint32_t kVersions = (1u << 29) - 1;
 
   Form form() const { return static_cast<Form>(form_); }
   template <class T>
   T get() const {
-    T value;
-    std::memcpy(&value, value_, sizeof(T));
-    return value;
+    return std::bit_cast<T>(value_);
   }
   template <class T>
   void set(Form form, T value) {
-    static_assert(sizeof(T) == sizeof(value_));
     form_ = static_cast<std::uint32_t>(form) & 7u;
-    std::memcpy(value_, &value, sizeof(T));
+    value_ = std::bit_cast<Bytes>(value);
   }
   void set_version(const Storage& storage) { version_ = storage.version() & kVersions; }
 
   // Twelve bytes: nodes keep several of these.
   std::uint32_t form_ : 3 = 0;
   std::uint32_t version_ : 29 = 0;
-  alignas(4) std::byte value_[8]{};
+  alignas(4) Bytes value_{};
 };
 static_assert(sizeof(Saved) == 12);
 

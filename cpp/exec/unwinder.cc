@@ -188,15 +188,15 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
     } else if (cotangent.dtype() != output.dtype()) {
       cotangent = ops::to(cotangent, output.dtype());
     }
-    if (watch_) keep_apart({&cotangent, 1});
+    if (watch_) keep_apart(*watch_, {&cotangent, 1});
     const Edge edge = edge_of(output.impl());
     deliver(first_slot_[edge.get()->index] + edge.output(), std::move(cotangent));
   }
 }
 
 // Whether code of the user's may run at the node and read memory that was changed.
-bool Unwinder::needs_guard(const Node& node) const {
-  return watch_->has_changes() && (node.hooks || node.runs_user_code());
+bool Unwinder::needs_guard(const MemoryWatch& watch, const Node& node) {
+  return watch.has_changes() && (node.hooks || node.runs_user_code());
 }
 
 bool Unwinder::is_end(std::size_t i) const {
@@ -227,7 +227,7 @@ void Unwinder::visit(std::size_t i) {
   const std::span<Tensor> grads(grads_.data(), targets(i).size());
   const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
   if (any) {
-    if (watch_ && needs_guard(*nodes_[i])) {
+    if (watch_ && needs_guard(*watch_, *nodes_[i])) {
       const ForeignCode foreign(*watch_);
       apply(i, arrived, grads);
     } else {
@@ -235,7 +235,7 @@ void Unwinder::visit(std::size_t i) {
     }
     for (Tensor& cotangent : arrived) cotangent = Tensor();
   }
-  if (watch_) after_node(i, grads);
+  if (watch_) after_node(*watch_, i, grads);
   pass_on(i, grads);
 }
 
@@ -296,7 +296,7 @@ void Unwinder::finish_leaf(std::size_t i) {
   if (how_.receiver && leaf.leaf() && accumulates) how_.receiver->arriving(*leaf.leaf());
   {
     std::optional<ForeignCode> foreign;
-    if (watch_ && needs_guard(leaf)) foreign.emplace(*watch_);
+    if (watch_ && needs_guard(*watch_, leaf)) foreign.emplace(*watch_);
     run_hooks(leaf, arrived);
     capture(i, arrived);
     if (accumulates) leaf.unwind(arrived, {}, {});
@@ -324,7 +324,7 @@ void Unwinder::run_hooks(Node& node, std::span<Tensor> arrived) {
     }
     cotangent = std::move(replaced);
   }
-  if (watch_) keep_apart(arrived);
+  if (watch_) keep_apart(*watch_, arrived);
 }
 
 void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
@@ -358,16 +358,16 @@ void Unwinder::watch_memory() {
 }
 
 // A node has been unwound: leaves that waited for it are complete.
-void Unwinder::after_node(std::size_t i, std::span<Tensor> grads) {
-  keep_apart(grads);
-  watch_->passed(i, [this](std::uint32_t leaf) { complete(leaf); });
+void Unwinder::after_node(MemoryWatch& watch, std::size_t i, std::span<Tensor> grads) {
+  keep_apart(watch, grads);
+  watch.passed(i, [this](std::uint32_t leaf) { complete(leaf); });
 }
 
 // Cotangents that lie in memory which will be changed get memory of their own.
-void Unwinder::keep_apart(std::span<Tensor> cotangents) const {
+void Unwinder::keep_apart(const MemoryWatch& watch, std::span<Tensor> cotangents) {
   for (Tensor& cotangent : cotangents) {
     if (!cotangent || (cotangent->ref_count() == 1 && cotangent->storage->is_sole())) continue;
-    if (watch_->covers(*cotangent->storage)) cotangent = ops::clone(cotangent);
+    if (watch.covers(*cotangent->storage)) cotangent = ops::clone(cotangent);
   }
 }
 

@@ -78,9 +78,9 @@ class Unwinder {
   // For a receiver:
   void watch_memory();
   void complete(std::size_t leaf);
-  void keep_apart(std::span<Tensor> cotangents) const;
-  void after_node(std::size_t i, std::span<Tensor> grads);
-  bool needs_guard(const Node& node) const;
+  static void keep_apart(const MemoryWatch& watch, std::span<Tensor> cotangents);
+  void after_node(MemoryWatch& watch, std::size_t i, std::span<Tensor> grads);
+  static bool needs_guard(const MemoryWatch& watch, const Node& node);
   void run_hooks(Node& node, std::span<Tensor> arrived);
   void capture(std::size_t i, std::span<const Tensor> arrived);
   std::span<Tensor> slots(std::size_t i) {
