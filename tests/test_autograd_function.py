@@ -317,3 +317,36 @@ def test_rearranging_a_saved_tensor_in_place_is_noticed() -> None:
     x.t_()
     with pytest.raises(RuntimeError, match="rearranged in place"):
         y.sum().backward()
+
+
+class _SparseProduct(us.autograd.Function):
+    """Product of a sparse matrix, given by its parts, and a dense one, with the sparse one saved."""
+
+    @staticmethod
+    def forward(ctx: Any, places: us.Tensor, values: us.Tensor, b: us.Tensor) -> us.Tensor:
+        a = us.sparse_coo_tensor(places, values, (3, 3))
+        ctx.save_for_backward(a, b)
+        return us.matmul(a, b)
+
+    @staticmethod
+    def backward(ctx: Any, g: us.Tensor) -> Any:
+        a, b = ctx.saved_tensors
+        return None, (g @ b.t())[tuple(a._indices())], a.t().matmul(g)
+
+
+def test_sparse_tensors_are_saved_for_backward() -> None:
+    places = us.tensor([[0, 1, 2], [2, 0, 1]])
+    values, b = us.tensor([1.0, 2.0, 3.0], requires_grad=True), us.randn(3, 2, requires_grad=True)
+    out = _SparseProduct.apply(places, values, b)
+    dense = us.zeros(3, 3).index_put(tuple(places), values)
+    for ours, expected in zip(
+        us.autograd.grad(out.square().sum(), [values, b]),
+        us.autograd.grad((dense @ b).square().sum(), [values, b]),
+        strict=True,
+    ):
+        assert us.allclose(ours, expected)
+    out = _SparseProduct.apply(places, kept := values.clone(), b)
+    with us.no_grad():
+        kept.add_(1)
+    with pytest.raises(RuntimeError, match="tensor 0 saved by _SparseProduct was changed in place"):
+        out.sum().backward()

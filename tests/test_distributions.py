@@ -301,3 +301,33 @@ def test_constraints_of_ones_own_can_be_registered() -> None:
     assert registry(Even())(us.tensor(3.0)).item() == 6
     with pytest.raises(TypeError):
         registry.register(int, lambda _: None)
+
+
+# What PyTorch 2.13 draws after manual_seed(4).
+STREAMS: list[tuple[Any, list[float]]] = [
+    (lambda: dist.Gamma(us.tensor([0.3, 2.5]), 2.0), [0.053457, 0.850594]),
+    (lambda: dist.Beta(us.tensor([0.5, 2.0]), us.tensor([1.5, 3.0])), [0.269139, 0.243554]),
+    (lambda: dist.Dirichlet(us.tensor([0.2, 1.0, 4.0])), [0.012696, 0.166087, 0.821216]),
+    (lambda: dist.StudentT(us.tensor([3.0, 4.0])), [-0.827589, 0.18928]),
+    (lambda: dist.NegativeBinomial(us.tensor([3.0, 8.0]), us.tensor([0.5, 0.3])), [2, 3]),
+    (lambda: dist.Poisson(us.tensor([0.5, 40.0])), [0, 44]),
+    (lambda: dist.FisherSnedecor(us.tensor([3.0, 9.0]), us.tensor([4.0, 7.0])), [1.595599, 1.121]),
+    (lambda: dist.Cauchy(us.zeros(2), 1.0), [-0.072037, 0.8909]),
+    (
+        lambda: dist.MixtureSameFamily(
+            dist.Categorical(us.ones(3)), dist.Normal(us.tensor([0.0, 1.0, 2.0]), 0.1)
+        ),
+        [1.902551],
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), STREAMS)
+def test_draws_are_those_of_pytorch(make: Any, expected: list[float]) -> None:
+    us.manual_seed(4)
+    np.testing.assert_allclose(make().sample().reshape(-1).numpy(), expected, rtol=2e-6, atol=2e-6)
+
+
+def test_gamma_numbers_refuse_what_is_no_concentration() -> None:
+    with pytest.raises(RuntimeError, match="concentration that is negative, inf or nan at element 1"):
+        dist.Gamma(us.tensor([1.0, -1.0]), 1.0, validate_args=False).sample()

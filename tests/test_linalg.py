@@ -393,3 +393,20 @@ def test_ldl_refuses_what_it_cannot() -> None:
             us.linalg.ldl_solve(eye, bad, eye)
     with pytest.raises(RuntimeError, match="rows"):
         us.linalg.ldl_solve(eye, pivots, us.ones(3, 1))
+
+
+def test_matrix_exp_keeps_float32_precision() -> None:
+    rng = np.random.default_rng(5)
+    a = rng.uniform(-9, 9, (6, 5, 5)).astype(np.float32)
+    exact = us.matrix_exp(us.from_numpy(a.astype(np.float64))).numpy()
+    error = np.abs(us.matrix_exp(us.from_numpy(a)).numpy() - exact).max((1, 2))
+    assert (error / np.abs(exact).max((1, 2))).max() < 3e-6
+
+
+def test_orgqr_is_the_product_of_reflections() -> None:
+    rng = np.random.default_rng(6)
+    a = us.from_numpy(rng.standard_normal((5, 3)))
+    packed, tau = us.geqrf(a)
+    q = us.orgqr(packed, tau)
+    np.testing.assert_allclose((q @ packed.triu()[:3]).numpy(), a.numpy(), atol=1e-14)
+    assert (packed.orgqr(tau) == us.linalg.householder_product(packed, tau)).all()

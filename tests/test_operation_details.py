@@ -423,3 +423,95 @@ def test_the_first_operand_may_be_a_number(name: str, expected: list[float]) -> 
         np.testing.assert_allclose(x.grad.numpy(), slope.numpy(), rtol=1e-8)
     assert us.bitwise_left_shift(1, us.tensor([2])).item() == 4
     assert us.bitwise_right_shift(8, us.tensor([2])).item() == 2
+
+
+def test_shifts_change_a_tensor_in_its_own_memory() -> None:
+    x = us.tensor([1, 3])
+    same = x
+    x <<= 2
+    assert x is same
+    assert same.tolist() == [4, 12]
+    x >>= us.tensor([1, 2])
+    assert x is same
+    assert same.tolist() == [2, 3]
+    assert us.Tensor.__rdiv__(us.tensor(4.0), 2).item() == 0.5
+
+
+def test_probabilities_have_no_class_to_ignore() -> None:
+    x, p = us.randn(2, 3), us.full((2, 3), 1 / 3)
+    with pytest.raises(RuntimeError, match="ignore_index is not supported for floating point target"):
+        F.cross_entropy(x, p, ignore_index=1)
+    assert F.cross_entropy(x, p, ignore_index=-100).shape == ()
+
+
+def test_normal_takes_the_options_of_other_factories() -> None:
+    us.manual_seed(3)
+    a = us.normal(1.0, 2.0, (3,), layout=us.strided, pin_memory=False, dtype=us.float64)
+    us.manual_seed(3)
+    assert us.equal(a, us.normal(1.0, 2.0, (3,), dtype=us.float64))
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_pools_with_indices_take_return_indices(ndim: int) -> None:
+    x = us.randn(1, 2, *[6] * ndim)
+    for name, size in ((f"max_pool{ndim}d", 2), (f"adaptive_max_pool{ndim}d", 3)):
+        expected = getattr(F, name)(x, size, return_indices=True)
+        for given in (True, False):
+            got = getattr(F, f"{name}_with_indices")(x, size, return_indices=given)
+            assert us.equal(got[0], expected[0])
+            assert us.equal(got[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        F.relu,
+        F.relu6,
+        F.hardtanh,
+        F.hardshrink,
+        F.softshrink,
+        lambda x: F.threshold(x, 0.1, 2.0),
+        lambda x: us.maximum(x, us.zeros(())),
+        lambda x: us.minimum(us.zeros(()), x),
+    ],
+)
+def test_nan_keeps_its_cotangent(f: Callable[[us.Tensor], us.Tensor]) -> None:
+    # With 0 instead, a network in which a NaN appears would go on training around it.
+    x = us.tensor([float("nan"), 0.3], requires_grad=True)
+    (g,) = us.autograd.grad(f(x), x, us.tensor([3.0, 0.0]))
+    assert g.tolist() == [3, 0]
+
+
+def test_the_loser_of_a_maximum_gets_zero_of_an_infinite_cotangent() -> None:
+    a, b = us.tensor([1.0, 2.0], requires_grad=True), us.tensor([2.0, 2.0], requires_grad=True)
+    ga, gb = us.autograd.grad(us.maximum(a, b), [a, b], us.tensor([float("inf"), 4.0]))
+    assert ga.tolist() == [0, 2]
+    assert gb.tolist() == [float("inf"), 2]
+
+
+def test_atan2_has_no_slope_at_the_origin() -> None:
+    y, x = us.tensor([0.0, 1.0], requires_grad=True), us.tensor([0.0, 0.0], requires_grad=True)
+    gy, gx = us.autograd.grad(us.atan2(y, x).sum(), [y, x])
+    assert gy.tolist() == [0, 0]
+    assert gx.tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("f", [F.relu, F.leaky_relu, F.relu6, F.hardtanh, lambda x: F.threshold(x, 0.0, 0.0)])
+def test_second_derivatives_of_piecewise_linear_functions_are_zero_not_missing(
+    f: Callable[[us.Tensor], us.Tensor],
+) -> None:
+    x = us.tensor([-0.4, 0.3, 2.0], requires_grad=True)
+    (g,) = us.autograd.grad((f(x) * 3).sum(), x, create_graph=True)
+    (second,) = us.autograd.grad(g.sum(), x)
+    assert second.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("p", [3, 4, 6, 0.5])
+def test_norms_in_half_precision_do_not_overflow_on_the_way(p: float) -> None:
+    x = us.tensor([8.5, -4.25], dtype=us.float16, requires_grad=True)
+    y = us.linalg.vector_norm(x, p)
+    exact = us.linalg.vector_norm(x.detach().double(), p)
+    assert y.dtype == us.float16
+    assert y.item() == pytest.approx(exact.item(), rel=1e-3)
+    assert us.autograd.grad(y, x)[0].isfinite().all()
+    assert us.dist(x, us.zeros(2, dtype=us.float16), p).item() == y.item()

@@ -249,3 +249,19 @@ def test_a_degree_that_would_take_for_ever_is_refused() -> None:
         with pytest.raises(NotImplementedError, match=r"chebyshev_polynomial_t\(\): degree .* up to 100000"):
             special.chebyshev_polynomial_t(x, degree)
     assert special.legendre_polynomial_p(x, us.zeros(0, 1)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["i0", "i1", "i0e", "i1e"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 3e-6), ("float16", 3e-3), ("bfloat16", 2e-2)])
+def test_slopes_of_bessel_functions_in_lower_precision(name: str, dtype: str, tolerance: float) -> None:
+    # Up to 8 the terms of a power series count, whose derivatives overflowed.
+    points = us.linspace(-10.5, 10.5, 43).to(getattr(us, dtype))
+    slopes = []
+    for kind in (points.dtype, us.float64):
+        x = points.to(kind).requires_grad_()
+        value = getattr(special, name)(x)
+        assert value.dtype == kind
+        (slope,) = us.autograd.grad(value.sum(), x)
+        slopes.append((value.double().detach().numpy(), slope.double().numpy()))
+    np.testing.assert_allclose(slopes[0][0], slopes[1][0], rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(slopes[0][1], slopes[1][1], rtol=2 * tolerance, atol=tolerance)

@@ -27,7 +27,7 @@ struct ThresholdBackward {
           kZeroRule));
   template <class P>
   static P body(P g, P x, P threshold) {
-    return select(x > threshold, g, P(0));
+    return select(x <= threshold, P(0), g);  // NaN keeps its cotangent
   }
 };
 
@@ -45,22 +45,59 @@ struct Relu {
   }
 };
 
+// select(low < saved < high, grad, 0): what relu6 and hardtanh share. An operation of its own, as is the next
+// one, so that the gradient stays linked to the input: its derivative is 0, not missing.
+struct HardtanhBackward {
+  static constexpr Record record =
+      with_args({tensor("grad"), tensor("saved"), real("min_val"), real("max_val")},
+                backward_of("hardtanh_backward", "saved > min_val and saved < max_val ? grad : 0",
+                            "Passes the cotangent where the saved value is inside of an interval.",
+                            {in(1),
+                             [](Vjp& v) {
+                               return call<HardtanhBackward>({v.g(), v.in(1)},
+                                                             {v.number("min_val"), v.number("max_val")});
+                             }},
+                            kZeroRule));
+  template <class P>
+  static P body(P g, P x, P low, P high) {
+    return select(x <= low, P(0), select(x >= high, P(0), g));  // NaN keeps its cotangent
+  }
+};
+
 struct Relu6 {
-  static constexpr Record record = activation(
-      "relu6", "min(max(input, 0), 6)", "Rectified linear unit held below 6.",
-      {in(0), [](Vjp& v) { return where(gt(v.in(0), 0) & lt(v.in(0), 6), v.g(), 0.0); }}, Result::kPromoted);
+  static constexpr Record record =
+      activation("relu6", "min(max(input, 0), 6)", "Rectified linear unit held below 6.",
+                 {in(0), [](Vjp& v) { return call<HardtanhBackward>({v.g(), v.in(0)}, {0.0, 6.0}); }},
+                 Result::kPromoted);
   template <class P>
   static P body(P x) {
     return min(max(x, P(0)), P(6));
   }
 };
 
-struct LeakyRelu {
+struct LeakyReluBackward {
   static constexpr Record record = with_args(
-      {tensor(), real("negative_slope", 0.01)},
-      activation(
-          "leaky_relu", "max(input, 0) + negative_slope * min(input, 0)", "Leaky rectified linear unit.",
-          {in(0), [](Vjp& v) { return where(gt(v.in(0), 0), v.g(), v.g() * v.number("negative_slope")); }}));
+      {tensor("grad"), tensor("saved"), real("negative_slope")},
+      backward_of(
+          "leaky_relu_backward", "saved > 0 ? grad : negative_slope * grad",
+          "Passes the cotangent where the saved value is above 0, and a part of it elsewhere.",
+          {in(1),
+           [](Vjp& v) { return call<LeakyReluBackward>({v.g(), v.in(1)}, {v.number("negative_slope")}); }},
+          kZeroRule));
+  template <class P>
+  static P body(P g, P x, P slope) {
+    return select(x > P(0), g, g * slope);
+  }
+};
+
+struct LeakyRelu {
+  static constexpr Record record =
+      with_args({tensor(), real("negative_slope", 0.01)},
+                activation("leaky_relu", "max(input, 0) + negative_slope * min(input, 0)",
+                           "Leaky rectified linear unit.",
+                           {in(0), [](Vjp& v) {
+                              return call<LeakyReluBackward>({v.g(), v.in(0)}, {v.number("negative_slope")});
+                            }}));
   template <class P>
   static P body(P x, P slope) {
     return select(x > P(0), x, x * slope);
@@ -314,8 +351,8 @@ struct Hardtanh {
                      "The input held in an interval, whose limits are cut to integers for integers.",
                      {in(0),
                       [](Vjp& v) {
-                        return where(gt(v.in(0), v.number("min_val")) & lt(v.in(0), v.number("max_val")),
-                                     v.g(), 0.0);
+                        return call<HardtanhBackward>({v.g(), v.in(0)},
+                                                      {v.number("min_val"), v.number("max_val")});
                       }},
                      Result::kPromoted)));
   template <class P>
@@ -353,7 +390,7 @@ struct Hardshrink {
       {tensor(), real("lambd", 0.5)},
       at(kActivation,
          activation("hardshrink", "|input| > lambd ? input : 0", "Sets small values to 0.",
-                    {in(0), [](Vjp& v) { return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0); }})));
+                    {in(0), [](Vjp& v) { return where(le(abs(v.in(0)), v.number("lambd")), 0.0, v.g()); }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(abs(x) <= lambd, P(0), x);
@@ -369,7 +406,7 @@ struct Softshrink {
           },
           activation(
               "softshrink", "sign(input) * max(|input| - lambd, 0)", "Moves values towards 0 by lambd.",
-              {in(0), [](Vjp& v) { return where(gt(abs(v.in(0)), v.number("lambd")), v.g(), 0.0); }})));
+              {in(0), [](Vjp& v) { return where(le(abs(v.in(0)), v.number("lambd")), 0.0, v.g()); }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(x > lambd, x - lambd, select(x < -lambd, x + lambd, x * P(0)));
@@ -410,9 +447,10 @@ struct Glu {
       {tensor(), integer("dim", -1)}, [](const Call& c, std::span<Tensor> out) { out[0] = glu_of(c); });
 };
 
-using ActivationOps = OpList<Relu, ThresholdBackward, Relu6, LeakyRelu, EluFamily, GeluErf, GeluSlope,
-                             GeluTanh, GeluTanhSlope, Silu, Softplus, Mish, LogSigmoid, Softsign, Tanhshrink,
-                             Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>;
+using ActivationOps =
+    OpList<Relu, ThresholdBackward, Relu6, HardtanhBackward, LeakyRelu, LeakyReluBackward, EluFamily, GeluErf,
+           GeluSlope, GeluTanh, GeluTanhSlope, Silu, Softplus, Mish, LogSigmoid, Softsign, Tanhshrink,
+           Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>;
 using ActivationPairs = OpList<GeluErfWithSlope>;
 using ActivationComposites = OpList<Elu, Selu, Celu, Gelu, Prelu, Glu>;
 

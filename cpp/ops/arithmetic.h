@@ -288,16 +288,17 @@ struct Frac {
   }
 };
 
-// Where both are equal, each gets half of the cotangent.
-inline Tensor share(Vjp& v, const Tensor& wins) {
-  return v.g() * where(eq(v.in(0), v.in(1)), 0.5, to(wins, v.g().dtype()));
+// Where both are equal, each gets half of the cotangent; where one is NaN, as the result is, each gets all of
+// it.
+inline Tensor share(Vjp& v, const Tensor& loses) {
+  return where(loses, 0.0, where(eq(v.in(0), v.in(1)), v.g() * 0.5, v.g()));
 }
 
 struct Maximum {
   static constexpr Record record = of_tensors(binary(
       "maximum", "max(input, other)", "The larger of two; NaN where either is NaN.",
-      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }},
-      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
+      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }},
+      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return max(a, b);
@@ -307,8 +308,8 @@ struct Maximum {
 struct Minimum {
   static constexpr Record record = of_tensors(binary(
       "minimum", "min(input, other)", "The smaller of two; NaN where either is NaN.",
-      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }},
-      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
+      {in(0) | in(1), [](Vjp& v) { return share(v, gt(v.in(0), v.in(1))); }},
+      {in(0) | in(1), [](Vjp& v) { return share(v, lt(v.in(0), v.in(1))); }}, Result::kPromoted, kAnyDtype));
   template <class P>
   static P body(P a, P b) {
     return min(a, b);

@@ -47,6 +47,17 @@ struct Poisson {
                                  .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }}}};
 };
 
-using DrawingOps = OpList<Cauchy, LogNormal, Geometric, Multinomial, Poisson>;
+struct StandardGamma {
+  static constexpr Record record = [] {
+    Record r = Poisson::record;
+    r.name = "standard_gamma";
+    r.where = kHidden;
+    r.formula = "x with density x^(input - 1) exp(-x) / Γ(input)";
+    r.doc = "Gamma numbers of rate 1 with a concentration per element.";
+    return r;
+  }();
+};
+
+using DrawingOps = OpList<Cauchy, LogNormal, Geometric, Multinomial, Poisson, StandardGamma>;
 
 }  // namespace unspool::ops

@@ -142,6 +142,11 @@ Tensor soft_cross_entropy(const Call& c, const Tensor& log_p) {
     c.fail("target of class probabilities ", to_string(c.sizes(1)), " must have the shape of input ",
            to_string(c.sizes(0)), "; class indices must be int64: convert them with .long()");
   }
+  if (c.integer("ignore_index") >= 0) {
+    c.fail(
+        "ignore_index is not supported for floating point target, which holds probabilities; leave it out, "
+        "or give class indices");
+  }
   const double smoothing = c.number("label_smoothing");
   const double classes = static_cast<double>(log_p.size(static_cast<int>(class_dim(log_p))));
   Tensor target = c.tensor(1);

@@ -147,13 +147,19 @@ struct Atan {
   }
 };
 
+// Of the angle of (x, y) by y or x: part / (x^2 + y^2), and 0 at the origin.
+inline Tensor angle_slope(const Operand& part, const Operand& y, const Operand& x) {
+  const Tensor square_sum = square(y) + square(x);
+  return part / where(eq(square_sum, 0), 1.0, square_sum);
+}
+
 struct Atan2 {
-  static constexpr Record record = of_tensors(binary(
-      "atan2", "arctan(input / other)",
-      "Angle of the point (other, input), in radians, over all four quadrants.",
-      {in(0) | in(1), [](Vjp& v) { return v.g() * (v.in(1) / (square(v.in(0)) + square(v.in(1)))); }},
-      {in(0) | in(1), [](Vjp& v) { return -(v.g() * (v.in(0) / (square(v.in(0)) + square(v.in(1))))); }},
-      Result::kFloating));
+  static constexpr Record record = of_tensors(
+      binary("atan2", "arctan(input / other)",
+             "Angle of the point (other, input), in radians, over all four quadrants.",
+             {in(0) | in(1), [](Vjp& v) { return v.g() * angle_slope(v.in(1), v.in(0), v.in(1)); }},
+             {in(0) | in(1), [](Vjp& v) { return -(v.g() * angle_slope(v.in(0), v.in(0), v.in(1))); }},
+             Result::kFloating));
   template <class P>
   static P body(P y, P x) {
     return atan2(y, x);

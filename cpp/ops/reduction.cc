@@ -156,6 +156,9 @@ Tensor vector_norm(const Call& c) {
   const auto total = [&](const Tensor& terms) { return call<SumOp>({terms}, {dim, keepdim, Attr()}); };
   if (p == 0) return total(where(ne(x, 0), 1.0, sign(x)));  // through sign, so that its gradient is 0
   if (p == 1) return total(abs(x));
+  // Powers leave the range of half precision long before the norm does.
+  const Dtype dtype = x.dtype();
+  x = to(x, carrier(dtype));
   // Elements that are 0 have no slope either where |x|^p or its slope would have none.
   const Tensor size = abs(x);
   const bool bends = p < 2;
@@ -165,7 +168,7 @@ Tensor vector_norm(const Call& c) {
   // The root has no slope at 0, where all elements are 0 (or there are none); for negative p one 0 suffices.
   Tensor is_zero = eq(powers, 0);
   if (p < 0) is_zero = is_zero | ne(total(is_nothing), 0);
-  return where(is_zero, 0.0, pow(where(is_zero, 1.0, powers), 1 / p));
+  return to(where(is_zero, 0.0, pow(where(is_zero, 1.0, powers), 1 / p)), dtype);
 }
 
 namespace {

@@ -54,6 +54,11 @@ class SparseTensor:
         return self._value_tensor.dtype
 
     @property
+    def _version(self) -> int:
+        """How often the indices and values were changed in place."""
+        return self._index_tensor._version + self._value_tensor._version
+
+    @property
     def device(self) -> device:
         """Where it is."""
         return self._value_tensor.device

@@ -1,6 +1,8 @@
 // Sampling from distributions that tensors describe, and the fills that are rarely asked for.
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/random.h"
@@ -125,11 +127,50 @@ void run_poisson(const Context&, const KernelCall& call) {
   });
 }
 
-constexpr std::array<Kernel, 5> kKernels = {{{"cauchy_of", run_cauchy},
+// By a cube of a normal number and rejection (Marsaglia and Tsang 2000); below 1 from the next concentration,
+// times a power of a uniform. Uniforms are turned around, so that 0 is not among them.
+double draw_gamma(MersenneState& state, double concentration) {
+  if (concentration == 0) return 0;
+  double scale = 1;
+  if (concentration < 1) {
+    scale = std::pow(1 - uniform53(state), 1 / concentration);
+    concentration += 1;
+  }
+  const double d = concentration - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    double x = 0, root = 0;
+    do {
+      x = standard_normal(state);
+      root = 1 + c * x;
+    } while (root <= 0);
+    const double v = root * root * root, u = 1 - uniform53(state), xx = x * x;
+    if (u < 1 - 0.0331 * xx * xx || std::log(u) < 0.5 * xx + d * (1 - v + std::log(v))) return scale * d * v;
+  }
+}
+
+void run_gamma(const Context&, const KernelCall& call) {
+  visit_floating(call.out[0], [&]<class T>(T* out) {
+    const T* concentrations = call.in[0].as<const T>();
+    for (std::int64_t i = 0; i < call.out[0].numel(); ++i) {
+      if (concentrations[i] >= T(0) && !std::isinf(concentrations[i])) continue;
+      *call.fault = {
+          .what = "a concentration that is negative, inf or nan at element", .value = i, .limit = -1};
+      return;
+    }
+    MersenneState& state = state_of(call.attrs[0]);
+    for (std::int64_t i = 0; i < call.out[0].numel(); ++i) {
+      const T drawn = static_cast<T>(draw_gamma(state, static_cast<double>(concentrations[i])));
+      out[i] = std::max(drawn, std::numeric_limits<T>::min());
+    }
+  });
+}
+
+constexpr std::array<Kernel, 6> kKernels = {{{"cauchy_of", run_cauchy},
                                              {"log_normal_of", run_log_normal},
                                              {"geometric_of", run_geometric},
                                              {"multinomial", run_multinomial, multinomial_scratch},
-                                             {"poisson", run_poisson}}};
+                                             {"poisson", run_poisson},
+                                             {"standard_gamma", run_gamma}}};
 
 }  // namespace
 

@@ -35,7 +35,7 @@ UNSPOOL_INLINE void finish_registers(const Finish<T>& finish, Each&& each, Read&
     case Way::kThreshold: {
       const V threshold(finish.parameter);
       each([&](R& x, int i, int v)
-               __attribute__((always_inline)) { x = select(V(read(i, v)) > threshold, V(x), zero).v; });
+               __attribute__((always_inline)) { x = select(V(read(i, v)) <= threshold, zero, V(x)).v; });
       return;
     }
     case Way::kNone:

@@ -467,6 +467,9 @@ def grid_sample_spread(
 ) -> Tensor:
     """The transpose of grid_sample_at for the input."""
 
+def hardtanh_backward(grad: Tensor, saved: Tensor, min_val: float, max_val: float) -> Tensor:
+    """Passes the cotangent where the saved value is inside of an interval."""
+
 def huber_core(input: Tensor, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
@@ -521,6 +524,9 @@ def index_write_(
     accumulate: bool = False,
 ) -> Tensor:
     """A copy with the elements named by integer tensors replaced by values, or increased by them."""
+
+def leaky_relu_backward(grad: Tensor, saved: Tensor, negative_slope: float) -> Tensor:
+    """Passes the cotangent where the saved value is above 0, and a part of it elsewhere."""
 
 def linalg_cholesky(input: Tensor) -> _LinalgCholeskyResult:
     """Lower Cholesky factor, from the lower triangle. info is 0, or the order of the leading minor that is not positive."""
@@ -928,6 +934,9 @@ def softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
 
 def sort_rows(input: Tensor) -> Tensor:
     """Indices that put the rows in lexicographic order."""
+
+def standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Gamma numbers of rate 1 with a concentration per element."""
 
 def strided_add(
     source: Tensor,

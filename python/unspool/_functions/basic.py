@@ -156,7 +156,9 @@ def normal(
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Draw normal numbers with a mean and a standard deviation per element, or of one size for numbers.
@@ -168,9 +170,12 @@ def normal(
         generator: what to draw from, instead of the default generator.
         out: where to write.
         dtype: of the result.
+        layout: accepted for PyTorch's sake; there is one.
         device: of the result.
+        pin_memory: accepted for PyTorch's sake.
         requires_grad: whether gradients of the result are wanted.
     """
+    del layout, pin_memory
     tensors = [each for each in (mean, std) if isinstance(each, Tensor)]
     if tensors and (size is not None or dtype is not None or device is not None or requires_grad):
         raise TypeError(

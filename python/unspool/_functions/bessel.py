@@ -13,7 +13,10 @@ from unspool._core import Tensor, ops
 from unspool._functions.out import with_out
 
 _SERIES_END = 8.0
-_TERMS = 34
+# Of the power series, by the precision of the elements. In float32 more would be lost in the sum, and the
+# powers of x^2 / 4 <= 16 in its derivative would overflow.
+_TERMS = {_core.float64: 34}
+_FEWER_TERMS = 22
 _FAR_0 = (
     0.4022452055070544,
     0.0033691164782556943,
@@ -65,7 +68,7 @@ _FAR_1 = (
 def _series(y: Tensor, order: int) -> Tensor:
     """Sum over k of y^k / (k! (k + order)!)."""
     total = _core.zeros_like(y)
-    for k in range(_TERMS, -1, -1):
+    for k in range(_TERMS.get(y.dtype, _FEWER_TERMS), -1, -1):
         total = total * y + 1 / (math.factorial(k) * math.factorial(k + order))
     return total
 
@@ -81,6 +84,8 @@ def _chebyshev(t: Tensor, coefficients: tuple[float, ...]) -> Tensor:
 def _modified_bessel(input: Tensor, order: int, is_scaled: bool, name: str) -> Tensor:
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    if input.dtype in (_core.float16, _core.bfloat16):  # whose range ends before that of the terms
+        return _modified_bessel(input.float(), order, is_scaled, name).to(input.dtype)
     x = input if input.is_floating_point() else input.to(_core.get_default_dtype())
     size = ops.abs(x)
     is_far = ops.gt(size, _SERIES_END)

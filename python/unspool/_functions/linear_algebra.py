@@ -20,6 +20,7 @@ METHODS = (
     "lu_solve",
     "matrix_exp",
     "matrix_power",
+    "orgqr",
     "ormqr",
     "pinverse",
     "qr",

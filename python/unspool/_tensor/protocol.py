@@ -31,6 +31,21 @@ def rrshift(self: Tensor, other: Any) -> Tensor:
     return ops.bitwise_right_shift(_core.tensor(other, dtype=self.dtype), self)
 
 
+def ilshift(self: Tensor, other: Any) -> Tensor:
+    """Shift self to the left by other, in its own memory."""
+    return self.bitwise_left_shift_(other)
+
+
+def irshift(self: Tensor, other: Any) -> Tensor:
+    """Shift self to the right by other, in its own memory."""
+    return self.bitwise_right_shift_(other)
+
+
+def rdiv(self: Tensor, other: Any) -> Tensor:
+    """Give other / self, under the name that Python 2 had for it."""
+    return self.__rtruediv__(other)
+
+
 def complex_(self: Tensor) -> complex:
     """Turn the only element into a Python complex number."""
     return complex(self.item())
@@ -97,6 +112,9 @@ METHODS: dict[str, Any] = {
     "__rshift__": rshift,
     "__rlshift__": rlshift,
     "__rrshift__": rrshift,
+    "__ilshift__": ilshift,
+    "__irshift__": irshift,
+    "__rdiv__": rdiv,
     "__complex__": complex_,
     "map_": map_,
     "is_same_size": is_same_size,

@@ -18,20 +18,23 @@ class FunctionCtx:
     """What ``forward`` hands to ``backward``: saved tensors and any attributes that are set on it."""
 
     def __init__(self) -> None:
-        self._to_save: tuple[Tensor | None, ...] = ()
+        self._to_save: tuple[Any, ...] = ()
         # Each with its version, its layout and, for an output, its number: outputs are kept without history,
         # which would be a cycle.
-        self._saved: list[tuple[Tensor | None, int, Any, int | None]] | None = None
+        self._saved: list[tuple[Any, int, Any, int | None]] | None = None
         self._node: Node | None = None  # while backward runs
         self._non_differentiable: set[int] = set()
         self._dirty: tuple[Tensor, ...] = ()
         self._materialize = True
         self.needs_input_grad: tuple[bool, ...] = ()
 
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep inputs or outputs for ``backward``; changing them in place afterwards is noticed there."""
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep inputs or outputs for ``backward``; changing them in place afterwards is noticed there.
+
+        Each is a Tensor, sparse ones included, or None.
+        """
         for tensor in tensors:
-            if tensor is not None and not isinstance(tensor, Tensor):
+            if tensor is not None and not isinstance(tensor, Tensor) and not _is_sparse(tensor):
                 raise TypeError(
                     f"save_for_backward: expected Tensors or None, not {type(tensor).__name__}; "
                     "set other values as attributes of ctx"
@@ -69,7 +72,7 @@ class FunctionCtx:
         return list(_tensors_in(self.__dict__))
 
     @property
-    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+    def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors given to ``save_for_backward``.
 
         Raises:
@@ -80,7 +83,7 @@ class FunctionCtx:
                 "saved_tensors: the graph was already freed; call backward(retain_graph=True) to unwind it "
                 "twice"
             )
-        tensors: list[Tensor | None] = []
+        tensors: list[Any] = []
         for position, (tensor, version, layout, output) in enumerate(self._saved):
             if tensor is not None and tensor._version != version:
                 raise RuntimeError(
@@ -100,8 +103,13 @@ class FunctionCtx:
     saved_variables = saved_tensors
 
 
-def _layout(tensor: Tensor | None) -> Any:
-    return None if tensor is None else (tensor.shape, tensor.stride())
+def _is_sparse(value: Any) -> bool:
+    # Without importing the class, which few programs need.
+    return getattr(value, "is_sparse", False) is True
+
+
+def _layout(tensor: Any) -> Any:
+    return None if tensor is None else (tensor.shape, None if _is_sparse(tensor) else tensor.stride())
 
 
 def _shown(tensor: Tensor) -> Tensor:
@@ -118,6 +126,8 @@ def _tensors_in(value: Any, depth: int = 4) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)) and depth:
         for each in value:
             yield from _tensors_in(each, depth - 1)
+    elif _is_sparse(value):
+        yield from (value._indices(), value._values())
 
 
 def _takes_ctx(function: type[Function]) -> bool:

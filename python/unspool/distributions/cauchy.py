@@ -41,8 +41,8 @@ class Cauchy(Distribution):
         return unspool.full(self._extended_shape(), float("inf"), dtype=self.loc.dtype)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        u = unspool.rand(self._extended_shape(sample_shape), dtype=self.loc.dtype)
-        return self.loc + (math.pi * (u - 0.5)).tan() * self.scale
+        standard = unspool.empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).cauchy_()
+        return self.loc + standard * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

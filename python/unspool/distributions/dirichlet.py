@@ -51,8 +51,10 @@ class Dirichlet(ExponentialFamily):
         return self.concentration * (total - self.concentration) / (total.square() * (total + 1))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        draws = standard_gamma(self.concentration.expand(self._extended_shape(sample_shape)))
-        return draws / draws.sum(-1, keepdim=True)
+        # In float64, where the draws of small concentrations are not all 0.
+        draws = standard_gamma(self.concentration.expand(self._extended_shape(sample_shape)).double())
+        shares = (draws / draws.sum(-1, keepdim=True)).to(self.concentration.dtype)
+        return shares.clamp(min=unspool.finfo(shares.dtype).tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -47,8 +47,10 @@ class FisherSnedecor(Distribution):
         return unspool.where(b > 4, result, float("nan"))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        below = self._gamma2.rsample(sample_shape).clamp(min=unspool.finfo(self.df1.dtype).tiny)
-        return (self._gamma1.rsample(sample_shape) / below).clamp(min=unspool.finfo(self.df1.dtype).tiny)
+        tiny = unspool.finfo(self.df1.dtype).tiny
+        above = self._gamma1.rsample(sample_shape)
+        below = self._gamma2.rsample(sample_shape).clamp(min=tiny)
+        return (above / below).clamp(min=tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 import unspool
-from unspool._core import Tensor
+from unspool._core import Tensor, hidden
 from unspool.distributions import constraints
 from unspool.distributions.distribution import ExponentialFamily
-from unspool.distributions.utils import broadcast_all, numpy_generator
+from unspool.distributions.utils import broadcast_all
 
 __all__ = ["Gamma"]
 
@@ -47,9 +47,7 @@ class _StandardGamma(unspool.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, concentration: Tensor) -> Tensor:
-        a = concentration.detach().numpy()
-        draws = np.maximum(numpy_generator().standard_gamma(a.astype(np.float64)), np.finfo(a.dtype).tiny)
-        result = unspool.from_numpy(np.asarray(draws, dtype=a.dtype))
+        result = hidden.standard_gamma(concentration.detach())
         ctx.save_for_backward(concentration, result)
         return result
 

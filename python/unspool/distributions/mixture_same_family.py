@@ -102,9 +102,9 @@ class MixtureSameFamily(Distribution):
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with unspool.no_grad():
+            index = self._mixture_distribution.sample(sample_shape)
             samples = self._component_distribution.sample(sample_shape)
             dim = samples.ndim - 1 - self._event_ndims
-            index = self._mixture_distribution.sample(sample_shape)
             index = index.reshape(*index.shape, *([1] * (self._event_ndims + 1)))
             shape = list(samples.shape)
             shape[dim] = 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 import unspool
 from unspool._core import Tensor
 from unspool.distributions import constraints
@@ -15,7 +13,6 @@ from unspool.distributions.utils import (
     broadcast_all,
     lazy_property,
     logits_to_probs,
-    numpy_generator,
     probs_to_logits,
 )
 
@@ -72,12 +69,8 @@ class NegativeBinomial(Distribution):
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with unspool.no_grad():
-            rate = (
-                Gamma(self.total_count, (-self.logits).exp(), validate_args=False)
-                .sample(sample_shape)
-                .numpy()
-            )
-        return unspool.from_numpy(np.asarray(numpy_generator().poisson(rate), dtype=rate.dtype))
+            rate = Gamma(self.total_count, (-self.logits).exp(), validate_args=False).sample(sample_shape)
+            return unspool.poisson(rate)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 import unspool
 from unspool._core import Tensor
 from unspool.distributions import constraints
 from unspool.distributions.distribution import ExponentialFamily
-from unspool.distributions.utils import broadcast_all, numpy_generator
+from unspool.distributions.utils import broadcast_all
 
 __all__ = ["Poisson"]
 
@@ -41,8 +39,7 @@ class Poisson(ExponentialFamily):
         return self.rate
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        rate = self.rate.detach().expand(self._extended_shape(sample_shape)).numpy()
-        return unspool.from_numpy(np.asarray(numpy_generator().poisson(rate), dtype=rate.dtype))
+        return unspool.poisson(self.rate.detach().expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

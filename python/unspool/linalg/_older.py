@@ -47,6 +47,11 @@ matrix_exp = _products.matrix_exp
 matrix_power = _products.matrix_power
 
 
+def orgqr(input: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """The product of Householder reflections; see ``linalg.householder_product``."""
+    return _products.householder_product(input, tau, out=out)
+
+
 def inverse(input: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of square matrices; see ``linalg.inv``."""
     return _factor.inv(input, out=out)

@@ -62,6 +62,19 @@ def max_pool1d(
     return ops.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``max_pool1d`` and the positions of the maxima."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: Ints,
@@ -77,6 +90,19 @@ def max_pool2d(
     return ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``max_pool2d`` and the positions of the maxima."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
 def max_pool3d(
     input: Tensor,
     kernel_size: Ints,
@@ -90,6 +116,19 @@ def max_pool3d(
     if return_indices:
         return ops.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return ops.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``max_pool3d`` and the positions of the maxima."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -125,6 +164,15 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
     return result if return_indices else result[0]
 
 
+def adaptive_max_pool1d_with_indices(
+    input: Tensor,
+    output_size: Any,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``adaptive_max_pool1d`` and the positions of the maxima."""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows that divide the last 2 dimensions into ``output_size`` parts.
 
@@ -138,6 +186,15 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return result if return_indices else result[0]
 
 
+def adaptive_max_pool2d_with_indices(
+    input: Tensor,
+    output_size: Any,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``adaptive_max_pool2d`` and the positions of the maxima."""
+    return adaptive_max_pool2d(input, output_size, True)
+
+
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows that divide the last 3 dimensions into ``output_size`` parts.
 
@@ -149,6 +206,15 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     size = _sized("adaptive_max_pool3d", input, output_size, 3)
     result = ops.adaptive_max_pool3d_with_indices(input, size)
     return result if return_indices else result[0]
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor,
+    output_size: Any,
+    return_indices: bool = False,  # noqa: ARG001 (always true here)
+) -> Any:
+    """``adaptive_max_pool3d`` and the positions of the maxima."""
+    return adaptive_max_pool3d(input, output_size, True)
 
 
 def _fractional(
