@@ -120,31 +120,4 @@ void pack_panel(const T* from, std::int64_t row, std::int64_t step, std::int64_t
   pack_strided(from, row, step, count, width, k, to);
 }
 
-// Walks the cache lines of a block that will be packed soon, a few at a time, asking for them to be fetched.
-template <class T>
-class Ahead {
- public:
-  Ahead() = default;
-  Ahead(const T* from, std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols) {
-    if (row == 1) std::swap(row, col), std::swap(rows, cols);
-    if (col != 1 || rows <= 0 || cols <= 0) return;
-    from_ = from, row_ = row, rows_ = rows, cols_ = cols;
-  }
-
-  std::int64_t lines() const { return rows_ * ((cols_ + kLine - 1) / kLine); }
-
-  void fetch(std::int64_t lines) {
-    for (; lines > 0 && rows_ > 0; --lines) {
-      __builtin_prefetch(from_ + at_, 0, 2);
-      at_ += kLine;
-      if (at_ >= cols_) at_ = 0, from_ += row_, --rows_;
-    }
-  }
-
- private:
-  static constexpr std::int64_t kLine = 64 / sizeof(T);
-  const T* from_ = nullptr;
-  std::int64_t row_ = 0, rows_ = 0, cols_ = 0, at_ = 0;
-};
-
 }  // namespace unspool::kernels::cpu

@@ -32,6 +32,7 @@ inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
 inline constexpr std::int64_t kStreamBytes =
     6 << 20;  // of a direct b that comes from memory: then by short runs of k
 inline constexpr std::int64_t kStreamDepth = 16;
+inline constexpr std::int64_t kNearBytes = 1 << 20;  // of all operands, which stay in a core's own cache
 inline constexpr std::int64_t kRowBytes = 32 << 10;  // of b, from which on one row reads it in long runs
 inline constexpr std::int64_t kPackStep = 8;         // of k, when packing what lies side by side
 
@@ -61,6 +62,7 @@ struct TilePlan {
   std::int64_t depth;    // longest run of k between two visits to c
   std::int64_t stretch;  // longest run of k that is packed whole; a multiple of depth
   Parts rows, cols;      // the chunks' grid
+  bool is_far;           // more than a core's own cache holds: memory is asked for ahead of time
 
   std::int64_t panel() const { return vectors * simd::kWidth<T>; }
   std::int64_t chunks() const { return rows.count * cols.count; }
@@ -127,6 +129,8 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;
   plan.b = direct_b ? Source::kDirect : plan.rows.count > 1 ? Source::kShared : Source::kPanel;
 
+  const std::int64_t elements = g.m * g.k + g.k * g.n + g.m * g.n;
+  plan.is_far = elements * static_cast<std::int64_t>(sizeof(T)) > kNearBytes;
   plan.depth = g.k;
   if (direct_b && b_bytes > kStreamBytes) {
     plan.depth = std::min(g.k, g.m <= kFew ? kStreamDepth : 4 * kStreamDepth);

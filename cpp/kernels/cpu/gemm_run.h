@@ -8,6 +8,7 @@
 
 #include "kernels/context.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_ahead.h"
 #include "kernels/cpu/gemm_columns.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_plan.h"
@@ -147,8 +148,7 @@ class TileRun {
     Parts tiles;  // of rows, as packed
     std::int64_t k, depth;
     T *a_panels, *b_panel;
-    Ahead<T> next;
-    std::int64_t share = 0;  // cache lines asked for per tile
+    Coming<T> coming;
   };
 
   void run_region(const Region& region, T* slot) {
@@ -187,9 +187,8 @@ class TileRun {
       const T* from = g_.b + walk.k * g_.b_row + col * g_.b_col;
       pack_panel(from, g_.b_col, g_.b_row, cols, g_.n - col, tile.b_row, walk.depth, walk.b_panel);
       tile.b = walk.b_panel;
-      walk.next =
-          Ahead<T>(g_.b + next_k * g_.b_row + next * g_.b_col, g_.b_row, g_.b_col, next_depth, next_cols);
-      walk.share = ceil_div(walk.next.lines(), walk.tiles.count);
+      walk.coming.b = {g_.b + next_k * g_.b_row + next * g_.b_col, g_.b_row, g_.b_col, next_depth, next_cols};
+      walk.coming.share_b(walk.tiles.count, walk.depth, max_rows(2) * vectors);
     } else {
       tile.b = shared_b_ + col * plan_.stretch + (walk.k - walk.region.k) * tile.b_row;
     }
@@ -212,6 +211,8 @@ class TileRun {
     T* const out = tile.finish ? g_.c : sums_;
     tile.out_row = tile.finish ? g_.c_row : sums_row_;
 
+    const bool is_far = walk.depth >= kLongRun && plan_.is_far;
+    tile.coming = is_far ? &walk.coming : nullptr;
     const bool packed = plan_.a != Source::kDirect;
     const T* const a_panels =
         plan_.a == Source::kShared ? shared_a_ + walk.region.row * plan_.stretch : walk.a_panels;
@@ -237,15 +238,9 @@ class TileRun {
       tile.out = out + row * tile.out_row + col;
       if (finish.other) {
         tile.epilogue.other = finish.other + row * finish.other_row + col;
-        // It is read when the sums are done, and comes meanwhile.
-        for (std::int64_t i = 0; i < rows; ++i)
-          __builtin_prefetch(tile.epilogue.other + i * finish.other_row);
+        if (is_far) walk.coming.other = {tile.epilogue.other, finish.other_row, 1, rows, cols};
       }
-      // So does memory that is written, where it is not in a cache: the run is long enough.
-      if (walk.depth >= kLongRun) {
-        for (std::int64_t i = 0; i < rows; ++i) __builtin_prefetch(tile.out + i * tile.out_row, 1);
-      }
-      walk.next.fetch(walk.share);
+      if (is_far) walk.coming.out = {tile.out, tile.out_row, 1, rows, cols};
       kernel(tile);
       start += rows;
     }

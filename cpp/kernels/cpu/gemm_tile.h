@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_ahead.h"
 #include "kernels/cpu/gemm_finish.h"
 #include "kernels/cpu/gemm_simd.h"
 
@@ -39,6 +40,7 @@ struct Tile {
   std::int64_t out_row;
   bool finish;  // the run of k is the last
   Epilogue<T> epilogue;
+  Coming<T>* coming;  // or null
 };
 
 template <class T>
@@ -120,19 +122,23 @@ UNSPOOL_INLINE void add_run(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][
   for (int q = 0; q < kBases; ++q) a[q] = tile.a + 4 * q * a_row;
   const T* b = tile.b;
   const int tail = tile.tail;
-  for (std::int64_t p = tile.k; p > 0; --p) {
-    Vector<T> row[kVectors];
-    UNSPOOL_UNROLL
-    for (int v = 0; v < kVectors; ++v) row[v] = load_part<T, kVectors, kPartialB>(b, v, tail);
-    UNSPOOL_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const Vector<T> x = broadcast(kPackedA ? a[0][i] : a[i / 4][(i % 4) * a_row]);
+  for (std::int64_t p = tile.k; p > 0;) {
+    const std::int64_t next_look = tile.coming ? std::max<std::int64_t>(p - Coming<T>::kSteps, 0) : 0;
+    if (tile.coming) tile.coming->fetch();
+    for (; p > next_look; --p) {
+      Vector<T> row[kVectors];
       UNSPOOL_UNROLL
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = fma(x, row[v], sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) row[v] = load_part<T, kVectors, kPartialB>(b, v, tail);
+      UNSPOOL_UNROLL
+      for (int i = 0; i < kRows; ++i) {
+        const Vector<T> x = broadcast(kPackedA ? a[0][i] : a[i / 4][(i % 4) * a_row]);
+        UNSPOOL_UNROLL
+        for (int v = 0; v < kVectors; ++v) sums[i][v] = fma(x, row[v], sums[i][v]);
+      }
+      UNSPOOL_UNROLL
+      for (int q = 0; q < kPointers; ++q) a[q] += a_col;
+      b += b_row;
     }
-    UNSPOOL_UNROLL
-    for (int q = 0; q < kPointers; ++q) a[q] += a_col;
-    b += b_row;
   }
 }
 
