@@ -27,6 +27,8 @@ class RefCounted {
       Derived::destroy(const_cast<Derived*>(static_cast<const Derived*>(this)));
     }
   }
+  // The first reference to an object that nobody else has seen.
+  void set_first_ref() const noexcept { count_.store(1, std::memory_order_relaxed); }
   std::uint32_t ref_count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
   static void destroy(Derived* object) noexcept { delete object; }
@@ -68,6 +70,11 @@ class Ref {
     Ref ref;
     ref.object_ = object;
     return ref;
+  }
+  // The first handle of an object that was just made: counted without an atomic read-modify-write.
+  static Ref of_new(T* object) noexcept {
+    object->set_first_ref();
+    return adopt(object);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <new>
@@ -91,7 +92,8 @@ class SmallVector {
   void resize(std::size_t count, T value = T()) {
     reserve(count);
     while (size_ > count) pop_back();
-    while (size_ < count) emplace_back(value);
+    std::uninitialized_fill(end(), begin() + count, value);
+    size_ = static_cast<std::uint32_t>(count);
   }
   template <class It>
   void assign(It first, It last) {
@@ -156,37 +158,44 @@ class SmallVector {
     std::destroy(begin(), end());
     if (!is_inline()) std::allocator<T>().deallocate(data_, capacity_);
   }
-  // Few elements that are plain bytes are copied one by one: a loop over them becomes a call of memcpy.
-  static constexpr bool kIsShort = std::is_trivially_copyable_v<T> && N <= 8;
+  // Few elements that are plain bytes are copied all together, also the places that hold none: a loop over
+  // them becomes a call of memcpy.
+  static constexpr bool kIsShort = std::is_trivially_copyable_v<T> && N * sizeof(T) <= 64;
 #if !defined(__clang__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 does not see that size_ guards each place
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of the places that hold none
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
-  template <std::size_t... I>
-  void copy_short(const SmallVector& other, std::index_sequence<I...>) noexcept {
-    ((I < other.size_ ? static_cast<void>(::new (static_cast<void*>(data_ + I)) T(other.data_[I])) : void()),
-     ...);
+  void copy_short(const SmallVector& other) noexcept {
+    std::memcpy(static_cast<void*>(data_), other.data_, N * sizeof(T));
     size_ = other.size_;
   }
 #if !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
+  [[gnu::noinline, gnu::cold]] void copy_long(const SmallVector& other) {
+    append(other.begin(), other.end());
+  }
   // Precondition: *this is empty.
   void copy(const SmallVector& other) {
-    if (kIsShort && other.size_ <= N)
-      copy_short(other, std::make_index_sequence<kIsShort ? N : 0>());
-    else
+    if constexpr (kIsShort) {
+      if (other.size_ <= N) return copy_short(other);
+      copy_long(other);
+    } else {
       append(other.begin(), other.end());
+    }
   }
   // Precondition: *this is empty and inline.
   void take(SmallVector& other) noexcept {
-    if (kIsShort && other.is_inline()) {
-      copy_short(other, std::make_index_sequence<kIsShort ? N : 0>());
+    if (other.is_inline()) {
+      if constexpr (kIsShort) {
+        copy_short(other);
+      } else {
+        std::uninitialized_move(other.begin(), other.end(), data_);
+        size_ = other.size_;
+        std::destroy(other.begin(), other.end());
+      }
       other.size_ = 0;
-    } else if (other.is_inline()) {
-      std::uninitialized_move(other.begin(), other.end(), data_);
-      size_ = other.size_;
-      other.clear();
     } else {
       data_ = std::exchange(other.data_, other.inline_data());
       size_ = std::exchange(other.size_, 0);

@@ -16,11 +16,6 @@ bool has_nan(const Tensor& x) {
 
 }  // namespace
 
-AnomalyMode& anomaly_mode() noexcept {
-  static AnomalyMode mode;
-  return mode;
-}
-
 std::string origin_of(const Node& node) {
   return node.hooks && !node.hooks->origin.empty() ? "\nRecorded by the call:\n" + node.hooks->origin : "";
 }

@@ -16,8 +16,12 @@ struct AnomalyMode {
   std::string (*where)() = nullptr;  // the calling program's place, as text; set by the binding
 };
 
+namespace internal {
+inline constinit AnomalyMode anomaly_mode;
+}
+
 // Of the process.
-AnomalyMode& anomaly_mode() noexcept;
+inline AnomalyMode& anomaly_mode() noexcept { return internal::anomaly_mode; }
 
 // Raises when a gradient that `node` gave is NaN.
 void check_gradients(const Node& node, std::span<const Tensor> grads);

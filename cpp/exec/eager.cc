@@ -302,7 +302,7 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
     out[0] = Tensor::empty_like(*form, plain_result(call, *form));
     run_plain(call, *form, out[0]);
     launched({call, form->dtype, out, true});
-    if (needs_record(call.op, call.in)) exec::record(call, out);
+    if (needs_record(call.op, call.in)) exec::record(call, out, true);
     return;
   }
   if (is_carried(call)) return emit_carried(call, out);

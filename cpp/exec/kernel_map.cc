@@ -16,9 +16,6 @@ namespace {
 
 std::vector<const kernels::Kernel*> by_id;
 
-// Below this many elements a kernel is shorter than giving the host's lock back and taking it again.
-constexpr std::int64_t kLongWork = 1 << 14;
-
 class Scratch {
  public:
   explicit Scratch(std::size_t bytes) : bytes_(bytes), memory_(bytes ? allocate(bytes) : nullptr) {}
@@ -35,8 +32,6 @@ class Scratch {
 };
 
 }  // namespace
-
-bool is_long_work(std::int64_t elements) { return elements > kLongWork; }
 
 bool is_long_work(std::span<const View> in, std::span<const View> out) {
   std::int64_t elements = 0;

@@ -16,9 +16,12 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
 void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
                 std::span<const ops::Attr> attrs, bool long_work);
 
+// Up to this many elements a kernel is shorter than giving the host's lock back and taking it again.
+inline constexpr std::int64_t kShortWork = 1 << 14;
+
 // Whether a kernel over these views takes longer than giving the host's lock back, or waking a thread.
 bool is_long_work(std::span<const View> in, std::span<const View> out);
-bool is_long_work(std::int64_t elements);
+inline bool is_long_work(std::int64_t elements) { return elements > kShortWork; }
 
 // Raises what a kernel has reported.
 [[noreturn]] void raise_fault(const ops::Op& op, const kernels::Fault& fault);

@@ -36,11 +36,6 @@ void Node::dispose() noexcept {
   });
 }
 
-Observer*& observer() noexcept {
-  [[gnu::tls_model("initial-exec")]] static thread_local Observer* current = nullptr;
-  return current;
-}
-
 std::uint64_t take_sequence() { return next_sequence.fetch_add(1, std::memory_order_relaxed); }
 
 AutogradSlot::~AutogradSlot() {

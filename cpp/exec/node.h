@@ -50,7 +50,7 @@ class Edge {
   explicit Edge(std::uint64_t word) noexcept : word_(word) {}
   static std::uint64_t word(const GraphNode* node, std::uint32_t output) {
     const auto address = std::bit_cast<std::uint64_t>(node);
-    if (output >= kMostOutputs || (address & ~kAddress)) refuse(output);
+    if ((output / kMostOutputs | address >> kAddressBits) != 0) refuse(output);
     return address ? address | std::uint64_t{output} << kAddressBits : 0;
   }
   [[noreturn]] static void refuse(std::uint32_t output);
@@ -94,7 +94,14 @@ class Node : public GraphNode {
   const ops::Scope* scope = nullptr;
   std::unique_ptr<HookList> hooks;
   std::uint32_t index = 0;
-  bool released = false;
+  bool released : 1 = false;
+  // Whether there is anything to release.
+  bool holds_values : 1 = true;
+  // All operands and the output are of one shape and dtype, and so are the cotangents that the rules make of
+  // one of the output's.
+  bool is_uniform : 1 = false;
+  // Nothing but operations uses the cotangents, and those check their operands themselves.
+  bool runs_operations : 1 = false;
 
   virtual std::string name() const = 0;
   virtual bool is_leaf() const { return false; }

@@ -29,8 +29,12 @@ class Observer {
   virtual void ended() noexcept = 0;
 };
 
+namespace internal {
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local Observer* observer = nullptr;
+}
+
 // This thread's; null when nobody looks on.
-Observer*& observer() noexcept;
+inline Observer*& observer() noexcept { return internal::observer; }
 
 // Tells this thread's observer of an unwinding.
 class ObservedUnwinding {

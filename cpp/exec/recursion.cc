@@ -42,8 +42,8 @@ void Recursion::find_consumers() {
   first_consumer_.assign(count + 1, 0);
   const auto for_each_edge = [&](auto&& f) {
     for (std::size_t i = 0; i < count; ++i) {
-      for (const std::int32_t target : unwinder_.targets(i)) {
-        if (target != Unwinder::kNowhere) f(i, static_cast<std::size_t>(target));
+      for (const Unwinder::Way& way : unwinder_.ways(i)) {
+        if (way.leads()) f(i, std::size_t{way.node});
       }
     }
   };

@@ -25,10 +25,14 @@ using ops::Attr;
 using ops::Operand;
 using ops::Reads;
 
-// The tensor with the history it is saved with, droppable if the thread's recorder can make it again.
-std::unique_ptr<Droppable> droppable(const Tensor& tensor) {
-  const ReplayRecorder* recorder = ops::thread_state().emitter ? ReplayRecorder::current() : nullptr;
-  Ref<Value> value = recorder ? recorder->recomputable(tensor) : nullptr;
+// Who can make values again; mostly nobody.
+const ReplayRecorder* replay_recorder() {
+  return ops::thread_state().emitter ? ReplayRecorder::current() : nullptr;
+}
+
+// The tensor with the history it is saved with, droppable if the recorder can make it again.
+std::unique_ptr<Droppable> droppable(const ReplayRecorder& recorder, const Tensor& tensor) {
+  Ref<Value> value = recorder.recomputable(tensor);
   return value ? std::make_unique<Droppable>(tensor, std::move(value)) : nullptr;
 }
 
@@ -42,6 +46,22 @@ struct OutputMeta {
   std::size_t bytes() const { return std::size_t{ndim} << log_width; }
 };
 static_assert(sizeof(OutputMeta) == 4 && kDtypeCount < 64);
+
+constexpr std::uint8_t kNarrow = 1, kMiddle = 2;  // else wide
+
+// A size of one of the outputs that begin at `first`.
+std::int64_t size_at(const OutputMeta* first, const OutputMeta& meta, std::size_t d) {
+  const auto* sizes = reinterpret_cast<const std::uint16_t*>(first) + meta.sizes;
+  if (meta.log_width == kNarrow) return sizes[d];
+  if (meta.log_width == kMiddle) {
+    std::uint32_t size;
+    std::memcpy(&size, sizes + 2 * d, sizeof(size));
+    return size;
+  }
+  std::int64_t size;
+  std::memcpy(&size, sizes + 4 * d, sizeof(size));
+  return size;
+}
 
 // Bytes that hold any of the sizes, as a power of two.
 std::uint8_t log_width_of(DimSpan sizes) {
@@ -75,25 +95,31 @@ const ops::Rule* rule_for(const ops::Record& record, std::size_t i) {
 
 // What a node for the call keeps.
 struct Needs {
-  Reads reads = 0;        // bits of the values that the rules for the wanted inputs read
-  std::size_t edges = 0;  // up to the last operand that a rule leads to; none if there is no such operand
+  Reads reads = 0;         // bits of the values that the rules for the wanted inputs read
+  std::size_t edges = 0;   // up to the last operand that a rule leads to; none if there is no such operand
+  std::uint64_t led = 0;   // bits of the operands that a rule leads to, as far as there are bits
+  bool passes_on = false;  // it leads to one, whose cotangent is that of the output itself
 };
 
-// What the rules read that lead to operand i; none if gradients do not flow there.
-std::optional<Reads> led_to(const ops::Record& record, const Operand& operand, std::size_t i) {
-  if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) return std::nullopt;
-  if (record.joint_vjp.cotangents) return record.joint_vjp.reads;
-  const ops::Rule* rule = rule_for(record, i);
-  return rule ? std::optional(rule->reads) : std::nullopt;
+// Whether a rule leads to operand i.
+bool leads_to(const ops::Record& record, const Operand& operand, std::size_t i) {
+  if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) return false;
+  return record.joint_vjp.cotangents || rule_for(record, i);
 }
 
 Needs needs_of(const ops::Call& call, std::span<const Tensor> out) {
+  const ops::Record& record = call.op.record;
+  const bool is_joint = record.joint_vjp.cotangents;
   Needs needs;
   for (std::size_t i = 0; i < call.in.size(); ++i) {
-    const std::optional<Reads> reads = led_to(call.op.record, call.in[i], i);
-    if (!reads) continue;
-    needs.reads |= *reads;
+    const Operand& operand = call.in[i];
+    if (!operand.is_tensor() || !exec::needs_gradient(operand.impl())) continue;
+    const ops::Rule* const rule = is_joint ? nullptr : rule_for(record, i);
+    if (!is_joint && !rule) continue;
+    needs.reads |= is_joint ? record.joint_vjp.reads : rule->reads;
+    needs.passes_on = needs.edges == 0 && rule && rule->cotangent == ops::pass_on;
     needs.edges = i + 1;
+    if (i < 64) needs.led |= std::uint64_t{1} << i;
   }
   if (needs.reads == 0) return needs;
   // A rule of an operation with any number of operands declares more than this call may have; optional ones
@@ -123,16 +149,17 @@ class OpNode final : public Node {
   std::string name() const override { return std::string(op_.record.name); }
   Links links() const override { return {{edges(), edge_count()}, inputs_, outputs_}; }
   ops::OutputSpec output(std::uint32_t i) const override {
-    const OutputMeta& meta = metas()[i];
-    ops::OutputSpec spec{{}, static_cast<Dtype>(meta.dtype)};
-    for (std::size_t d = 0; d < meta.ndim; ++d) spec.sizes.push_back(size_at(meta, d));
+    const OutputMeta* const first = metas();
+    ops::OutputSpec spec{{}, static_cast<Dtype>(first[i].dtype)};
+    for (std::size_t d = 0; d < first[i].ndim; ++d) spec.sizes.push_back(size_at(first, first[i], d));
     return spec;
   }
   bool is_like_output(std::uint32_t i, const TensorImpl& x) const override {
-    const OutputMeta& meta = metas()[i];
+    const OutputMeta* const first = metas();
+    const OutputMeta& meta = first[i];
     if (x.dtype != static_cast<Dtype>(meta.dtype) || x.sizes.size() != meta.ndim) return false;
     for (std::size_t d = 0; d < meta.ndim; ++d) {
-      if (x.sizes[d] != size_at(meta, d)) return false;
+      if (x.sizes[d] != size_at(first, meta, d)) return false;
     }
     return true;
   }
@@ -141,7 +168,7 @@ class OpNode final : public Node {
   void visit_saved(const StorageVisitor& visit) const override;
 
   const ops::Op& op() const { return op_; }
-  std::size_t bytes() const override;
+  std::size_t bytes() const override { return bytes(layout()); }
   std::span<const Attr> attributes() const {
     const Layout l = layout();
     return attrs_ > kOwnAttrs ? (*at<Ref<AttrList>>(l.attrs))->attrs() : std::span(at<Attr>(l.attrs), attrs_);
@@ -156,12 +183,15 @@ class OpNode final : public Node {
  private:
   OpNode(const ops::Call& call, std::size_t outputs, std::size_t edges, Reads reads)
       : outputs_(static_cast<std::uint8_t>(outputs)),
-        attrs_(static_cast<std::uint8_t>(call.attrs.size())),
+        attrs_(call.attrs.size() & 31u),
         edgeless_(static_cast<std::uint8_t>(call.in.size() - edges)),
         inputs_(static_cast<std::uint32_t>(call.in.size()) & kMostInputs),
         saved_(count_of(reads) & 31u),
         reads_(reads),
-        op_(call.op) {}
+        op_(call.op) {
+    holds_values = reads != 0;
+    runs_operations = true;
+  }
   ~OpNode() = default;
   void destroy_now() noexcept override;
 
@@ -180,29 +210,24 @@ class OpNode final : public Node {
     return l;
   }
   Layout layout() const { return layout(edge_count(), saved_, attrs_); }
+  std::size_t bytes(const Layout& layout) const;
   template <class T>
   T* at(std::size_t offset) const {
     return reinterpret_cast<T*>(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) + offset);
   }
   Edge* edges() const { return at<Edge>(sizeof(OpNode)); }
   const OutputMeta* metas() const { return at<OutputMeta>(layout().metas); }
-  std::int64_t size_at(const OutputMeta& meta, std::size_t d) const {
-    const auto* first = reinterpret_cast<const std::uint16_t*>(metas()) + meta.sizes;
-    if (meta.log_width == 1) return first[d];
-    std::int64_t size = 0;  // little-endian, and never negative
-    std::memcpy(&size, first + (d << (meta.log_width - 1)), std::size_t{1} << meta.log_width);
-    return size;
-  }
-  static std::size_t bytes_of_geometry(std::span<const Tensor> out);
   void keep_attributes(const ops::Call& call, void* place);
-  static void keep_geometry(std::span<const Tensor> out, OutputMeta* metas);
+  void save_values(const ops::Call& call, std::span<const Tensor> out, const Tensor& overwritten,
+                   Saved* place);
   void save_input(Saved& place, const Operand& value);
   void save_output(Saved& place, const Tensor& value);
 
   // Begin in the gap that the base class leaves at its end.
   std::uint8_t outputs_;
-  std::uint8_t attrs_;
-  std::uint8_t edgeless_;  // inputs at the end without an edge
+  std::uint8_t attrs_ : 5;
+  bool passes_on_ : 1 = false;  // the last edge is the only one, and gets the cotangent of the output itself
+  std::uint8_t edgeless_;       // inputs at the end without an edge
   static constexpr std::uint32_t kMostInputs = (1u << 27) - 1;
   std::uint32_t inputs_ : 27;
   std::uint32_t saved_ : 5;
@@ -215,7 +240,6 @@ static_assert(sizeof(OpNode) == 64);
 
 // A view is kept without its base where the base may yet get a history that leads back to the node.
 Operand without_base(const Operand& operand) {
-  if (!operand.is_tensor() || !operand.impl().base) return operand;
   TensorImpl& view = operand.impl();
   const bool base_is_fixed = view.base->requires_grad && !view.base->node;
   const bool is_own_leaf = view.requires_grad && !view.node;
@@ -227,39 +251,96 @@ Operand without_base(const Operand& operand) {
   return copy;
 }
 
-std::size_t OpNode::bytes_of_geometry(std::span<const Tensor> out) {
-  std::size_t bytes = out.size() * sizeof(OutputMeta);
-  for (const Tensor& tensor : out) bytes += tensor.sizes().size() << log_width_of(tensor.sizes());
-  return bytes;
-}
+// The outputs' geometry, on its way into a node.
+class Geometry {
+ public:
+  explicit Geometry(std::span<const Tensor> out) : out_(out), bytes_(out.size() * sizeof(OutputMeta)) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const Dims& dims = out[i].sizes();
+      metas_[i] = {static_cast<std::uint16_t>(bytes_ / 2), static_cast<std::uint8_t>(dims.size()),
+                   static_cast<std::uint8_t>(log_width_of(dims) & 3u),
+                   static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 63u)};
+      bytes_ += metas_[i].bytes();
+    }
+  }
+  std::size_t bytes() const { return bytes_; }
+  void write_to(void* place) const {
+    ::new (place) OutputMeta(metas_[0]);
+    for (std::size_t i = 1; i < out_.size(); ++i)
+      ::new (static_cast<OutputMeta*>(place) + i) OutputMeta(metas_[i]);
+    auto* next = static_cast<std::byte*>(place) + out_.size() * sizeof(OutputMeta);
+    for (std::size_t i = 0; i < out_.size(); ++i) {
+      const Dims& dims = out_[i].sizes();
+      if (metas_[i].log_width == kNarrow)
+        next = write<std::uint16_t>(next, dims);
+      else if (metas_[i].log_width == kMiddle)
+        next = write<std::uint32_t>(next, dims);
+      else
+        next = write<std::int64_t>(next, dims);
+    }
+  }
+
+ private:
+  template <class T>
+  static std::byte* write(std::byte* next, const Dims& dims) {
+    for (const std::int64_t dim : dims) {
+      const T size = static_cast<T>(dim);
+      std::memcpy(next, &size, sizeof(T));
+      next += sizeof(T);
+    }
+    return next;
+  }
+
+  std::span<const Tensor> out_;
+  OutputMeta metas_[ops::kMaxOutputs];
+  std::size_t bytes_;
+};
 
 OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& needs,
                      const Tensor& overwritten) {
   if (call.in.size() > kMostInputs) call.fail("more than ", kMostInputs, " operands cannot be recorded");
   const std::size_t edges = edges_for(call, needs);
-  const Layout l = layout(edges, count_of(needs.reads), call.attrs.size());
-  void* memory = allocate_block(l.metas + bytes_of_geometry(out));
+  const Layout l = layout(edges, needs.reads ? count_of(needs.reads) : 0, call.attrs.size());
+  const Geometry geometry(out);
+  void* memory = allocate_block(l.metas + geometry.bytes());
   auto* node = ::new (memory) OpNode(call, out.size(), edges, needs.reads);
-  for (std::size_t i = 0; i < edges; ++i) {
+  Edge* edge = node->edges();
+  for (std::size_t i = 0; i < edges; ++i, ++edge) {
     const Operand& operand = call.in[i];
-    ::new (node->edges() + i) Edge(led_to(call.op.record, operand, i) ? edge_of(operand.impl()) : Edge{});
+    const bool leads = i < 64 ? needs.led >> i & 1u : leads_to(call.op.record, operand, i);
+    if (!leads)
+      ::new (edge) Edge;
+    else if (const TensorImpl& impl = operand.impl(); impl.node)
+      ::new (edge) Edge(impl.node, impl.output_nr);
+    else
+      ::new (edge) Edge(edge_of(operand.impl()));
   }
-  node->keep_attributes(call, node->at<void>(l.attrs));
-  Saved* place = node->at<Saved>(l.saved);
-  for (Reads rest = needs.reads; rest; rest &= rest - 1, ++place) {
+  if (!call.attrs.empty()) node->keep_attributes(call, node->at<void>(l.attrs));
+  if (needs.reads) node->save_values(call, out, overwritten, node->at<Saved>(l.saved));
+  geometry.write_to(node->at<void>(l.metas));
+  node->passes_on_ = needs.passes_on && needs.edges == edges;
+  node->sequence = take_sequence();
+  return node;
+}
+
+void OpNode::save_values(const ops::Call& call, std::span<const Tensor> out, const Tensor& overwritten,
+                         Saved* place) {
+  for (Reads rest = reads_; rest; rest &= rest - 1, ++place) {
     const int bit = std::countr_zero(rest);
     ::new (place) Saved;
     if (bit >= kOutputBit) {
-      node->save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
-    } else {
-      const Operand& operand = call.in[static_cast<std::size_t>(bit)];
-      const bool is_old = overwritten && operand.is_tensor() && &operand.impl() == &out[0].impl();
-      node->save_input(*place, is_old ? Operand(overwritten) : without_base(operand));
+      save_output(*place, out[static_cast<std::size_t>(bit - kOutputBit)]);
+      continue;
     }
+    const Operand& operand = call.in[static_cast<std::size_t>(bit)];
+    const bool is_old = overwritten && operand.is_tensor() && &operand.impl() == &out[0].impl();
+    if (is_old)
+      save_input(*place, Operand(overwritten));
+    else if (operand.is_tensor() && operand.impl().base)
+      save_input(*place, without_base(operand));
+    else
+      save_input(*place, operand);
   }
-  keep_geometry(out, node->at<OutputMeta>(l.metas));
-  node->sequence = take_sequence();
-  return node;
 }
 
 void OpNode::keep_attributes(const ops::Call& call, void* place) {
@@ -270,35 +351,21 @@ void OpNode::keep_attributes(const ops::Call& call, void* place) {
   for (std::size_t i = 0; i < attrs_; ++i) ::new (static_cast<Attr*>(place) + i) Attr(call.attrs[i]);
 }
 
-void OpNode::keep_geometry(std::span<const Tensor> out, OutputMeta* metas) {
-  auto* next = reinterpret_cast<std::uint16_t*>(metas + out.size());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const Dims& dims = out[i].sizes();
-    const std::uint8_t log_width = log_width_of(dims);
-    ::new (metas + i)
-        OutputMeta{static_cast<std::uint16_t>(next - reinterpret_cast<std::uint16_t*>(metas)),
-                   static_cast<std::uint8_t>(dims.size()), static_cast<std::uint8_t>(log_width & 3u),
-                   static_cast<std::uint8_t>(static_cast<unsigned>(out[i].dtype()) & 63u)};
-    for (const std::int64_t size : dims) {
-      std::memcpy(next, &size, std::size_t{1} << log_width);
-      next += std::size_t{1} << (log_width - 1);
-    }
-  }
-}
-
 void OpNode::save_input(Saved& place, const Operand& value) {
   // A leaf is saved itself: gradients of higher order flow to it.
-  const bool is_leaf = value.is_tensor() && value.impl().requires_grad && !value.impl().node;
-  std::unique_ptr<Droppable> dropped = value.is_tensor() && !is_leaf ? droppable(value.tensor()) : nullptr;
-  if (dropped)
-    place.keep(std::move(dropped));
-  else
-    place.keep(value);
+  const auto is_leaf = [&] { return value.impl().requires_grad && !value.impl().node; };
+  const ReplayRecorder* const recorder = replay_recorder();
+  if (recorder && value.is_tensor() && !is_leaf()) {
+    if (auto dropped = droppable(*recorder, value.tensor())) return place.keep(std::move(dropped));
+  }
+  place.keep(value);
 }
 
 void OpNode::save_output(Saved& place, const Tensor& value) {
   // The alias has no history: an output's is the node itself.
-  if (std::unique_ptr<Droppable> dropped = droppable(value.alias())) return place.keep(std::move(dropped));
+  if (const ReplayRecorder* const recorder = replay_recorder()) {
+    if (auto dropped = droppable(*recorder, value.alias())) return place.keep(std::move(dropped));
+  }
   const bool is_plain = value.is_contiguous() && value->offset == 0;
   if (is_plain)
     place.keep(value->storage);
@@ -307,7 +374,7 @@ void OpNode::save_output(Saved& place, const Tensor& value) {
 }
 
 void OpNode::release() {
-  if (reads_ == 0) return;
+  if (!holds_values) return;
   Saved* saved = at<Saved>(layout().saved);
   for (std::size_t i = 0; i < saved_count(); ++i) saved[i].clear();
   released = true;
@@ -315,7 +382,7 @@ void OpNode::release() {
 
 void OpNode::destroy_now() noexcept {
   const Layout l = layout();
-  const std::size_t size = bytes();
+  const std::size_t size = bytes(l);
   std::destroy_n(edges(), edge_count());
   std::destroy_n(at<Saved>(l.saved), saved_);
   if (attrs_ > kOwnAttrs)
@@ -333,9 +400,9 @@ void OpNode::visit_saved(const StorageVisitor& visit) const {
   }
 }
 
-std::size_t OpNode::bytes() const {
-  const OutputMeta* meta = metas();
-  std::size_t total = layout().metas + outputs_ * sizeof(OutputMeta);
+std::size_t OpNode::bytes(const Layout& layout) const {
+  const auto* meta = at<OutputMeta>(layout.metas);
+  std::size_t total = layout.metas + outputs_ * sizeof(OutputMeta);
   for (std::size_t i = 0; i < outputs_; ++i) total += meta[i].bytes();
   return total;
 }
@@ -446,9 +513,23 @@ void OpNode::unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, 
     fail("backward: the graph was already freed when ", name(), in_module(*this),
          " was unwound; call backward(retain_graph=True) the first time to unwind it twice");
   }
+  Observer* const watching = observer();
+  if (const std::size_t last = edge_count() - 1; passes_on_ && wanted[last] && cotangents[0] && !watching) {
+    grads[last] = std::move(cotangents[0]);
+    return;
+  }
   TapeVjp vjp(*this, cotangents, wanted);
   apply_rules(op_.record, vjp, wanted, grads);
-  if (Observer* watching = observer()) watching->unwound(*this, cotangents, grads);
+  if (watching) watching->unwound(*this, cotangents, grads);
+}
+
+// As make_node.
+Ref<Node> new_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
+  const Needs needs = needs_of(call, out);
+  if (needs.edges == 0) return nullptr;
+  auto node = Ref<Node>::of_new(OpNode::make(call, out, needs, overwritten));
+  if (Observer* watching = observer()) watching->recorded(call, *node, out[0], overwritten);
+  return node;
 }
 
 }  // namespace
@@ -463,38 +544,24 @@ void apply_rules(const ops::Record& record, ops::Vjp& vjp, std::span<const bool>
   }
 }
 
-bool needs_record(const ops::Op& op, std::span<const Operand> in) {
-  const ops::ThreadState& state = ops::thread_state();
-  if (!state.grad_enabled || !op.record.is_differentiable()) return false;
-  for (const Operand& operand : in) {
-    if (operand.is_tensor() && operand.impl().needs_gradient()) return true;
-  }
-  return false;
-}
-
 ops::Reads reads_of(const ops::Call& call) { return needs_of(call, {}).reads; }
 
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
-  const Needs needs = needs_of(call, out);
-  if (needs.edges == 0) return nullptr;
-  Ref<GraphNode> node(OpNode::make(call, out, needs, overwritten));
-  if (Observer* watching = observer()) {
-    watching->recorded(call, static_cast<const Node&>(*node), out[0], overwritten);
-  }
-  return node;
+  return Ref<GraphNode>::adopt(new_node(call, out, overwritten).release());
 }
 
-void record(const ops::Call& call, std::span<Tensor> out) {
-  Ref<GraphNode> node = make_node(call, out, {});
+void record(const ops::Call& call, std::span<Tensor> out, bool is_uniform) {
+  Ref<Node> node = new_node(call, out, {});
   if (!node) return;
+  node->is_uniform = is_uniform;
   const auto link = [&](std::size_t i, Ref<GraphNode> made_by) {
     if (!is_floating(out[i].dtype())) return;
     out[i]->node = std::move(made_by);
     out[i]->output_nr = static_cast<std::uint32_t>(i);
     out[i]->requires_grad = true;
   };
-  for (std::size_t i = 1; i < out.size(); ++i) link(i, node);
-  link(0, std::move(node));
+  for (std::size_t i = 1; i < out.size(); ++i) link(i, Ref<GraphNode>(node.get()));
+  link(0, Ref<GraphNode>::adopt(node.release()));
 }
 
 NodeReport report(const Node& node) {

@@ -7,19 +7,27 @@
 #include <vector>
 
 #include "exec/node.h"
+#include "ops/emitter.h"
 #include "ops/record.h"
 #include "ops/vjp.h"
 
 namespace unspool::exec {
 
 // True when a call over these operands must be recorded.
-bool needs_record(const ops::Op& op, std::span<const ops::Operand> in);
+inline bool needs_record(const ops::Op& op, std::span<const ops::Operand> in) {
+  if (!ops::thread_state().grad_enabled || !op.record.is_differentiable()) return false;
+  for (const ops::Operand& operand : in) {
+    if (operand.is_tensor() && operand.impl().needs_gradient()) return true;
+  }
+  return false;
+}
 
 // Which values the rules of this call will read.
 ops::Reads reads_of(const ops::Call& call);
 
-// Makes the outputs the results of a new node.
-void record(const ops::Call& call, std::span<Tensor> out);
+// Makes the outputs the results of a new node. `is_uniform`: an element-wise call whose tensors are all of
+// the output's shape and dtype.
+void record(const ops::Call& call, std::span<Tensor> out, bool is_uniform = false);
 
 // The node of a call; nothing when no rule leads to an operand that needs a gradient. After an in-place
 // change, output 0 is one of the operands; `overwritten` is then its value from before, where a rule reads

@@ -38,6 +38,39 @@ Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::
   return cotangent;
 }
 
+// Nodes that were reached and not yet taken.
+class Frontier {
+ public:
+  void add(Node* node) {
+    Reached reached{node->sequence, node};
+    if (newest_.node) {
+      if (newest_.sequence > reached.sequence) std::swap(newest_, reached);
+      others_.push_back(std::exchange(newest_, reached));
+      std::push_heap(others_.begin(), others_.end());
+    } else {
+      newest_ = reached;
+    }
+  }
+  // The one that was recorded last; null when there is none.
+  Node* take_latest() {
+    if (others_.empty() || newest_.sequence > others_.front().sequence)
+      return std::exchange(newest_, {}).node;
+    std::pop_heap(others_.begin(), others_.end());
+    Node* const node = others_.back().node;
+    others_.pop_back();
+    return node;
+  }
+
+ private:
+  struct Reached {
+    std::uint64_t sequence;
+    Node* node;
+    bool operator<(const Reached& other) const { return sequence < other.sequence; }
+  };
+  Reached newest_{};                 // stays out of the heap, which a chain of operations never sees
+  SmallVector<Reached, 16> others_;  // a heap
+};
+
 // While a hook or a user's Function runs: reading memory that was changed raises.
 class ForeignCode {
  public:
@@ -76,7 +109,6 @@ bool fit(Tensor& cotangent, const ops::OutputSpec& spec) {
 Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how)
     : how_(how), epoch_(next_unwinding()) {
   collect(outputs);
-  link();
   mark_needed();
   if (how_.receiver) watch_memory();
   seed(outputs, cotangents);
@@ -87,73 +119,59 @@ bool Unwinder::is_border(const Node* node) const {
                      [&](const Tensor& input) { return edge_of(input.impl()).get() == node; });
 }
 
+// Of the nodes that were reached, the latest is always the next. Until a node's place is known, its index is
+// the head of a list of the ways to it, linked through their `node`.
 void Unwinder::collect(std::span<const Tensor> outputs) {
-  std::vector<Node*> waiting, leaves;
+  Frontier waiting;
+  SmallVector<Node*, 16> leaves;
   const auto reach = [&](Node* node) {
-    if (!node || node->epoch == epoch_) return;
+    if (node->epoch == epoch_) return;
     node->epoch = epoch_;
-    waiting.push_back(node);
+    node->index = kNowhere;
+    if (node->sequence == 0)
+      leaves.push_back(node);
+    else
+      waiting.add(node);
   };
   for (const Tensor& output : outputs) reach(edge_of(output.impl()).get());
-  bool is_sorted = true;
-  while (!waiting.empty()) {
-    Node* node = waiting.back();
-    waiting.pop_back();
-    if (node->sequence == 0) {
-      leaves.push_back(node);
-      continue;
-    }
-    is_sorted = is_sorted && (nodes_.empty() || nodes_.back()->sequence > node->sequence);
-    node->index = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back(node);
-    const Links links = links_of(node);
-    edges_ += links.inputs;
-    for (const Edge& edge : links.edges) reach(edge.get());
-  }
-  first_leaf_ = nodes_.size();
-  if (!is_sorted) {
-    std::sort(nodes_.begin(), nodes_.end(),
-              [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
-  }
-  nodes_.insert(nodes_.end(), leaves.begin(), leaves.end());
-  for (std::size_t i = is_sorted ? first_leaf_ : 0; i < nodes_.size(); ++i)
-    nodes_[i]->index = static_cast<std::uint32_t>(i);
-}
-
-void Unwinder::link() {
-  first_edge_.resize(nodes_.size() + 1);
-  first_slot_.resize(nodes_.size() + 1);
-  targets_.resize(edges_, kNowhere);
-  outputs_.resize(edges_);
-  wanted_.resize(edges_);
-  pending_.resize(nodes_.size() - first_leaf_);
-  std::uint32_t edge = 0, slot = 0, most_inputs = 0;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    prefetch_after(i);
-    const Links links = links_of(nodes_[i]);
-    first_edge_[i] = edge;
-    first_slot_[i] = slot;
-    for (std::size_t e = 0; e < links.edges.size(); ++e) {
-      const Node* target = links.edges[e].get();
-      if (!target) continue;
-      targets_[edge + e] = static_cast<std::int32_t>(target->index);
-      outputs_[edge + e] = links.edges[e].output();
-      wanted_[edge + e] = true;
-      if (target->index >= first_leaf_) ++pending_[target->index - first_leaf_];
-    }
-    edge += links.inputs;
-    slot += links.outputs;
+  std::uint32_t slots = 0, most_inputs = 0;
+  const auto stop_at = [&](Node* node, const Links& links) {
+    const auto place = static_cast<std::uint32_t>(stops_.size());
+    std::uint32_t count = 0;
+    for (std::uint32_t way = node->index; way != kNowhere; ++count)
+      way = std::exchange(ways_[way].node, place);
+    node->index = place;
+    stops_.push_back({node, static_cast<std::uint32_t>(ways_.size()), slots});
+    slots += links.outputs;
     most_inputs = std::max(most_inputs, links.inputs);
+    return count;
+  };
+  while (Node* const node = waiting.take_latest()) {
+    const Links links = links_of(node);
+    stop_at(node, links);
+    for (const Edge& edge : links.edges) {
+      Node* const target = edge.get();
+      if (!target) {
+        ways_.push_back({kNowhere, 0});
+        continue;
+      }
+      reach(target);
+      const std::uint32_t before = std::exchange(target->index, static_cast<std::uint32_t>(ways_.size()));
+      ways_.push_back({before, edge.output()});
+    }
+    for (std::size_t i = links.edges.size(); i < links.inputs; ++i) ways_.push_back({kNowhere, 0});
   }
-  first_edge_.back() = edge;
-  first_slot_.back() = slot;
-  slots_.resize(slot);
+  first_leaf_ = stops_.size();
+  for (Node* leaf : leaves) pending_.push_back(stop_at(leaf, leaf->links()));
+  stops_.push_back({nullptr, static_cast<std::uint32_t>(ways_.size()), slots});
+  slots_.resize(slots);
   grads_.resize(most_inputs);
+  wanted_.resize(most_inputs);
 }
 
 void Unwinder::mark_needed() {
   if (how_.inputs.empty()) return;
-  needed_.assign(nodes_.size(), 0);
+  needed_.assign(size(), 0);
   captured_.resize(how_.inputs.size());
   for (std::size_t i = 0; i < how_.inputs.size(); ++i) {
     const Edge edge = edge_of(how_.inputs[i].impl());
@@ -161,13 +179,12 @@ void Unwinder::mark_needed() {
     captures_.push_back({edge.get()->index, edge.output(), i});
     needed_[edge.get()->index] = 1;
   }
-  for (std::size_t i = nodes_.size(); i-- > 0;) {
-    for (std::uint32_t e = first_edge_[i]; e < first_edge_[i + 1] && !needed_[i]; ++e) {
-      needed_[i] = targets_[e] != kNowhere && needed_[static_cast<std::size_t>(targets_[e])];
-    }
+  for (std::size_t i = size(); i-- > 0;) {
+    if (needed_[i]) continue;
+    const std::span<const Way> all = ways(i);
+    needed_[i] =
+        std::any_of(all.begin(), all.end(), [&](const Way& way) { return way.leads() && needed_[way.node]; });
   }
-  for (std::size_t e = 0; e < targets_.size(); ++e)
-    wanted_[e] = targets_[e] != kNowhere && needed_[static_cast<std::size_t>(targets_[e])];
 }
 
 void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents) {
@@ -190,7 +207,7 @@ void Unwinder::seed(std::span<const Tensor> outputs, std::span<const Tensor> cot
     }
     if (watch_) keep_apart(*watch_, {&cotangent, 1});
     const Edge edge = edge_of(output.impl());
-    deliver(first_slot_[edge.get()->index] + edge.output(), std::move(cotangent));
+    deliver(stops_[edge.get()->index].first_slot + edge.output(), std::move(cotangent));
   }
 }
 
@@ -204,14 +221,14 @@ bool Unwinder::is_end(std::size_t i) const {
     return std::any_of(captures_.begin(), captures_.end(),
                        [&](const Capture& place) { return place.node == i; });
   }
-  const std::span<const std::int32_t> all = targets(i);
-  return std::all_of(all.begin(), all.end(), [](std::int32_t target) { return target == kNowhere; });
+  const std::span<const Way> all = ways(i);
+  return std::none_of(all.begin(), all.end(), [](const Way& way) { return way.leads(); });
 }
 
 void Unwinder::keep_order() {
-  std::vector<std::int64_t> slots(targets_.size(), -1);
-  for (std::size_t e = 0; e < targets_.size(); ++e) {
-    if (targets_[e] != kNowhere) slots[e] = first_slot_[static_cast<std::size_t>(targets_[e])] + outputs_[e];
+  std::vector<std::int64_t> slots(ways_.size(), -1);
+  for (std::size_t e = 0; e < ways_.size(); ++e) {
+    if (ways_[e].leads()) slots[e] = stops_[ways_[e].node].first_slot + ways_[e].output;
   }
   turns_.emplace(slots, slots_.size());
 }
@@ -223,74 +240,78 @@ void Unwinder::visit(std::size_t i) {
     return;
   }
   prefetch_after(i);
+  Node& node = *stops_[i].node;
   const std::span<Tensor> arrived = slots(i);
-  const std::span<Tensor> grads(grads_.data(), targets(i).size());
-  const bool any = std::any_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); });
+  const std::span<const Way> all = ways(i);
+  const std::span<Tensor> grads(grads_.data(), all.size());
+  bool is_any_wanted = false, any = false;
+  for (std::size_t e = 0; e < all.size(); ++e) is_any_wanted |= wanted_[e] = is_wanted(all[e]);
+  for (const Tensor& cotangent : arrived) any |= cotangent.defined();
   if (any) {
-    if (watch_ && needs_guard(*watch_, *nodes_[i])) {
-      const ForeignCode foreign(*watch_);
-      apply(i, arrived, grads);
-    } else {
-      apply(i, arrived, grads);
+    std::optional<ForeignCode> foreign;
+    if (watch_ && needs_guard(*watch_, node)) foreign.emplace(*watch_);
+    if (node.hooks) run_hooks(node, arrived);
+    if (!captures_.empty()) capture(i, arrived);
+    if (is_any_wanted) {
+      unwind_node(node, arrived, {wanted_.data(), all.size()}, grads);
+      if (node.holds_values && !how_.retain_graph) node.release();
     }
     for (Tensor& cotangent : arrived) cotangent = Tensor();
   }
   if (watch_) after_node(*watch_, i, grads);
-  pass_on(i, grads);
-}
-
-void Unwinder::apply(std::size_t i, std::span<Tensor> arrived, std::span<Tensor> grads) {
-  Node& node = *nodes_[i];
-  if (node.hooks) run_hooks(node, arrived);
-  if (!captures_.empty()) capture(i, arrived);
-  const std::span<const bool> wanted(wanted_.data() + first_edge_[i], grads.size());
-  if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) return;
-  unwind_node(node, arrived, wanted, grads);
-  if (!how_.retain_graph) node.release();
-}
-
-void Unwinder::pass_on(std::size_t i, std::span<Tensor> grads) {
-  const std::size_t first = first_edge_[i];
-  for (std::size_t e = 0; e < grads.size(); ++e) {
-    const std::size_t edge = first + e;
-    if (!wanted_[edge]) {
+  const bool fits = node.is_uniform && !node.hooks;
+  for (std::size_t e = 0; e < all.size(); ++e) {
+    if (!wanted_[e]) {
       if (grads[e]) grads[e] = Tensor();
       continue;
     }
-    Tensor cotangent = std::move(grads[e]);
-    const auto target = static_cast<std::size_t>(targets_[edge]);
-    if (cotangent && !nodes_[target]->is_like_output(outputs_[edge], cotangent.impl()))
-      cotangent = fitted(*nodes_[i], e, std::move(cotangent), nodes_[target]->output(outputs_[edge]));
-    const std::size_t slot = first_slot_[target] + outputs_[edge];
-    if (turns_) {
-      turns_->take(edge, slot, std::move(cotangent), [&](Tensor next) { deliver(slot, std::move(next)); });
-    } else if (cotangent) {
-      deliver(slot, std::move(cotangent));
-    }
-    if (target >= first_leaf_ && --pending_[target - first_leaf_] == 0 && slots_[slot]) finish_leaf(target);
+    const Stop& target = stops_[all[e].node];
+    const bool is_checked = grads[e] && !(fits && target.node->runs_operations);
+    if (is_checked && !target.node->is_like_output(all[e].output, grads[e].impl()))
+      grads[e] = fitted(node, e, std::move(grads[e]), target.node->output(all[e].output));
+    Tensor& slot = slots_[target.first_slot + all[e].output];
+    if (turns_ || slot || all[e].node >= first_leaf_)
+      pass_on(i, e, std::move(grads[e]));
+    else
+      slot = std::move(grads[e]);
   }
 }
 
-void Unwinder::deliver(std::size_t place, Tensor cotangent) {
+// The cotangent, undefined when there is none, to where the way of input e leads.
+void Unwinder::pass_on(std::size_t i, std::size_t e, Tensor&& cotangent) {
+  const std::size_t number = stops_[i].first_way + e;
+  const Way way = ways_[number];
+  const std::size_t slot = stops_[way.node].first_slot + way.output;
+  if (turns_) {
+    turns_->take(number, slot, std::move(cotangent), [&](Tensor next) { deliver(slot, std::move(next)); });
+  } else if (cotangent) {
+    deliver(slot, std::move(cotangent));
+  }
+  if (way.node >= first_leaf_ && --pending_[way.node - first_leaf_] == 0 && slots_[slot])
+    finish_leaf(way.node);
+}
+
+void Unwinder::deliver(std::size_t place, Tensor&& cotangent) {
   Tensor& slot = slots_[place];
   if (!slot) {
     slot = std::move(cotangent);
     return;
   }
+  const Tensor contribution = std::move(cotangent);
   // A sum that only this slot holds may grow in place; a borrowed cotangent may not.
   const bool is_ours = slot->ref_count() == 1 && slot->storage->is_sole() && slot.is_contiguous();
   if (!is_ours || how_.create_graph) {
-    slot = ops::add(slot, cotangent);
+    slot = ops::add(slot, contribution);
     return;
   }
-  const ops::Operand operands[2] = {slot, cotangent};
+  const ops::Operand operands[2] = {slot, contribution};
   const ops::Attr attrs[1] = {1.0};
   ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot);
 }
 
 void Unwinder::finish_leaf(std::size_t i) {
   std::span<Tensor> arrived = slots(i);
-  auto& leaf = static_cast<LeafNode&>(*nodes_[i]);
+  auto& leaf = static_cast<LeafNode&>(*stops_[i].node);
   const bool is_frozen = leaf.leaf() && !leaf.leaf()->requires_grad;  // since the forward pass
   const bool accumulates = (how_.inputs.empty() || how_.accumulate) && !is_frozen;
   if (how_.receiver && leaf.leaf() && accumulates) how_.receiver->arriving(*leaf.leaf());
@@ -332,7 +353,7 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
     if (place.node != i || !arrived[place.output]) continue;
     if (!how_.accumulate)
       captured_[place.input] = arrived[place.output];
-    else if (!nodes_[i]->is_leaf())
+    else if (!stops_[i].node->is_leaf())
       slot_of(how_.inputs[place.input].impl()).grad = arrived[place.output];
   }
 }
@@ -340,9 +361,9 @@ void Unwinder::capture(std::size_t i, std::span<const Tensor> arrived) {
 // Which memory the receiver is going to change, and which nodes read it.
 void Unwinder::watch_memory() {
   SmallVector<MemoryWatch::Changing, 16> changing;
-  for (std::size_t i = first_leaf_; i < nodes_.size(); ++i) {
+  for (std::size_t i = first_leaf_; i < size(); ++i) {
     if (!needed_.empty() && !needed_[i]) continue;
-    TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
+    TensorImpl* leaf = static_cast<LeafNode*>(stops_[i].node)->leaf();
     if (leaf && how_.receiver->changes(*leaf))
       changing.emplace_back(static_cast<std::uint32_t>(i), leaf->storage.get());
   }
@@ -352,7 +373,7 @@ void Unwinder::watch_memory() {
   const StorageVisitor read = [this](const Storage& storage) { watch_->add_read(storage); };
   for (std::size_t i = 0; i < first_leaf_; ++i) {
     watch_->add_node();
-    if (needed_.empty() || needed_[i]) nodes_[i]->visit_saved(read);
+    if (needed_.empty() || needed_[i]) stops_[i].node->visit_saved(read);
   }
   watch_->add_node();
 }
@@ -372,7 +393,7 @@ void Unwinder::keep_apart(const MemoryWatch& watch, std::span<Tensor> cotangents
 }
 
 void Unwinder::complete(std::size_t i) {
-  TensorImpl* leaf = static_cast<LeafNode*>(nodes_[i])->leaf();
+  TensorImpl* leaf = static_cast<LeafNode*>(stops_[i].node)->leaf();
   if (!leaf) return;
   const std::uint32_t place = watch_ ? watch_->place_of(*leaf->storage) : MemoryWatch::kNowhere;
   if (watch_ && !watch_->is_free(static_cast<std::uint32_t>(i), place)) return;

@@ -24,12 +24,18 @@ class Unwinder {
   // Collects the nodes and seeds the cotangents of the outputs. Everything passed must outlive this object.
   Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cotangents, const Unwinding& how);
 
-  std::size_t size() const { return nodes_.size(); }
-  const Node& node(std::size_t i) const { return *nodes_[i]; }
-  // The nodes that node i's cotangents go to; kNowhere for inputs without gradient.
-  static constexpr std::int32_t kNowhere = -1;
-  std::span<const std::int32_t> targets(std::size_t i) const {
-    return {targets_.data() + first_edge_[i], first_edge_[i + 1] - first_edge_[i]};
+  std::size_t size() const { return stops_.size() - 1; }
+  const Node& node(std::size_t i) const { return *stops_[i].node; }
+  // Where the cotangent of an input goes: an output of a node, which is kNowhere for inputs without gradient.
+  static constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
+  struct Way {
+    std::uint32_t node;
+    std::uint32_t output;
+    bool leads() const { return node != kNowhere; }
+  };
+  // Those of node i's inputs.
+  std::span<const Way> ways(std::size_t i) const {
+    return {ways_.data() + stops_[i].first_way, stops_[i + 1].first_way - stops_[i].first_way};
   }
 
   // Whether cotangents end here: in a leaf, or where one was asked for. Everything else that must be visited
@@ -53,6 +59,14 @@ class Unwinder {
     std::size_t input;
   };
 
+  // A node on the way back: its inputs are ways_[first_way] and up, its outputs slots_[first_slot] and up,
+  // until those of the next one.
+  struct Stop {
+    Node* node;
+    std::uint32_t first_way;
+    std::uint32_t first_slot;
+  };
+
   void collect(std::span<const Tensor> outputs);
   bool is_border(const Node* node) const;
   // The node's links, as far as they are followed.
@@ -60,20 +74,19 @@ class Unwinder {
     const Links links = node->links();
     return how_.stops_at_inputs && is_border(node) ? Links{{}, 0, links.outputs} : links;
   }
-  void link();
   // Asks for the memory of a node that is some places ahead: a long tape is not in the cache.
   void prefetch_after(std::size_t i) const {
     constexpr std::size_t kAhead = 8, kCacheLine = 64;
-    if (i + kAhead >= nodes_.size()) return;
-    const auto* node = reinterpret_cast<const std::byte*>(nodes_[i + kAhead]);
+    if (i + kAhead >= size()) return;
+    const auto* node = reinterpret_cast<const std::byte*>(stops_[i + kAhead].node);
     __builtin_prefetch(node);
     __builtin_prefetch(node + kCacheLine);
   }
   void mark_needed();
   void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
-  void apply(std::size_t i, std::span<Tensor> arrived, std::span<Tensor> grads);
-  void pass_on(std::size_t i, std::span<Tensor> grads);
-  void deliver(std::size_t slot, Tensor cotangent);
+  void pass_on(std::size_t i, std::size_t e, Tensor&& cotangent);
+  bool is_wanted(const Way& way) const { return way.leads() && (needed_.empty() || needed_[way.node]); }
+  void deliver(std::size_t slot, Tensor&& cotangent);
   void finish_leaf(std::size_t leaf);
   // For a receiver:
   void watch_memory();
@@ -84,24 +97,21 @@ class Unwinder {
   void run_hooks(Node& node, std::span<Tensor> arrived);
   void capture(std::size_t i, std::span<const Tensor> arrived);
   std::span<Tensor> slots(std::size_t i) {
-    return {slots_.data() + first_slot_[i], first_slot_[i + 1] - first_slot_[i]};
+    return {slots_.data() + stops_[i].first_slot, stops_[i + 1].first_slot - stops_[i].first_slot};
   }
 
   const Unwinding& how_;
   std::uint32_t epoch_;
-  std::vector<Node*> nodes_;
+  // Small networks get by without the heap.
+  SmallVector<Stop, 32> stops_;  // and one behind the last
   std::size_t first_leaf_ = 0;
-  std::size_t edges_ = 0;  // of all nodes
-  // Node i's edges are first_edge_[i] .. first_edge_[i + 1]. Of each: the node and the output it leads to,
-  // and whether a cotangent is wanted there.
-  std::vector<std::uint32_t> first_edge_;
-  std::vector<std::int32_t> targets_;
-  std::vector<std::uint32_t> outputs_;
-  SmallVector<bool, 64> wanted_;
-  std::vector<std::uint32_t> first_slot_;
-  std::vector<Tensor> slots_;           // cotangents that have arrived, one per output of each node
-  SmallVector<Tensor, 8> grads_;        // of the node that is being visited; empty between visits
-  std::vector<std::uint32_t> pending_;  // contributions that each leaf still waits for
+  SmallVector<Way, 64> ways_;
+  SmallVector<Tensor, 32> slots_;  // cotangents that have arrived, one per output of each node
+  // Of the inputs of the node that is being visited: the cotangents, empty between visits, and whether one is
+  // wanted.
+  SmallVector<Tensor, 8> grads_;
+  SmallVector<bool, 8> wanted_;
+  SmallVector<std::uint32_t, 16> pending_;  // contributions that each leaf still waits for
   std::vector<std::uint8_t> needed_;
   std::vector<Capture> captures_;
   std::vector<Tensor> captured_;

@@ -37,15 +37,24 @@ struct KernelCall {
   }
 };
 
+// An element-wise operation over memory without gaps: out[i] = body(in[0][i], .., attrs) for i < n. Inputs
+// may coincide with the output. Where bit k of `repeated` is set, in[k] is one element that stands for all;
+// only loops of floating dtypes take that.
+using Loop = void (*)(void* out, const void* const* in, unsigned repeated, std::int64_t n,
+                      const double* attrs);
+
 struct Kernel {
   const char* name = nullptr;  // of the operation
   void (*run)(const Context&, const KernelCall&) = nullptr;
   // Bytes of scratch that `run` will use; null for none.
   std::size_t (*scratch)(const KernelCall&, int threads) = nullptr;
+  // Of an element-wise operation: what `run` comes down to where the operands are of one floating dtype and
+  // lie without gaps, or are one element; by the computing dtype, null where it is not defined.
+  const Loop* loops = nullptr;
 };
 
 // Grows whenever the layout of anything that crosses the border changes.
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
 
 struct Table {
   std::uint32_t abi = kAbiVersion;

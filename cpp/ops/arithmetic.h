@@ -9,8 +9,7 @@ namespace unspool::ops {
 struct Add {
   static constexpr Record record = with_args(
       {operand("input"), operand("other"), keyword(real("alpha", 1))},
-      binary("add", "input + alpha * other", "Sum. On bool tensors: logical or.",
-             {kNothing, [](Vjp& v) { return v.g(); }},
+      binary("add", "input + alpha * other", "Sum. On bool tensors: logical or.", {kNothing, pass_on},
              {kNothing, [](Vjp& v) { return v.number("alpha") == 1 ? v.g() : v.g() * v.number("alpha"); }},
              Result::kPromoted, kAnyDtype));
   template <class P>
@@ -23,8 +22,7 @@ struct Sub {
   static constexpr Record record =
       with_args({operand("input"), operand("other"), keyword(real("alpha", 1))},
                 binary("sub", "input - alpha * other", "Difference. Not defined for bool: use logical_xor.",
-                       {kNothing, [](Vjp& v) { return v.g(); }},
-                       {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
+                       {kNothing, pass_on}, {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}));
   template <class P>
   static P body(P a, P b, P alpha) {
     return a - alpha * b;
@@ -35,8 +33,7 @@ struct Rsub {
   static constexpr Record record =
       with_args({tensor("input"), operand("other"), keyword(real("alpha", 1))},
                 binary("rsub", "other - alpha * input", "Reversed difference.",
-                       {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }},
-                       {kNothing, [](Vjp& v) { return v.g(); }}));
+                       {kNothing, [](Vjp& v) { return v.g() * -v.number("alpha"); }}, {kNothing, pass_on}));
   template <class P>
   static P body(P a, P b, P alpha) {
     return b - alpha * a;
@@ -104,7 +101,7 @@ struct Div {
 struct Remainder {
   static constexpr Record record = of_operands(
       binary("remainder", "input - floor(input / other) * other",
-             "Remainder with the divisor's sign, as Python's %.", {kNothing, [](Vjp& v) { return v.g(); }},
+             "Remainder with the divisor's sign, as Python's %.", {kNothing, pass_on},
              {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }}));
   template <class P>
   static P body(P a, P b) {
@@ -115,7 +112,7 @@ struct Remainder {
 struct Fmod {
   static constexpr Record record =
       binary("fmod", "input - trunc(input / other) * other",
-             "Remainder with the dividend's sign, as C's fmod.", {kNothing, [](Vjp& v) { return v.g(); }},
+             "Remainder with the dividend's sign, as C's fmod.", {kNothing, pass_on},
              {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<TruncDivide>({v.in(0), v.in(1)})); }});
   template <class P>
   static P body(P a, P b) {
@@ -189,8 +186,8 @@ struct Neg {
 
 struct Positive {
   static constexpr Record record = [] {
-    Record r = unary("positive", "input", "The input itself. Not defined for bool.",
-                     {kNothing, [](Vjp& v) { return v.g(); }}, Result::kPromoted, kNumbers);
+    Record r = unary("positive", "input", "The input itself. Not defined for bool.", {kNothing, pass_on},
+                     Result::kPromoted, kNumbers);
     r.has_in_place = false;
     return r;
   }();
@@ -280,8 +277,8 @@ struct Round {
 
 struct Frac {
   static constexpr Record record =
-      unary("frac", "input - trunc(input)", "The fraction, with the input's sign.",
-            {kNothing, [](Vjp& v) { return v.g(); }}, Result::kPromoted, kFloats);
+      unary("frac", "input - trunc(input)", "The fraction, with the input's sign.", {kNothing, pass_on},
+            Result::kPromoted, kFloats);
   template <class P>
   static P body(P x) {
     return x - trunc(x);

@@ -66,10 +66,9 @@ struct RightShift {
 };
 
 struct NextAfter {
-  static constexpr Record record =
-      binary("nextafter", "the number next to input in the direction of other",
-             "The next floating number towards other.", {kNothing, [](Vjp& v) { return v.g(); }}, kZeroRule,
-             Result::kPromoted, kFloats);
+  static constexpr Record record = binary("nextafter", "the number next to input in the direction of other",
+                                          "The next floating number towards other.", {kNothing, pass_on},
+                                          kZeroRule, Result::kPromoted, kFloats);
   template <class P>
   static P body(P a, P b) {
     decltype(lane_type(a)) from[P::kLanes], to[P::kLanes];

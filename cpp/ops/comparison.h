@@ -317,7 +317,7 @@ struct Addcmul {
       .args = {tensor(), operand("tensor1"), operand("tensor2"), keyword(real("value", 1))},
       .dtypes = kNumbers,
       .has_in_place = true,
-      .vjp = {{kNothing, [](Vjp& v) { return v.g(); }},
+      .vjp = {{kNothing, pass_on},
               {in(2), [](Vjp& v) { return v.g() * (v.in(2) * v.number("value")); }},
               {in(1), [](Vjp& v) { return v.g() * (v.in(1) * v.number("value")); }}}};
   template <class P>
@@ -336,7 +336,7 @@ struct Addcdiv {
       .dtypes = kFloats,
       .has_in_place = true,
       .vjp = {
-          {kNothing, [](Vjp& v) { return v.g(); }},
+          {kNothing, pass_on},
           {in(2), [](Vjp& v) { return v.g() * v.number("value") / v.in(2); }},
           {in(1) | in(2), [](Vjp& v) { return -(v.g() * v.number("value") * v.in(1) / square(v.in(2))); }}}};
   template <class P>

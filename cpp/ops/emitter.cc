@@ -7,25 +7,19 @@
 #include <utility>
 
 namespace unspool::ops {
-namespace {
+namespace internal {
 
-// The default TLS model would call into the loader on every access.
-[[gnu::tls_model("initial-exec")]] thread_local ThreadState state;
-
+constinit thread_local ThreadState state;
 Emitter* default_emitter = nullptr;
 
-}  // namespace
-
-ThreadState& thread_state() noexcept { return state; }
-
-Emitter& emitter() { return state.emitter ? *state.emitter : *default_emitter; }
+}  // namespace internal
 
 std::vector<Tensor> Emitter::derive(std::span<const Tensor>, std::span<const Tensor>,
                                     std::span<const Tensor>) {
   fail(ErrorKind::kNotImplemented, "derive: this emitter keeps no tape");
 }
 
-void set_default_emitter(Emitter* emitter) { default_emitter = emitter; }
+void set_default_emitter(Emitter* emitter) { internal::default_emitter = emitter; }
 
 const Scope* Scope::child(const Scope* parent, std::string_view name) {
   // Interned for the life of the process, and leaked on purpose: tape nodes may outlive every static.

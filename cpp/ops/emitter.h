@@ -50,8 +50,16 @@ struct ThreadState {
   const Scope* scope = nullptr;
 };
 
-ThreadState& thread_state() noexcept;
-Emitter& emitter();
+namespace internal {
+// The default TLS model would call into the loader on every access.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local ThreadState state;
+extern Emitter* default_emitter;
+}  // namespace internal
+
+inline ThreadState& thread_state() noexcept { return internal::state; }
+inline Emitter& emitter() {
+  return internal::state.emitter ? *internal::state.emitter : *internal::default_emitter;
+}
 void set_default_emitter(Emitter* emitter);
 
 // To be called before values of a tensor decide what the host does next.
@@ -103,7 +111,9 @@ std::array<Tensor, static_cast<std::size_t>(T::record.outputs.size())> call_all(
 template <class T>
 Tensor call(std::initializer_list<Borrowed> operands, std::initializer_list<Attr> attrs = {}) {
   const Operand* const first = operands.begin();
-  return call_op(op_of<T>, {first, operands.size()}, {attrs.begin(), attrs.size()});
+  Tensor out[static_cast<std::size_t>(T::record.outputs.size())];
+  emitter().emit({op_of<T>, {first, operands.size()}, {attrs.begin(), attrs.size()}}, out);
+  return std::move(out[0]);
 }
 
 }  // namespace unspool::ops

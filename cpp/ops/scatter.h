@@ -47,7 +47,7 @@ struct ScatterAdd {
       scattering("scatter_add", "scatter_add", "input + Σ src at [.., index[.., i, ..], ..] along dim",
                  "A copy of the input with elements of src added in the places that index names along dim, "
                  "in the index's order.",
-                 tensor("src"), {kNothing, [](Vjp& v) { return v.g(); }}, {in(1), source_cotangent});
+                 tensor("src"), {kNothing, pass_on}, {in(1), source_cotangent});
 };
 
 constexpr Record hidden(Record record) {

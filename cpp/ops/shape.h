@@ -81,7 +81,7 @@ struct Expand {
     Record r = view_op("expand", "input broadcast to `size`",
                        "A view that repeats dimensions of size 1 without copying; -1 keeps a size.",
                        {tensor(), dims("size"), keyword(flag("implicit", false))}, expand_geometry,
-                       {kNothing, [](Vjp& v) { return v.g(); }});
+                       {kNothing, pass_on});
     r.where = kMethod;
     return r;
   }();
@@ -193,7 +193,7 @@ struct Clone {
       .doc = "A contiguous copy that gradients flow through.",
       .args = {tensor()},
       .infer = [](Inference& c) { c.give(0, c[0].impl().sizes, c[0].impl().dtype); },
-      .vjp = {{kNothing, [](Vjp& v) { return v.g(); }}}};
+      .vjp = {{kNothing, pass_on}}};
 };
 
 // The element-wise conversion behind Tensor.to(dtype), float(), long() and so on.
@@ -226,8 +226,7 @@ struct CopyInto {
             }
             c.give(0, std::move(sizes), c[0].impl().dtype);
           },
-      .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }},
-              {kNothing, [](Vjp& v) { return v.g(); }}}};
+      .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }}, {kNothing, pass_on}}};
 };
 
 // `result`, as a view of its own where it is the call's first operand itself.

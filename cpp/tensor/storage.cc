@@ -20,7 +20,7 @@ Ref<Storage> Storage::allocate(std::size_t bytes) {
   auto* storage = ::new (block) Storage();
   storage->data_ = static_cast<std::byte*>(block) + kHeaderBytes;
   storage->bytes_ = bytes;
-  return Ref<Storage>(storage);
+  return Ref<Storage>::of_new(storage);
 }
 
 Ref<Storage> Storage::borrow(void* data, std::size_t bytes, bool writable, void* owner, Deleter deleter) {
@@ -30,7 +30,7 @@ Ref<Storage> Storage::borrow(void* data, std::size_t bytes, bool writable, void*
   storage->writable_ = writable;
   storage->owner_ = owner;
   storage->deleter_ = deleter;
-  return Ref<Storage>(storage);
+  return Ref<Storage>::of_new(storage);
 }
 
 Ref<Storage> Storage::counted_apart(const Ref<Storage>& storage) {

@@ -1,6 +1,8 @@
 // Construction of tensor headers.
 #include "tensor/tensor.h"
 
+#include <algorithm>
+
 namespace unspool {
 
 TensorImpl::TensorImpl(Dtype dtype_, Dims sizes_, Dims strides_, Ref<Storage> storage_, std::int64_t offset_)
@@ -19,20 +21,29 @@ TensorImpl::TensorImpl(Dtype dtype_, Dims sizes_, Ref<Storage> storage_)
       sizes(std::move(sizes_)),
       strides(contiguous_strides(sizes)) {}
 
+TensorImpl::TensorImpl(const TensorImpl& like, Dtype dtype_, Ref<Storage> storage_)
+    : storage(std::move(storage_)), numel(like.numel), dtype(dtype_), sizes(like.sizes), strides(like.sizes) {
+  std::int64_t step = 1;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    strides[i] = step;
+    step *= std::max<std::int64_t>(sizes[i], 1);
+  }
+}
+
 Tensor Tensor::empty(Dims sizes, Dtype dtype) {
   const std::int64_t count = checked_numel(sizes, "empty");
   auto storage = Storage::allocate(static_cast<std::size_t>(count) * size_of(dtype));
-  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(storage))));
+  return Tensor(Ref<TensorImpl>::of_new(new TensorImpl(dtype, std::move(sizes), std::move(storage))));
 }
 
 Tensor Tensor::empty_like(const TensorImpl& like, Dtype dtype) {
   auto storage = Storage::allocate(static_cast<std::size_t>(like.numel) * size_of(dtype));
-  return Tensor(Ref<TensorImpl>(new TensorImpl(dtype, like.sizes, std::move(storage))));
+  return Tensor(Ref<TensorImpl>::of_new(new TensorImpl(like, dtype, std::move(storage))));
 }
 
 Tensor Tensor::alias(Dims sizes, Dims strides, std::int64_t offset) const {
-  return Tensor(
-      Ref<TensorImpl>(new TensorImpl(dtype(), std::move(sizes), std::move(strides), impl_->storage, offset)));
+  return Tensor(Ref<TensorImpl>::of_new(
+      new TensorImpl(dtype(), std::move(sizes), std::move(strides), impl_->storage, offset)));
 }
 
 }  // namespace unspool

@@ -53,6 +53,17 @@ TEST_CASE("assignment to itself and to its own successor is safe") {
   CHECK(living == 0);
 }
 
+TEST_CASE("the first handle of a new object counts as any other") {
+  std::atomic<int> living{0};
+  {
+    const auto a = Ref<Node>::of_new(new Node(living));
+    CHECK(a->ref_count() == 1);
+    const Ref<Node> b = a;
+    CHECK(a->ref_count() == 2);
+  }
+  CHECK(living == 0);
+}
+
 TEST_CASE("release and adopt carry one count across") {
   std::atomic<int> living{0};
   Ref<Node> a(new Node(living));

@@ -118,6 +118,35 @@ TEST_CASE("an element of the vector itself may be appended while it grows") {
   for (const std::string& text : a) REQUIRE(text == "a string that is too long to be stored inline");
 }
 
+TEST_CASE("vectors of numbers keep their contents through copies, moves and assignments of any size") {
+  using Numbers = SmallVector<std::int64_t, 4>;
+  const auto counting = [](std::int64_t count) {
+    Numbers numbers;
+    for (std::int64_t i = 0; i < count; ++i) numbers.push_back(100 + i);
+    return numbers;
+  };
+  for (std::int64_t from = 0; from <= 9; ++from) {
+    for (std::int64_t to = 0; to <= 9; ++to) {
+      const Numbers source = counting(from);
+      Numbers copied = counting(to), moved = counting(to), given = source;
+      copied = source;
+      moved = std::move(given);
+      CHECK(copied == source);
+      CHECK(moved == source);
+      CHECK(given.empty());
+      given.resize(3, 5);
+      CHECK(given == Numbers{5, 5, 5});
+      // A vector that has shrunk still lives on the heap.
+      Numbers shrunk = counting(9);
+      shrunk.resize(static_cast<std::size_t>(from));
+      copied.push_back(7);
+      copied = shrunk;
+      CHECK(copied == source);
+      CHECK(Numbers(std::move(shrunk)) == source);
+    }
+  }
+}
+
 TEST_CASE("small vectors compare by contents and convert to spans") {
   const SmallVector<std::int64_t, 4> shape = {2, 3, 4};
   CHECK(shape == SmallVector<std::int64_t, 4>{2, 3, 4});

@@ -19,12 +19,6 @@ namespace unspool::kernels::cpu {
 
 inline constexpr int kMaxArity = 3;
 
-// out[i] = body(in[0][i], .., attrs) for i < n; all contiguous. Inputs may coincide with the output. Where
-// bit k of `repeated` is set, in[k] is one element that stands for all; only loops of floating dtypes take
-// that.
-using Loop = void (*)(void* out, const void* const* in, unsigned repeated, std::int64_t n,
-                      const double* attrs);
-
 // The loops of one operation by computing dtype; null where it is not defined.
 struct LoopSet {
   Loop by_dtype[kDtypeCount]{};
@@ -143,7 +137,7 @@ template <class Op>
 constexpr Kernel elementwise_kernel() {
   return {Op::record.name.data(),
           [](const Context& context, const KernelCall& call) { run_elementwise(context, call, kLoops<Op>); },
-          nullptr};
+          nullptr, kLoops<Op>.by_dtype};
 }
 
 template <class List>
