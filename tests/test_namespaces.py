@@ -17,6 +17,8 @@ import unspool as us
 from unspool import nn
 
 MODULES = [
+    "_C",
+    "__config__",
     "accelerator",
     "amp",
     "amp.grad_scaler",
@@ -48,6 +50,9 @@ MODULES = [
     "utils.hooks",
     "xpu",
     "distributed",
+    "distributed.nn",
+    "distributed.optim",
+    "fx",
     "hub",
     "jit",
     "multiprocessing",
@@ -476,3 +481,32 @@ def test_private_names_of_pytorch_are_missing_by_name() -> None:
         with pytest.raises(NotImplementedError, match=r"torch\.(_dynamo|utils\._triton) is not implemented"):
             call()
     assert not hasattr(us, "_dynamo")
+
+
+def test_marks_for_compilers_are_accepted_and_their_programs_refused() -> None:
+    def twice(x: us.Tensor) -> us.Tensor:
+        return 2 * x
+
+    assert us.fx.wrap(twice) is twice
+    assert us.jit._overload_method(twice) is twice
+    assert not isinstance(nn.Identity(), us.fx.GraphModule)
+    for call in (us.fx.Graph, us.fx.Tracer, us._C.Value, lambda: us.fx.symbolic_trace(nn.Identity())):
+        with pytest.raises(NotImplementedError, match=r"torch\.(fx|_C)\.\w+ is not implemented in unspool"):
+            call()
+    assert us._C.dtype is us.dtype
+
+
+def test_the_build_describes_itself_under_both_names() -> None:
+    assert us.__config__.show() == us.show_config()
+    assert "OpenMP" in us.__config__.parallel_info()
+
+
+def test_there_are_no_states_of_devices() -> None:
+    checkpoint = us.utils.checkpoint
+    assert checkpoint.get_device_states(us.zeros(2)) == ([], [])
+    checkpoint.set_device_states([], [])
+    assert us.cuda._initialized is False
+    with pytest.raises(RuntimeError, match="use set_rng_state"):
+        checkpoint.set_device_states([0], [us.get_rng_state()])
+    with pytest.raises(RuntimeError, match="all_reduce"):
+        importlib.import_module("unspool.distributed.nn").all_reduce(us.ones(2))

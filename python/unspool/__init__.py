@@ -130,6 +130,7 @@ if TYPE_CHECKING:
         distributions,
         fft,
         func,
+        fx,
         hub,
         interop,
         jit,
@@ -198,6 +199,8 @@ else:
     __getattr__ = lazy(
         __name__,
         [
+            "_C",
+            "__config__",
             "accelerator",
             "amp",
             "augment",
@@ -208,6 +211,7 @@ else:
             "distributions",
             "func",
             "functional",
+            "fx",
             "hub",
             "interop",
             "jit",
@@ -343,6 +347,7 @@ __all__ = [
     "full",
     "full_like",
     "func",
+    "fx",
     "geqrf",
     "get_default_device",
     "get_default_dtype",

@@ -85,6 +85,14 @@ def _itself(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
+def _overload(fn: T) -> T:
+    """Give the declaration itself; the definition that follows it replaces it."""
+    return fn
+
+
+_overload_method = _overload
+
+
 def annotate(the_type: Any, the_value: T) -> T:
     """Give the value."""
     del the_type

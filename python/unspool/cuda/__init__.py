@@ -59,6 +59,9 @@ __all__ = [
     "synchronize",
 ]
 
+# What libraries that save the generators' states of all devices ask without a call.
+_initialized = False
+
 
 def _refuse(name: str) -> NoReturn:
     raise RuntimeError(

@@ -14,6 +14,7 @@ from unspool.distributions._transforms import (
     SoftplusTransform,
     TanhTransform,
     Transform,
+    _InverseTransform,
     identity_transform,
 )
 from unspool.distributions._vector_transforms import (
@@ -47,5 +48,6 @@ __all__ = [
     "StickBreakingTransform",
     "TanhTransform",
     "Transform",
+    "_InverseTransform",
     "identity_transform",
 ]

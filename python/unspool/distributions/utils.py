@@ -78,6 +78,10 @@ def sum_rightmost(value: Tensor, dims: int) -> Tensor:
     return value.flatten(-dims).sum(-1) if dims > 0 else value
 
 
+# The name that packages of distributions built on PyTorch take it by.
+_sum_rightmost = sum_rightmost
+
+
 def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
     """Draw a tensor of standard normal numbers, as distributions of other packages do."""
     return unspool.normal(unspool.zeros(shape, dtype=dtype, device=device), 1.0)

@@ -14,7 +14,13 @@ from unspool._recompute.dropping import tensors_in
 from unspool.autograd.grad_mode import no_grad
 from unspool.nn.modules.container import Sequential
 
-__all__ = ["checkpoint", "checkpoint_sequential", "noop_context_fn"]
+__all__ = [
+    "checkpoint",
+    "checkpoint_sequential",
+    "get_device_states",
+    "noop_context_fn",
+    "set_device_states",
+]
 
 _Contexts = tuple[contextlib.AbstractContextManager[Any], contextlib.AbstractContextManager[Any]]
 
@@ -22,6 +28,19 @@ _Contexts = tuple[contextlib.AbstractContextManager[Any], contextlib.AbstractCon
 def noop_context_fn() -> _Contexts:
     """Two context managers that do nothing."""
     return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+def get_device_states(*_args: Any) -> tuple[list[int], list[Tensor]]:
+    """Devices that the tensors among the arguments are on, and their generators' states: there are none."""
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Tensor], **_options: Any) -> None:
+    """Put states back that ``get_device_states`` gave, which are none."""
+    if len(devices) or len(states):
+        raise RuntimeError(
+            "set_device_states: there are no devices with generators of their own; use set_rng_state"
+        )
 
 
 def checkpoint(
