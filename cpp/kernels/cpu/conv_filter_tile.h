@@ -4,6 +4,7 @@
 // filters' weights at some taps.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -15,7 +16,9 @@
 namespace unspool::kernels::cpu {
 
 // The most outputs (or taps) beside `vectors` of filters.
-constexpr int most_beside_filters(std::int64_t vectors) { return vectors == 1 ? 8 : 6; }
+constexpr int most_beside_filters(std::int64_t vectors) {
+  return static_cast<int>(std::min<std::int64_t>(8, simd::kAccumulators / vectors));
+}
 
 template <class T>
 struct FilterTile {
@@ -34,28 +37,31 @@ void filter_tile(const FilterTile<T>& tile) {
   using namespace simd;
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kSpots][kVectors];
-  std::int64_t at[kSpots];
+  const T* in[kSpots];
   UNSPOOL_UNROLL
   for (int s = 0; s < kSpots; ++s) {
-    at[s] = tile.spots[s].in;
+    in[s] = tile.in + tile.spots[s].in;
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
   }
-  const T *in = tile.in, *weights = tile.weights;
+  const T* weights = tile.weights;
+  const std::int64_t channel_step = tile.channel_step;
   const Tap* const taps_end = tile.taps + tile.tap_count;
-  for (std::int64_t c = tile.channels; c > 0; --c, in += tile.channel_step) {
+  for (std::int64_t c = tile.channels; c > 0; --c) {
     for (const Tap* tap = tile.taps; tap != taps_end; ++tap, weights += kVectors * kW) {
-      const T* const from = in + tap->offset;
+      const std::int64_t offset = tap->offset;
       Vector<T> weight[kVectors];
       UNSPOOL_UNROLL
       for (int v = 0; v < kVectors; ++v) weight[v] = load<T>(weights + v * kW);
       UNSPOOL_UNROLL
       for (int s = 0; s < kSpots; ++s) {
-        const Vector<T> x = broadcast(from[at[s]]);
+        const Vector<T> x = broadcast(in[s][offset]);
         UNSPOOL_UNROLL
         for (int v = 0; v < kVectors; ++v) sums[s][v] = fma(x, weight[v], sums[s][v]);
       }
     }
+    UNSPOOL_UNROLL
+    for (int s = 0; s < kSpots; ++s) in[s] += channel_step;
   }
   UNSPOOL_UNROLL
   for (int s = 0; s < kSpots; ++s) {
@@ -81,30 +87,33 @@ void outer_tile(const OuterTile<T>& tile) {
   using namespace simd;
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kTaps][kVectors];
-  std::int64_t tap[kTaps];
+  const T* in[kTaps];
   UNSPOOL_UNROLL
   for (int t = 0; t < kTaps; ++t) {
-    tap[t] = tile.taps[t];
+    in[t] = tile.in + tile.taps[t];
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[t][v] = Vector<T>{};
   }
   const std::int64_t grad_step = tile.grad_step;
   const Spot* const spots_end = tile.spots + tile.spot_count;
-  const T *in = tile.in, *image = tile.grad;
-  for (std::int64_t n = tile.images; n > 0; --n, in += tile.in_image, image += tile.grad_image) {
+  const T* image = tile.grad;
+  const std::int64_t in_image = tile.in_image;
+  for (std::int64_t n = tile.images; n > 0; --n, image += tile.grad_image) {
     const T* grad = image;
     for (const Spot* spot = tile.spots; spot != spots_end; ++spot, grad += grad_step) {
-      const T* const from = in + spot->in;
+      const std::int64_t offset = spot->in;
       Vector<T> g[kVectors];
       UNSPOOL_UNROLL
       for (int v = 0; v < kVectors; ++v) g[v] = load<T>(grad + v * kW);
       UNSPOOL_UNROLL
       for (int t = 0; t < kTaps; ++t) {
-        const Vector<T> x = broadcast(from[tap[t]]);
+        const Vector<T> x = broadcast(in[t][offset]);
         UNSPOOL_UNROLL
         for (int v = 0; v < kVectors; ++v) sums[t][v] = fma(x, g[v], sums[t][v]);
       }
     }
+    UNSPOOL_UNROLL
+    for (int t = 0; t < kTaps; ++t) in[t] += in_image;
   }
   UNSPOOL_UNROLL
   for (int t = 0; t < kTaps; ++t) {

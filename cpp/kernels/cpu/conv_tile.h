@@ -15,7 +15,7 @@
 namespace unspool::kernels::cpu {
 
 // The most spots (or taps) beside `rows` filters for which all sums stay in registers.
-constexpr int most_beside(int rows) { return rows == 1 ? 8 : 12 / rows; }
+constexpr int most_beside(int rows) { return std::min(8, simd::kAccumulators / rows); }
 inline constexpr int kTileRows = 4;
 
 template <class T>
@@ -46,16 +46,17 @@ template <class T, int kRows, int kSpots>
 void conv_tile(const ConvTile<T>& tile) {
   using namespace simd;
   Vector<T> sums[kRows][kSpots];
-  std::int64_t at[kSpots];
+  const T* in[kSpots];
   UNSPOOL_UNROLL
-  for (int s = 0; s < kSpots; ++s) at[s] = tile.spots[s].in;
+  for (int s = 0; s < kSpots; ++s) in[s] = tile.in + tile.spots[s].in;
   UNSPOOL_UNROLL
   for (int r = 0; r < kRows; ++r) {
     const Vector<T> start = tile.bias ? broadcast(tile.bias[r]) : Vector<T>{};
     UNSPOOL_UNROLL
     for (int s = 0; s < kSpots; ++s) sums[r][s] = start;
   }
-  const T *in = tile.in, *weights = tile.weights;
+  const T* weights = tile.weights;
+  const std::int64_t channel_step = tile.channel_step;
   std::int64_t first = tile.spots[0].first_tap, end = tile.spots[0].end_tap;
   for (int s = 1; s < kSpots; ++s) {
     first = std::min<std::int64_t>(first, tile.spots[s].first_tap);
@@ -65,23 +66,23 @@ void conv_tile(const ConvTile<T>& tile) {
   const Tap *const taps = tile.taps + first, *const taps_end = tile.taps + end;
   const std::int64_t skipped = (tile.tap_count - (end - first)) * kRows;
   weights += first * kRows;
-  for (std::int64_t c = tile.channels; c > 0; --c, in += tile.channel_step, weights += skipped) {
+  for (std::int64_t c = tile.channels; c > 0; --c, weights += skipped) {
     for (const Tap* tap = taps; tap != taps_end; ++tap, weights += kRows) {
-      const T* const from = in + tap->offset;
+      const std::int64_t offset = tap->offset;
       if constexpr (kRows < kSpots) {
         Vector<T> weight[kRows];
         UNSPOOL_UNROLL
         for (int r = 0; r < kRows; ++r) weight[r] = broadcast(weights[r]);
         UNSPOOL_UNROLL
         for (int s = 0; s < kSpots; ++s) {
-          const Vector<T> x = load<T>(from + at[s]);
+          const Vector<T> x = keep(load<T>(in[s] + offset));
           UNSPOOL_UNROLL
           for (int r = 0; r < kRows; ++r) sums[r][s] = fma(weight[r], x, sums[r][s]);
         }
       } else {
         Vector<T> x[kSpots];
         UNSPOOL_UNROLL
-        for (int s = 0; s < kSpots; ++s) x[s] = load<T>(from + at[s]);
+        for (int s = 0; s < kSpots; ++s) x[s] = keep(load<T>(in[s] + offset));
         UNSPOOL_UNROLL
         for (int r = 0; r < kRows; ++r) {
           const Vector<T> weight = broadcast(weights[r]);
@@ -90,6 +91,8 @@ void conv_tile(const ConvTile<T>& tile) {
         }
       }
     }
+    UNSPOOL_UNROLL
+    for (int s = 0; s < kSpots; ++s) in[s] += channel_step;
   }
   UNSPOOL_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -125,37 +128,41 @@ void dot_tile(const DotTile<T>& tile) {
   Vector<T> sums[kPadded];
   UNSPOOL_UNROLL
   for (int i = 0; i < kPadded; ++i) sums[i] = Vector<T>{};
-  std::int64_t tap[kTaps];
+  const T* in[kTaps];
   UNSPOOL_UNROLL
-  for (int t = 0; t < kTaps; ++t) tap[t] = tile.taps[t];
+  for (int t = 0; t < kTaps; ++t) in[t] = tile.in + tile.taps[t];
   const std::int64_t grad_row = tile.grad_row;
   const Pair* const pairs_end = tile.pairs + tile.pair_count;
-  const T *in = tile.in, *grad = tile.grad;
-  for (std::int64_t n = tile.images; n > 0; --n, in += tile.in_image, grad += tile.grad_image) {
+  const T* grad = tile.grad;
+  const std::int64_t in_image = tile.in_image;
+  for (std::int64_t n = tile.images; n > 0; --n, grad += tile.grad_image) {
     for (const Pair* pair = tile.pairs; pair != pairs_end; ++pair) {
-      const T *const x = in + pair->in, *const g = grad + pair->grad;
+      const std::int64_t offset = pair->in;
+      const T* const g = grad + pair->grad;
       if constexpr (kRows < kTaps) {
         Vector<T> row[kRows];
         UNSPOOL_UNROLL
-        for (int r = 0; r < kRows; ++r) row[r] = load<T>(g + r * grad_row);
+        for (int r = 0; r < kRows; ++r) row[r] = keep(load<T>(g + r * grad_row));
         UNSPOOL_UNROLL
         for (int t = 0; t < kTaps; ++t) {
-          const Vector<T> there = load<T>(x + tap[t]);
+          const Vector<T> there = keep(load<T>(in[t] + offset));
           UNSPOOL_UNROLL
           for (int r = 0; r < kRows; ++r) sums[r * kTaps + t] = fma(row[r], there, sums[r * kTaps + t]);
         }
       } else {
         Vector<T> there[kTaps];
         UNSPOOL_UNROLL
-        for (int t = 0; t < kTaps; ++t) there[t] = load<T>(x + tap[t]);
+        for (int t = 0; t < kTaps; ++t) there[t] = keep(load<T>(in[t] + offset));
         UNSPOOL_UNROLL
         for (int r = 0; r < kRows; ++r) {
-          const Vector<T> row = load<T>(g + r * grad_row);
+          const Vector<T> row = keep(load<T>(g + r * grad_row));
           UNSPOOL_UNROLL
           for (int t = 0; t < kTaps; ++t) sums[r * kTaps + t] = fma(row, there[t], sums[r * kTaps + t]);
         }
       }
     }
+    UNSPOOL_UNROLL
+    for (int t = 0; t < kTaps; ++t) in[t] += in_image;
   }
   T total[kPadded];
   UNSPOOL_UNROLL

@@ -88,6 +88,19 @@ UNSPOOL_INLINE void store(T* to, Vector<T> v) {
   __builtin_memcpy(to, &v, sizeof(v));
 }
 
+// The vector stays in a register: g++ would rather read memory again for each of a few uses.
+template <class V>
+UNSPOOL_INLINE V keep(V v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+  return v;
+}
+
 #if defined(__AVX512F__)
 
 UNSPOOL_INLINE Vector<float> broadcast(float x) { return _mm512_set1_ps(x); }
