@@ -161,18 +161,11 @@ class SmallVector {
   // Few elements that are plain bytes are copied all together, also the places that hold none: a loop over
   // them becomes a call of memcpy.
   static constexpr bool kIsShort = std::is_trivially_copyable_v<T> && N * sizeof(T) <= 64;
-#if !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of the places that hold none
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
   void copy_short(const SmallVector& other) noexcept {
+    if (other.size_ == 0) return;
     std::memcpy(static_cast<void*>(data_), other.data_, N * sizeof(T));
     size_ = other.size_;
   }
-#if !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
   [[gnu::noinline, gnu::cold]] void copy_long(const SmallVector& other) {
     append(other.begin(), other.end());
   }
