@@ -54,6 +54,30 @@ typename Vec<T>::Int widened(typename BytesOf<T>::Lanes lanes) {
 
 #endif
 
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+
+// Writes the first n lanes, each of 0 to 255.
+template <class T>
+void store_narrow(typename Vec<T>::Int lanes, std::uint8_t* to, int n) {
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_cvtepi32_storeu_epi8(to, native::first16(n), reinterpret_cast<__m512i>(lanes));
+  else
+    _mm512_mask_cvtepi64_storeu_epi8(to, native::first8(n), reinterpret_cast<__m512i>(lanes));
+}
+
+// Reads the first n lanes; the others are 0.
+template <class T>
+typename Vec<T>::Int load_narrow(const std::uint8_t* from, int n) {
+  if constexpr (sizeof(T) == 4)
+    return reinterpret_cast<typename Vec<T>::Int>(
+        _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(native::first16(n), from)));
+  else
+    return reinterpret_cast<typename Vec<T>::Int>(
+        _mm512_cvtepu8_epi64(_mm_maskz_loadu_epi8(native::first8(n), from)));
+}
+
+#else
+
 // Writes the first n lanes, each of 0 to 255.
 template <class T>
 void store_narrow(typename Vec<T>::Int lanes, std::uint8_t* to, int n) {
@@ -76,5 +100,7 @@ typename Vec<T>::Int load_narrow(const std::uint8_t* from, int n) {
   }
   return widened<T>(bytes);
 }
+
+#endif
 
 }  // namespace unspool::kernels::cpu
