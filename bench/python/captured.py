@@ -97,11 +97,13 @@ def peers(torch: Any, job: networks.Job, with_compile: bool) -> dict[str, dict[s
     return found
 
 
-def inference(lib: Any, sizes: tuple[int, ...], activation: str, is_compiled: bool) -> dict[str, Any]:
+def inference(
+    lib: Any, sizes: tuple[int, ...], activation: str, compiler: Callable[[Any], Any] | None
+) -> dict[str, Any]:
     model = networks.linear_layers(lib, sizes, activation)
     networks.same_weights(lib, model)
     model.eval()
-    forward = lib.compile(model.forward) if is_compiled else model.forward
+    forward = compiler(model.forward) if compiler else model.forward
     x = lib.from_numpy(np.random.default_rng(1).normal(size=(1, sizes[0])).astype(np.float32))
 
     def infer(x: Any) -> Any:
@@ -126,12 +128,15 @@ def fill(suite: harness.Suite) -> None:
         floor = rates.floor(job.flops, job.bytes) if job.flops else None
         suite.contest(job.name, CALL, spaces, floor=floor)
     for sizes, activation in (((4, 64, 64, 2), "Tanh"), (steps.CLASSIFIER, "ReLU")):
-        makers: dict[str, Callable[[], dict[str, Any]]] = {
-            "unspool": lambda s=sizes, a=activation: inference(ours, s, a, True),
-            "torch eager": lambda s=sizes, a=activation: inference(torch, s, a, False),
-            "numpy": lambda s=sizes, a=activation: networks.numpy_inference(s, a),
+        spaces = {
+            "unspool": inference(ours, sizes, activation, ours.compile),
+            "torch eager": inference(torch, sizes, activation, None),
+            "numpy": networks.numpy_inference(sizes, activation),
         }
-        spaces = {name: make() for name, make in makers.items()}
+        if suite.options.rest.torch_compile:
+            spaces["torch.compile"] = inference(torch, sizes, activation, torch.compile)
+        if importlib.util.find_spec("jax"):
+            spaces["jax"] = networks.jax_inference(sizes, activation)
         suite.contest(f"inference {'-'.join(map(str, sizes))}, batch 1", INFER, spaces)
 
 

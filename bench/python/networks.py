@@ -352,6 +352,31 @@ def numpy_inference(sizes: tuple[int, ...], activation: str) -> dict[str, Any]:
     return {"infer": infer, "x": np.random.default_rng(1).normal(size=(1, sizes[0])).astype(np.float32)}
 
 
+def _jax_activation(jax: Any, name: str) -> Callable[[Any], Any]:
+    return {"Tanh": jax.numpy.tanh, "Sigmoid": jax.nn.sigmoid, "ReLU": jax.nn.relu}[name]
+
+
+def jax_inference(sizes: tuple[int, ...], activation: str) -> dict[str, Any]:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_platforms", "cpu")
+    f = _jax_activation(jax, activation)
+
+    def forward(weights: list[Any], biases: list[Any], x: Any) -> Any:
+        for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            x = x @ w.T + b
+            if i < len(weights) - 1:
+                x = f(x)
+        return x
+
+    jitted = jax.jit(forward)
+    weights = [jnp.asarray(w) for w in plain_weights(sizes)]
+    biases = [jnp.asarray(b) for b in _biases(sizes)]
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(1, sizes[0])).astype(np.float32))
+    return {"infer": lambda x: jitted(weights, biases, x).block_until_ready(), "x": x}
+
+
 def jax_step(job: Job) -> dict[str, Any]:
     """The same with jax.grad under one jax.jit, parameters and states donated."""
     import jax
@@ -361,7 +386,7 @@ def jax_step(job: Job) -> dict[str, Any]:
     assert plain is not None
     jax.config.update("jax_platforms", "cpu")
     x, y = job.batch()
-    f = {"Tanh": jnp.tanh, "Sigmoid": jax.nn.sigmoid, "ReLU": jax.nn.relu}[plain.activation]
+    f = _jax_activation(jax, plain.activation)
     parameters = [jnp.asarray(each) for each in [*plain_weights(plain.sizes), *_biases(plain.sizes)]]
     layers = len(plain.sizes) - 1
 
