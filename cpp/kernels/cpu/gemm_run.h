@@ -188,10 +188,15 @@ class TileRun {
       pack_panel(from, g_.b_col, g_.b_row, cols, g_.n - col, tile.b_row, walk.depth, walk.b_panel);
       tile.b = walk.b_panel;
       walk.coming.b = {g_.b + next_k * g_.b_row + next * g_.b_col, g_.b_row, g_.b_col, next_depth, next_cols};
-      walk.coming.share_b(walk.tiles.count, walk.depth, max_rows(2) * vectors);
     } else {
-      tile.b = shared_b_ + col * plan_.stretch + (walk.k - walk.region.k) * tile.b_row;
+      const auto place = [&](std::int64_t column, std::int64_t k, std::int64_t row) {
+        return shared_b_ + column * plan_.stretch + (k - walk.region.k) * row;
+      };
+      tile.b = place(col, walk.k, tile.b_row);
+      const std::int64_t next_row = padded(static_cast<int>(next_cols));
+      walk.coming.b = {place(next, next_k, next_row), next_row, 1, next_depth, next_row};
     }
+    walk.coming.share_b(walk.tiles.count, walk.depth, max_rows(2) * vectors);
   }
 
   // All row tiles of one panel of columns.
