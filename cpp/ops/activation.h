@@ -104,6 +104,30 @@ struct LeakyRelu {
   }
 };
 
+struct EluBackward {
+  static constexpr Record record = with_args(
+      {tensor("grad"), tensor("saved"), real("alpha"), real("scale"), real("input_scale")},
+      backward_of("elu_backward",
+                  "grad * scale * (saved > 0 ? 1 : alpha * input_scale * exp(input_scale * saved))",
+                  "Cotangent of elu_family.",
+                  {in(1),
+                   [](Vjp& v) {
+                     return call<EluBackward>(
+                         {v.g(), v.in(1)}, {v.number("alpha"), v.number("scale"), v.number("input_scale")});
+                   }},
+                  {in(0) | in(1), [](Vjp& v) {
+                     const double k = v.number("input_scale"), a = v.number("alpha");
+                     // The branch not taken must stay finite, or 0 * inf would enter further derivatives.
+                     const Tensor below = clamp_max(v.in(1), 0);
+                     const double s = v.number("scale") * a * k * k;
+                     return v.g() * v.in(0) * where(gt(v.in(1), 0), 0.0, exp(below * k) * s);
+                   }}));
+  template <class P>
+  static P body(P g, P x, P alpha, P scale, P input_scale) {
+    return g * select(x > P(0), scale, exp(min(x, P(0)) * input_scale) * (scale * alpha * input_scale));
+  }
+};
+
 struct EluFamily {
   // scale * (x > 0 ? x : alpha * (exp(input_scale * x) - 1)): elu, selu and celu are special cases.
   static constexpr Record record = with_args(
@@ -111,12 +135,8 @@ struct EluFamily {
       at(kHidden, unary("elu_family", "scale * (input > 0 ? input : alpha * (exp(input_scale * input) - 1))",
                         "Exponential linear units with all three parameters.",
                         {in(0), [](Vjp& v) {
-                           const double s = v.number("scale"), a = v.number("alpha"),
-                                        k = v.number("input_scale");
-                           // The branch not taken must stay finite, or 0 * inf would enter second
-                           // derivatives.
-                           const Tensor below = clamp_max(v.in(0), 0);
-                           return v.g() * where(gt(v.in(0), 0), s, exp(below * k) * (s * a * k));
+                           return call<EluBackward>({v.g(), v.in(0)}, {v.number("alpha"), v.number("scale"),
+                                                                       v.number("input_scale")});
                          }})));
   template <class P>
   static P body(P x, P alpha, P scale, P input_scale) {
@@ -266,16 +286,50 @@ struct Gelu {
       });
 };
 
+struct SiluBackward {
+  static constexpr Record record =
+      backward_of("silu_backward", "grad * s * (1 + saved * (1 - s)), with s = sigmoid(saved)",
+                  "Cotangent of silu.", {in(1), [](Vjp& v) { return call<SiluBackward>({v.g(), v.in(1)}); }},
+                  {in(0) | in(1), [](Vjp& v) {
+                     const Tensor s = sigmoid(v.in(1));
+                     return v.g() * v.in(0) * (s * (1 - s) * (v.in(1) * (1 - s * 2) + 2));
+                   }});
+  template <class P>
+  static P body(P g, P x) {
+    const P s = sigmoid(x);
+    return g * (s * (x * (P(1) - s) + P(1)));
+  }
+};
+
 struct Silu {
   static constexpr Record record =
       activation("silu", "input * sigmoid(input)", "Sigmoid linear unit, also called swish.",
-                 {in(0), [](Vjp& v) {
-                    const Tensor s = sigmoid(v.in(0));
-                    return v.g() * (s * (v.in(0) * (1 - s) + 1));
-                  }});
+                 {in(0), [](Vjp& v) { return call<SiluBackward>({v.g(), v.in(0)}); }});
   template <class P>
   static P body(P x) {
     return x * sigmoid(x);
+  }
+};
+
+struct SoftplusBackward {
+  static constexpr Record record = with_args(
+      {tensor("grad"), tensor("saved"), real("beta"), real("threshold")},
+      backward_of("softplus_backward", "beta * saved > threshold ? grad : grad * sigmoid(beta * saved)",
+                  "Cotangent of softplus.",
+                  {in(1),
+                   [](Vjp& v) {
+                     return call<SoftplusBackward>({v.g(), v.in(1)},
+                                                   {v.number("beta"), v.number("threshold")});
+                   }},
+                  {in(0) | in(1), [](Vjp& v) {
+                     const Tensor scaled = v.in(1) * v.number("beta"), s = sigmoid(scaled);
+                     return v.g() * v.in(0) *
+                            where(gt(scaled, v.number("threshold")), 0.0, s * (1 - s) * v.number("beta"));
+                   }}));
+  template <class P>
+  static P body(P g, P x, P beta, P threshold) {
+    const P scaled = x * beta;
+    return select(scaled > threshold, g, g * sigmoid(scaled));
   }
 };
 
@@ -285,8 +339,8 @@ struct Softplus {
                 activation("softplus", "ln(1 + exp(beta * input)) / beta",
                            "Smooth rectifier; the identity where beta * input exceeds the threshold.",
                            {in(0), [](Vjp& v) {
-                              const Tensor scaled = v.in(0) * v.number("beta");
-                              return where(gt(scaled, v.number("threshold")), v.g(), v.g() * sigmoid(scaled));
+                              return call<SoftplusBackward>({v.g(), v.in(0)},
+                                                            {v.number("beta"), v.number("threshold")});
                             }}));
   template <class P>
   static P body(P x, P beta, P threshold) {
@@ -364,10 +418,25 @@ struct Hardtanh {
 struct Hardsigmoid {
   static constexpr Record record = activation(
       "hardsigmoid", "min(max(input / 6 + 1/2, 0), 1)", "Piecewise linear sigmoid.",
-      {in(0), [](Vjp& v) { return where(gt(v.in(0), -3) & lt(v.in(0), 3), v.g() * (1.0 / 6), 0.0); }});
+      {in(0), [](Vjp& v) { return call<HardtanhBackward>({v.g() * (1.0 / 6), v.in(0)}, {-3.0, 3.0}); }});
   template <class P>
   static P body(P x) {
     return min(max(x + P(3), P(0)), P(6)) / P(6);
+  }
+};
+
+struct HardswishBackward {
+  static constexpr Record record = backward_of(
+      "hardswish_backward", "saved <= -3 ? 0 : saved < 3 ? grad * (saved / 3 + 1/2) : grad",
+      "Cotangent of hardswish.", {in(1), [](Vjp& v) { return call<HardswishBackward>({v.g(), v.in(1)}); }},
+      {in(0) | in(1), [](Vjp& v) {
+         const Tensor is_bent = gt(v.in(1), -3) & lt(v.in(1), 3);
+         return where(is_bent, v.g() * v.in(0) * (1.0 / 3), 0.0);
+       }});
+  template <class P>
+  static P body(P g, P x) {
+    const P bent = g * (x * P(1.0 / 3) + P(0.5));
+    return select(x <= P(-3), P(0), select(x < P(3), bent, g));
   }
 };
 
@@ -375,22 +444,34 @@ struct Hardswish {
   static constexpr Record record =
       activation("hardswish", "input * min(max(input / 6 + 1/2, 0), 1)",
                  "Piecewise quadratic swish (Howard et al. 2019).",
-                 {in(0), [](Vjp& v) {
-                    const Tensor x = v.x();
-                    return where(le(x, -3), 0.0, where(lt(x, 3), v.g() * (x * (1.0 / 3) + 0.5), v.g()));
-                  }});
+                 {in(0), [](Vjp& v) { return call<HardswishBackward>({v.g(), v.in(0)}); }});
   template <class P>
   static P body(P x) {
     return x * min(max(x + P(3), P(0)), P(6)) / P(6);
   }
 };
 
+// What hardshrink and softshrink share.
+struct ShrinkBackward {
+  static constexpr Record record = with_args(
+      {tensor("grad"), tensor("saved"), real("lambd")},
+      backward_of("shrink_backward", "|saved| > lambd ? grad : 0",
+                  "Passes the cotangent where the saved value is far from 0.",
+                  {in(1), [](Vjp& v) { return call<ShrinkBackward>({v.g(), v.in(1)}, {v.number("lambd")}); }},
+                  kZeroRule));
+  template <class P>
+  static P body(P g, P x, P lambd) {
+    return select(abs(x) <= lambd, P(0), g);  // NaN keeps its cotangent
+  }
+};
+
 struct Hardshrink {
   static constexpr Record record = with_args(
       {tensor(), real("lambd", 0.5)},
-      at(kActivation,
-         activation("hardshrink", "|input| > lambd ? input : 0", "Sets small values to 0.",
-                    {in(0), [](Vjp& v) { return where(le(abs(v.in(0)), v.number("lambd")), 0.0, v.g()); }})));
+      at(kActivation, activation("hardshrink", "|input| > lambd ? input : 0", "Sets small values to 0.",
+                                 {in(0), [](Vjp& v) {
+                                    return call<ShrinkBackward>({v.g(), v.in(0)}, {v.number("lambd")});
+                                  }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(abs(x) <= lambd, P(0), x);
@@ -406,7 +487,7 @@ struct Softshrink {
           },
           activation(
               "softshrink", "sign(input) * max(|input| - lambd, 0)", "Moves values towards 0 by lambd.",
-              {in(0), [](Vjp& v) { return where(le(abs(v.in(0)), v.number("lambd")), 0.0, v.g()); }})));
+              {in(0), [](Vjp& v) { return call<ShrinkBackward>({v.g(), v.in(0)}, {v.number("lambd")}); }})));
   template <class P>
   static P body(P x, P lambd) {
     return select(x > lambd, x - lambd, select(x < -lambd, x + lambd, x * P(0)));
@@ -425,6 +506,20 @@ struct Threshold {
   template <class P>
   static P body(P x, P threshold, P value) {
     return select(x <= threshold, value, x);
+  }
+};
+
+struct PreluWith {
+  static constexpr Record record = with_args(
+      {tensor(), tensor("weight")},
+      at(kHidden,
+         binary("prelu_with", "input > 0 ? input : weight * input", "Rectifier with a slope that broadcasts.",
+                {in(0) | in(1), [](Vjp& v) { return where(gt(v.in(0), 0), v.g(), v.g() * v.in(1)); }},
+                {in(0), [](Vjp& v) { return where(gt(v.in(0), 0), 0.0, v.g() * v.in(0)); }},
+                Result::kPromoted, kFloats)));
+  template <class P>
+  static P body(P x, P weight) {
+    return select(x > P(0), x, weight * x);
   }
 };
 
@@ -448,9 +543,10 @@ struct Glu {
 };
 
 using ActivationOps =
-    OpList<Relu, ThresholdBackward, Relu6, HardtanhBackward, LeakyRelu, LeakyReluBackward, EluFamily, GeluErf,
-           GeluSlope, GeluTanh, GeluTanhSlope, Silu, Softplus, Mish, LogSigmoid, Softsign, Tanhshrink,
-           Hardtanh, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>;
+    OpList<Relu, ThresholdBackward, Relu6, HardtanhBackward, LeakyRelu, LeakyReluBackward, EluFamily,
+           EluBackward, GeluErf, GeluSlope, GeluTanh, GeluTanhSlope, Silu, SiluBackward, Softplus,
+           SoftplusBackward, Mish, LogSigmoid, Softsign, Tanhshrink, Hardtanh, Hardsigmoid, Hardswish,
+           HardswishBackward, Hardshrink, Softshrink, ShrinkBackward, Threshold, PreluWith>;
 using ActivationPairs = OpList<GeluErfWithSlope>;
 using ActivationComposites = OpList<Elu, Selu, Celu, Gelu, Prelu, Glu>;
 

@@ -27,6 +27,7 @@ Tensor raise(const Call& c) {
   if (keeps_dtype && x.category() != Category::kBool) {
     if (y.number() == 2) return square(x);
     if (y.number() == 1) return clone(x.tensor());
+    if (y.number() == 3) return call<Cube>({x});
     if (x.category() == Category::kFloating && y.number() == 0.5) return sqrt(x);
     if (x.category() == Category::kInteger && y.number() < 0) {
       c.fail("integers to negative integer powers are not defined; convert the input to a floating dtype");
@@ -47,18 +48,19 @@ Tensor round_decimals(const Call& c) {
 Tensor clamp_between(const Call& c) {
   if (!c.has(1) && !c.has(2)) c.fail("at least one of min and max must be given");
   Tensor x = c.tensor(0);
+  if (category(x.dtype()) == Category::kFloating && c.has(1) && c.has(2) && c[1].is_number() &&
+      c[2].is_number()) {
+    return call<ClampBoth>({x}, {c[1].number(), c[2].number()});
+  }
   if (c.has(1)) x = clamp_min(x, c[1]);
   if (c.has(2)) x = clamp_max(x, c[2]);
   return x;
 }
 
 Tensor logit_of(const Call& c) {
-  Tensor x = c.tensor(0);
-  if (c.given("eps")) {
-    const double eps = c.number("eps");
-    x = clamp_max(clamp_min(x, eps), 1 - eps);
-  }
-  return log(x / (1 - x));
+  if (!c.given("eps")) return call<LogOdds>({c[0]});
+  const double eps = c.number("eps");
+  return call<LogOdds>({clamp_max(clamp_min(c[0], eps), 1 - eps)});
 }
 
 namespace {
@@ -92,15 +94,20 @@ void change_masked_fill(const Call& c, const Tensor& target) {
   emitter().emit_into({op_of<WhereOp>, operands, {}}, target);
 }
 
+double largest_of(Dtype dtype) {
+  if (dtype == Dtype::kFloat64) return std::numeric_limits<double>::max();
+  if (dtype == Dtype::kFloat16) return 65504;
+  if (dtype == Dtype::kBFloat16) return 0x1.fep127;
+  return std::numeric_limits<float>::max();
+}
+
 Tensor replace_non_finite(const Call& c) {
   const Tensor x = c.tensor(0);
   if (!is_floating(x.dtype())) return clone(x);
-  const double largest =
-      x.dtype() == Dtype::kFloat32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
-  const double infinity = std::numeric_limits<double>::infinity();
-  const Tensor high = where(eq(x, infinity), c.given("posinf") ? c.number("posinf") : largest, x);
-  const Tensor low = where(eq(x, -infinity), c.given("neginf") ? c.number("neginf") : -largest, high);
-  return where(ne(x, x), c.given("nan") ? c.number("nan") : 0.0, low);
+  const double largest = largest_of(x.dtype());
+  return call<FiniteOr>(
+      {x}, {c.given("nan") ? c.number("nan") : 0.0, c.given("posinf") ? c.number("posinf") : largest,
+            c.given("neginf") ? c.number("neginf") : -largest});
 }
 
 Tensor prelu_of(const Call& c) {
@@ -118,7 +125,7 @@ Tensor prelu_of(const Call& c) {
   } else {
     weight = reshape(weight, Dims(static_cast<std::size_t>(x.ndim()), 1));
   }
-  return where(gt(x, 0), x, weight * x);
+  return call<PreluWith>({x, weight});
 }
 
 Tensor glu_of(const Call& c) {

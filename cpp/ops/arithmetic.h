@@ -133,6 +133,17 @@ struct Square {
   }
 };
 
+struct Cube {
+  static constexpr Record record =
+      at(kHidden,
+         unary("cube", "input ^ 3", "Third power.",
+               {in(0), [](Vjp& v) { return v.g() * (square(v.in(0)) * 3); }}, Result::kPromoted, kNumbers));
+  template <class P>
+  static P body(P x) {
+    return x * x * x;
+  }
+};
+
 struct Power {
   static constexpr Record record = at(
       kHidden, binary("power", "input ^ other", "Power with a general exponent.",
@@ -365,6 +376,22 @@ struct ClampMax {
   }
 };
 
+// clamp of floating values by two numbers, in one pass.
+struct ClampBoth {
+  static constexpr Record record = with_args(
+      {tensor(), real("min"), real("max")},
+      at(kHidden, unary("clamp_both", "min(max(input, min), max)", "The input, held between two numbers.",
+                        {in(0), [](Vjp& v) {
+                           const Tensor is_inside =
+                               ge(v.in(0), v.number("min")) & le(v.in(0), v.number("max"));
+                           return where(is_inside, v.g(), 0.0);
+                         }})));
+  template <class P>
+  static P body(P x, P low, P high) {
+    return min(max(x, low), high);
+  }
+};
+
 Tensor clamp_between(const Call& call);
 
 struct Clamp {
@@ -387,9 +414,10 @@ struct Clip {
   }();
 };
 
-using ArithmeticOps = OpList<Add, Sub, Rsub, Mul, TrueDivide, FloorDivide, TruncDivide, Remainder, Fmod,
-                             Square, Power, Neg, Positive, Abs, Sign, Reciprocal, Floor, Ceil, Trunc,
-                             RoundHalfEven, Frac, Maximum, Minimum, Fmax, Fmin, ClampMin, ClampMax>;
+using ArithmeticOps =
+    OpList<Add, Sub, Rsub, Mul, TrueDivide, FloorDivide, TruncDivide, Remainder, Fmod, Square, Cube, Power,
+           Neg, Positive, Abs, Sign, Reciprocal, Floor, Ceil, Trunc, RoundHalfEven, Frac, Maximum, Minimum,
+           Fmax, Fmin, ClampMin, ClampMax, ClampBoth>;
 using ArithmeticComposites = OpList<Div, Pow, Round, Clamp, Clip>;
 
 }  // namespace unspool::ops

@@ -271,6 +271,19 @@ struct IsClose {
       }};
 };
 
+struct FiniteOr {
+  static constexpr Record record = with_args(
+      {tensor(), real("nan"), real("posinf"), real("neginf")},
+      at(kHidden, unary("finite_or", "input, NaN -> nan, inf -> posinf, -inf -> neginf",
+                        "The input, with numbers in place of what is not finite.",
+                        {in(0), [](Vjp& v) { return where(eq(v.in(0) - v.in(0), 0), v.g(), 0.0); }})));
+  template <class P>
+  static P body(P x, P nan, P high, P low) {
+    const P infinity(std::numeric_limits<double>::infinity());
+    return select(x != x, nan, select(x == infinity, high, select(x == -infinity, low, x)));
+  }
+};
+
 Tensor replace_non_finite(const Call& call);
 
 struct NanToNum {
@@ -348,7 +361,7 @@ struct Addcdiv {
 using ComparisonOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan,
                              IsInf, IsFinite, SignBit>;
 using BitwiseOps = OpList<BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot>;
-using SelectionOps = OpList<WhereOp, Lerp, Addcmul, Addcdiv>;
+using SelectionOps = OpList<WhereOp, Lerp, Addcmul, Addcdiv, FiniteOr>;
 using SelectionComposites = OpList<WhereMethod, MaskedFill, Fill, IsClose, NanToNum>;
 
 }  // namespace unspool::ops

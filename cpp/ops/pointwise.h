@@ -289,6 +289,31 @@ struct Sigmoid {
   }
 };
 
+struct LogOddsBackward {
+  static constexpr Record record =
+      backward_of("log_odds_backward", "grad / (saved * (1 - saved))", "Cotangent of log_odds.",
+                  {in(1), [](Vjp& v) { return call<LogOddsBackward>({v.g(), v.in(1)}); }},
+                  {in(0) | in(1), [](Vjp& v) {
+                     const Tensor slope = call<LogOddsBackward>({v.in(0), v.in(1)});
+                     return v.g() * call<LogOddsBackward>({slope * (v.in(1) * 2 - 1), v.in(1)});
+                   }});
+  template <class P>
+  static P body(P g, P x) {
+    return g / (x * (P(1) - x));
+  }
+};
+
+// logit without bounds.
+struct LogOdds {
+  static constexpr Record record =
+      at(kHidden, unary("log_odds", "ln(input / (1 - input))", "Inverse of sigmoid.",
+                        {in(0), [](Vjp& v) { return call<LogOddsBackward>({v.g(), v.in(0)}); }}));
+  template <class P>
+  static P body(P x) {
+    return log(x / (P(1) - x));
+  }
+};
+
 Tensor logit_of(const Call& call);
 
 struct Logit {
@@ -397,8 +422,8 @@ struct Zeta {
 
 using PointwiseOps =
     OpList<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Sin, Cos, Tan, Asin, Acos, Atan, Atan2,
-           Sinh, Cosh, Tanh, TanhBackward, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, Sigmoid, SigmoidBackward,
-           Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Zeta>;
+           Sinh, Cosh, Tanh, TanhBackward, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, LogOdds, LogOddsBackward,
+           Sigmoid, SigmoidBackward, Hypot, Copysign, Logaddexp, Xlogy, Lgamma, Digamma, Zeta>;
 using PointwiseComposites = OpList<Logit>;
 
 }  // namespace unspool::ops

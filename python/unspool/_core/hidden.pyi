@@ -203,6 +203,12 @@ def channel_norm_backward(
 def check_probabilities(input: Tensor) -> Tensor:
     """Raises where an element is not in [0, 1]."""
 
+def clamp_both(input: Tensor, min: float, max: float) -> Tensor:
+    """The input, held between two numbers."""
+
+def clamp_both_(input: Tensor, min: float, max: float) -> Tensor:
+    """The input, held between two numbers."""
+
 @overload
 def concat_at(
     tensors: Sequence[Tensor], dim: SupportsIndex, starts: SupportsIndex | Sequence[SupportsIndex]
@@ -274,6 +280,12 @@ def ctc_loss_forward(
 ) -> _CtcLossForwardResult:
     """Negative log likelihood of each label sequence, and the forward variables."""
 
+def cube(input: Tensor) -> Tensor:
+    """Third power."""
+
+def cube_(input: Tensor) -> Tensor:
+    """Third power."""
+
 def diagonal_backward(
     grad: Tensor,
     size: SupportsIndex | Sequence[SupportsIndex],
@@ -282,6 +294,9 @@ def diagonal_backward(
     dim2: SupportsIndex,
 ) -> Tensor:
     """Zeros of the given sizes with grad written onto a diagonal."""
+
+def elu_backward(grad: Tensor, saved: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+    """Cotangent of elu_family."""
 
 def elu_family(input: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
     """Exponential linear units with all three parameters."""
@@ -351,6 +366,12 @@ def fill_(
     size: SupportsIndex | Sequence[SupportsIndex], fill_value: float, dtype: _DtypeLike | None = None
 ) -> Tensor:
     """A constant tensor."""
+
+def finite_or(input: Tensor, nan: float, posinf: float, neginf: float) -> Tensor:
+    """The input, with numbers in place of what is not finite."""
+
+def finite_or_(input: Tensor, nan: float, posinf: float, neginf: float) -> Tensor:
+    """The input, with numbers in place of what is not finite."""
 
 @overload
 def fractional_max_pool(
@@ -467,6 +488,9 @@ def grid_sample_spread(
 ) -> Tensor:
     """The transpose of grid_sample_at for the input."""
 
+def hardswish_backward(grad: Tensor, saved: Tensor) -> Tensor:
+    """Cotangent of hardswish."""
+
 def hardtanh_backward(grad: Tensor, saved: Tensor, min_val: float, max_val: float) -> Tensor:
     """Passes the cotangent where the saved value is inside of an interval."""
 
@@ -575,6 +599,15 @@ def log_normal_of(
     generator: Generator | None = None,
 ) -> Tensor:
     """Exponentials of independent normal numbers."""
+
+def log_odds(input: Tensor) -> Tensor:
+    """Inverse of sigmoid."""
+
+def log_odds_(input: Tensor) -> Tensor:
+    """Inverse of sigmoid."""
+
+def log_odds_backward(grad: Tensor, saved: Tensor) -> Tensor:
+    """Cotangent of log_odds."""
 
 def log_softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of log_softmax from its output."""
@@ -750,6 +783,12 @@ def power(input: Tensor, other: Tensor | float) -> Tensor:
 def power_(input: Tensor, other: Tensor | float) -> Tensor:
     """Power with a general exponent."""
 
+def prelu_with(input: Tensor, weight: Tensor) -> Tensor:
+    """Rectifier with a slope that broadcasts."""
+
+def prelu_with_(input: Tensor, weight: Tensor) -> Tensor:
+    """Rectifier with a slope that broadcasts."""
+
 def prod_dims(
     input: Tensor,
     dim: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -912,8 +951,14 @@ def scatter_onto(
 def select_rank(input: Tensor, rank: SupportsIndex, dim: SupportsIndex, keepdim: bool) -> _SelectRankResult:
     """The element that would stand in a place if the line were sorted."""
 
+def shrink_backward(grad: Tensor, saved: Tensor, lambd: float) -> Tensor:
+    """Passes the cotangent where the saved value is far from 0."""
+
 def sigmoid_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of sigmoid from its output."""
+
+def silu_backward(grad: Tensor, saved: Tensor) -> Tensor:
+    """Cotangent of silu."""
 
 def slice(
     input: Tensor, dim: SupportsIndex, start: SupportsIndex, stop: SupportsIndex, step: SupportsIndex = 1
@@ -931,6 +976,9 @@ def slice_backward(
 
 def softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of softmax from its output."""
+
+def softplus_backward(grad: Tensor, saved: Tensor, beta: float, threshold: float) -> Tensor:
+    """Cotangent of softplus."""
 
 def sort_rows(input: Tensor) -> Tensor:
     """Indices that put the rows in lexicographic order."""
