@@ -14,6 +14,7 @@
 #include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/creation.h"
+#include "ops/shape.h"
 
 namespace py = pybind11;
 
@@ -279,9 +280,8 @@ Tensor eye(std::int64_t n, std::optional<std::int64_t> m, const py::kwargs& kwar
   const std::int64_t columns = m.value_or(n);
   if (n < 0 || columns < 0) fail("eye: sizes must not be negative, got ", n, " and ", columns);
   const Dtype dtype = options.dtype.value_or(default_dtype());
-  const Tensor rows = ops::unsqueeze(ops::call<ops::Arange>({}, {0, 1, n, Dtype::kInt64}), 1);
-  const Tensor places = ops::call<ops::Arange>({}, {0, 1, columns, Dtype::kInt64});
-  return finish(ops::to(ops::eq(rows, places), dtype), options);
+  const Tensor ones = ops::full(Dims{std::min(n, columns)}, ops::Attr(1.0), dtype);
+  return finish(ops::call<ops::DiagonalBackward>({ones}, {Dims{n, columns}, 0, 0, 1}), options);
 }
 
 Tensor full(py::handle size, py::handle fill_value, const py::kwargs& kwargs) {

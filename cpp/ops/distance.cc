@@ -4,6 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/arithmetic.h"
+#include "ops/creation.h"
+#include "ops/joining.h"
+
 namespace unspool::ops {
 namespace {
 
@@ -30,6 +34,17 @@ Tensor plain_cotangent(const Tensor& g, const Tensor& a, const Tensor& b, const 
   return sum(unsqueeze(where(apart, g, 0.0), 3) * slopes, Dims{2});
 }
 
+// Numbers of the pairs i < j as a batch of one symmetric matrix, 0 on its diagonal.
+Tensor square_of(const Tensor& pairs, std::int64_t n) {
+  const Tensor numbers = call<Arange>({}, {0, 1, n, Dtype::kInt64});
+  const Tensor i = unsqueeze(numbers, 1), j = unsqueeze(numbers, 0), is_above = lt(i, j);
+  const Tensor before = call<FloorDivide>({i * (i + 1), 2});
+  const Tensor place = where(is_above, i * n - before + j - i - 1, 0);
+  const Tensor picked = call<IndexSelect>({pairs, reshape(place, Dims{n * n})}, {0});
+  const Tensor upper = where(is_above, reshape(picked, Dims{n, n}), 0.0);
+  return unsqueeze(upper + mT(upper), 0);
+}
+
 }  // namespace
 
 void infer_cdist(Inference& c) {
@@ -50,6 +65,17 @@ Tensor cdist_cotangent(Vjp& v, int side) {
   const Tensor g = side == 0 ? v.g() : mT(v.g()), distance = side == 0 ? v.out() : mT(v.out());
   if (thread_state().grad_enabled) return plain_cotangent(g, a, b, distance, p);
   return call<CdistBackward>({g, a, b, distance}, {p});
+}
+
+Tensor pdist_cotangent(Vjp& v) {
+  const double p = v.number("p");
+  const Tensor x = v.x();
+  if (p == 0) return zeros_like(x);
+  if (!thread_state().grad_enabled) return call<PdistBackward>({v.g(), x, v.out()}, {p});
+  // As one half of all distances to all rows.
+  const std::int64_t n = x.size(0);
+  const Tensor all = unsqueeze(x, 0);
+  return select(plain_cotangent(square_of(v.g(), n), all, all, square_of(v.out(), n), p), 0, 0);
 }
 
 Tensor cdist(const Call& c) {

@@ -39,6 +39,39 @@ struct CdistBackward {
       .infer = [](Inference& c) { c.give(0, c[1].impl().sizes, c[1].impl().dtype); }};
 };
 
+Tensor pdist_cotangent(Vjp& v);
+
+struct PdistForward {
+  static constexpr Record record{
+      .name = "pdist_forward",
+      .where = kHidden,
+      .formula = "|input[i] - input[j]|_p, i < j",
+      .doc = "Distances of all pairs of rows of a matrix (N, M), row after row: (N (N - 1) / 2).",
+      .args = {tensor(), real("p")},
+      .row_major = true,
+      .infer =
+          [](Inference& c) {
+            if (c.ndim(0) != 2 || !is_floating(c[0].impl().dtype)) {
+              c.fail("expects a floating matrix, got ", name(c[0].impl().dtype), " ", to_string(c.sizes(0)));
+            }
+            const std::int64_t n = c.sizes(0)[0];
+            c.give(0, {n * (n - 1) / 2}, c[0].impl().dtype);
+          },
+      .vjp = {{in(0) | out(), pdist_cotangent}}};
+};
+
+// Not differentiable itself: see CdistBackward.
+struct PdistBackward {
+  static constexpr Record record{
+      .name = "pdist_backward",
+      .where = kHidden,
+      .formula = "Σ_j grad[i, j] * sign(d) * |d|^(p - 1) / distance[i, j]^(p - 1), d = input[i] - input[j]",
+      .doc = "Cotangent of pdist_forward.",
+      .args = {tensor("grad"), tensor(), tensor("distance"), real("p")},
+      .row_major = true,
+      .infer = [](Inference& c) { c.give(0, c[1].impl().sizes, c[1].impl().dtype); }};
+};
+
 struct Cdist {
   static constexpr Record record{
       .name = "cdist",
@@ -53,6 +86,6 @@ struct Cdist {
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = cdist(c); }};
 };
 
-using DistanceOps = OpList<CdistForward, CdistBackward, Cdist>;
+using DistanceOps = OpList<CdistForward, CdistBackward, PdistForward, PdistBackward, Cdist>;
 
 }  // namespace unspool::ops

@@ -52,6 +52,16 @@ struct SumOp {
   }
 };
 
+struct SumOfNumbers {
+  static constexpr Record record = [] {
+    Record r = reduction("sum_of_numbers", "Σ input, with NaN as 0",
+                         "Sum over the given dimensions of what is a number.", infer_mean,
+                         {in(0), [](Vjp& v) { return where(eq(v.in(0), v.in(0)), spread(v, v.g()), 0.0); }});
+    r.where = kHidden;
+    return r;
+  }();
+};
+
 Tensor mean_cotangent(Vjp& v);
 
 struct MeanOp {
@@ -447,8 +457,8 @@ struct NormText {
 };
 
 using ReductionOps = OpList<SumOp, MeanOp, ProdOp, Amax, Amin>;  // folds
-using OtherReductions = OpList<Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax, Argmin,
-                               AnyOp, AllOp, CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean,
+using OtherReductions = OpList<SumOfNumbers, Prod, MaxAll, MaxOther, MaxDim, MinAll, MinOther, MinDim, Argmax,
+                               Argmin, AnyOp, AllOp, CountNonzero, Moment, Var, VarAll, Std, StdAll, VarMean,
                                VarMeanAll, StdMean, StdMeanAll, LogSumExp, Norm2, VectorNorm, Norm, NormText>;
 
 }  // namespace unspool::ops

@@ -10,6 +10,7 @@
 #include "ops/comparison.h"
 #include "ops/convolution.h"
 #include "ops/creation.h"
+#include "ops/cross.h"
 #include "ops/ctc.h"
 #include "ops/distance.h"
 #include "ops/drawing.h"
@@ -71,10 +72,10 @@ std::span<const Op* const> registry() {
               BitwiseOps, SelectionOps, SelectionComposites, ActivationOps, ActivationPairs,
               ActivationComposites, ShapeOps, ReductionOps, OtherReductions, MatmulOps, LinalgOps, JoiningOps,
               SoftmaxOps, LossCores, LossOps, CreationOps, UpdateOps, PaddingOps, EmbeddingOps,
-              NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, ConvolutionOps, WindowOps,
-              RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, WarpOps, ShuffleOps,
-              StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps, RepeatingOps, DrawingOps, BitsOps,
-              SpecialOps>();
+              NormalizationOps, AttentionOps, DropoutOps, CtcOps, DistanceOps, CrossOps, ConvolutionOps,
+              WindowOps, RecurrentOps, PoolingCores, PoolingOps, ResampleOps, SamplingOps, WarpOps,
+              ShuffleOps, StridedOps, PickingOps, ScanOps, SortingOps, ScatterOps, RepeatingOps, DrawingOps,
+              BitsOps, SpecialOps>();
   return all;
 }
 

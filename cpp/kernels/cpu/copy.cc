@@ -48,6 +48,31 @@ struct WordMove {
            std::int64_t n) const {
     copy_row(reinterpret_cast<W*>(to), to_stride, reinterpret_cast<const W*>(from), from_stride, n);
   }
+  // Rows of 2 to 4 elements, `to` without strides; false where they are longer.
+  bool short_rows(std::byte* to_bytes, std::int64_t to_step, const std::byte* from_bytes,
+                  std::int64_t from_step, std::int64_t from_stride, std::int64_t rows,
+                  std::int64_t row) const {
+    W* to = reinterpret_cast<W*>(to_bytes);
+    const W* from = reinterpret_cast<const W*>(from_bytes);
+    if (row == 2) return copy_short<2>(to, to_step, from, from_step, from_stride, rows);
+    if (row == 3) return copy_short<3>(to, to_step, from, from_step, from_stride, rows);
+    if (row == 4) return copy_short<4>(to, to_step, from, from_step, from_stride, rows);
+    return false;
+  }
+  template <int kRow>
+  static bool copy_short(W* to, std::int64_t to_step, const W* from, std::int64_t from_step,
+                         std::int64_t from_stride, std::int64_t rows) {
+    if (from_stride == 0 && to_step == kRow && from_step == 1) {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (int i = 0; i < kRow; ++i) to[r * kRow + i] = from[r];
+      }
+      return true;
+    }
+    for (std::int64_t r = 0; r < rows; ++r, to += to_step, from += from_step) {
+      for (int i = 0; i < kRow; ++i) to[i] = from[i * from_stride];
+    }
+    return true;
+  }
   void tile(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step,
             std::int64_t rows, std::int64_t columns) const {
     transpose(reinterpret_cast<W*>(to), to_step, reinterpret_cast<const W*>(from), from_step, rows, columns);
@@ -57,6 +82,10 @@ struct WordMove {
 struct DtypeMove {
   std::int64_t to_size, from_size;
   RowMove row;
+  bool short_rows(std::byte*, std::int64_t, const std::byte*, std::int64_t, std::int64_t, std::int64_t,
+                  std::int64_t) const {
+    return false;
+  }
   void tile(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step,
             std::int64_t rows, std::int64_t columns) const {
     for (std::int64_t i = 0; i < rows; ++i) {
@@ -81,7 +110,10 @@ void move_rows(const Context& context, const Joint& joint, const Move& move, std
       if (rows > 0) {
         std::byte* to_row = to + cursor.offset[0] * move.to_size;
         const std::byte* from_row = from + cursor.offset[1] * move.from_size;
-        for (std::int64_t r = 0; r < rows; ++r, to_row += to_step, from_row += from_step) {
+        const bool is_done = joint.row_stride(0) == 1 &&
+                             move.short_rows(to_row, to_step / move.to_size, from_row,
+                                             from_step / move.from_size, joint.row_stride(1), rows, row);
+        for (std::int64_t r = 0; r < rows && !is_done; ++r, to_row += to_step, from_row += from_step) {
           move.row(to_row, joint.row_stride(0), from_row, joint.row_stride(1), row);
         }
         cursor.advance_rows(rows);

@@ -16,7 +16,8 @@ namespace unspool::kernels::cpu {
 namespace {
 
 // A norm: what a coordinate's difference adds, and what the sum finally becomes; `slope` is the derivative of
-// the distance by one difference. `p` is the exponent where the norm needs it.
+// the distance by one difference, apart from the `share` that all coordinates of a pair have in common. `p`
+// is the exponent where the norm needs it.
 template <class T>
 struct Counting {
   using P = Vec<T>;
@@ -28,6 +29,7 @@ struct Absolute {
   using P = Vec<T>;
   static P add(P sum, P d, T) { return sum + abs(d); }
   static P finish(P sum, T) { return sum; }
+  static T share(T) { return T(1); }
   static T slope(T d, T, T) { return static_cast<T>((d > 0) - (d < 0)); }
 };
 template <class T>
@@ -35,13 +37,15 @@ struct Euclidean {
   using P = Vec<T>;
   static P add(P sum, P d, T) { return fma(d, d, sum); }
   static P finish(P sum, T) { return sqrt(sum); }
-  static T slope(T d, T distance, T) { return d / distance; }
+  static T share(T distance) { return T(1) / distance; }
+  static T slope(T d, T, T) { return d; }
 };
 template <class T>
 struct Largest {
   using P = Vec<T>;
   static P add(P sum, P d, T) { return max(sum, abs(d)); }
   static P finish(P sum, T) { return sum; }
+  static T share(T) { return T(1); }
   static T slope(T d, T distance, T) {
     return std::abs(d) == distance ? static_cast<T>((d > 0) - (d < 0)) : T(0);
   }
@@ -51,6 +55,7 @@ struct Power {
   using P = Vec<T>;
   static P add(P sum, P d, T p) { return sum + pow(abs(d), P(p)); }
   static P finish(P sum, T p) { return pow(sum, P(T(1) / p)); }
+  static T share(T) { return T(1); }
   static T slope(T d, T distance, T p) {
     if (d == T(0)) return T(0);
     return std::copysign(std::pow(std::abs(d) / distance, p - T(1)), d);
@@ -70,8 +75,9 @@ void visit_norm(double p, F&& visit) {
 struct Sizes {
   std::int64_t batch, rows, others, columns;
 
-  Sizes(const View& a, const View& b)
-      : batch(a.sizes[0]), rows(a.sizes[1]), others(b.sizes[1]), columns(a.sizes[2]) {}
+  Sizes(const View& a, const View& b) : Sizes(a.sizes[0], a.sizes[1], b.sizes[1], a.sizes[2]) {}
+  Sizes(std::int64_t batches, std::int64_t row_count, std::int64_t other_count, std::int64_t column_count)
+      : batch(batches), rows(row_count), others(other_count), columns(column_count) {}
 };
 
 // Distances of kRows rows (`step` apart) to the packet of others that begins at `across`.
@@ -147,8 +153,9 @@ void run_backward(const Context& context, const KernelCall& call) {
                       const T* row = a + i * s.columns;
                       std::fill(to, to + s.columns, T(0));
                       for (std::int64_t r = 0; r < s.others; ++r) {
-                        const T length = distance[i * s.others + r], g = grad[i * s.others + r];
+                        const T length = distance[i * s.others + r];
                         if (length == T(0)) continue;
+                        const T g = grad[i * s.others + r] * Norm::share(length);
                         const T* other = b + (i / s.rows * s.others + r) * s.columns;
                         for (std::int64_t c = 0; c < s.columns; ++c) {
                           to[c] += g * Norm::slope(row[c] - other[c], length, static_cast<T>(p));
@@ -158,6 +165,85 @@ void run_backward(const Context& context, const KernelCall& call) {
                   });
     }
   });
+}
+
+// Where the distance of rows i < j lies among those of all such pairs of n.
+std::int64_t place_of_pair(std::int64_t i, std::int64_t j, std::int64_t n) {
+  return i * n - i * (i + 1) / 2 + j - i - 1;
+}
+
+// Distances of all rows i < j of one matrix.
+template <class T>
+void run_pairs(const Context& context, const KernelCall& call) {
+  using P = Vec<T>;
+  using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const View& x = call.in[0];
+  const Sizes s{1, x.sizes[0], x.sizes[0], x.sizes[1]};
+  const T* rows = x.as<const T>();
+  T* across = reinterpret_cast<T*>(context.scratch);
+  transpose(reinterpret_cast<W*>(across), s.others, reinterpret_cast<const W*>(rows), s.columns, s.columns,
+            s.others);
+  const double p = call.attrs[0].number();
+  visit_norm<T>(p, [&]<class Norm>(Norm) {
+    over_ranges(context, s.rows, grain_of(s.rows * s.columns / 4), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        T* to = call.out[0].as<T>() + place_of_pair(i, i + 1, s.rows);
+        each_packet<P>(s.rows - i - 1, [&](std::int64_t j, auto lanes) {
+          compare<Norm, 1>(rows + i * s.columns, s.columns, static_cast<const T*>(across) + i + 1 + j, s,
+                           static_cast<T>(p), to + j, lanes);
+        });
+      }
+    });
+  });
+}
+
+// Each row gathers from all of its pairs, in the order of the other row.
+template <class T>
+void run_pairs_backward(const Context& context, const KernelCall& call) {
+  const View& x = call.in[1];
+  const std::int64_t n = x.sizes[0], columns = x.sizes[1];
+  const T *grad = call.in[0].as<const T>(), *rows = x.as<const T>(), *distance = call.in[2].as<const T>();
+  const double p = call.attrs[0].number();
+  visit_norm<T>(p, [&]<class Norm>(Norm) {
+    if constexpr (!std::is_same_v<Norm, Counting<T>>) {
+      over_ranges(context, n, grain_of(n * columns), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          T* __restrict to = call.out[0].as<T>() + i * columns;
+          const T* row = rows + i * columns;
+          std::fill_n(to, columns, T(0));
+          for (std::int64_t j = 0; j < n; ++j) {
+            if (j == i) continue;
+            const std::int64_t pair = place_of_pair(std::min(i, j), std::max(i, j), n);
+            const T length = distance[pair];
+            if (length == T(0)) continue;
+            const T g = grad[pair] * Norm::share(length);
+            const T* other = rows + j * columns;
+            for (std::int64_t c = 0; c < columns; ++c) {
+              to[c] += g * Norm::slope(row[c] - other[c], length, static_cast<T>(p));
+            }
+          }
+        }
+      });
+    }
+  });
+}
+
+void run_pdist(const Context& context, const KernelCall& call) {
+  if (call.out[0].dtype == Dtype::kFloat32)
+    run_pairs<float>(context, call);
+  else
+    run_pairs<double>(context, call);
+}
+
+std::size_t pdist_scratch(const KernelCall& call, int) {
+  return static_cast<std::size_t>(call.in[0].numel()) * size_of(call.in[0].dtype);
+}
+
+void run_pdist_backward(const Context& context, const KernelCall& call) {
+  if (call.out[0].dtype == Dtype::kFloat32)
+    run_pairs_backward<float>(context, call);
+  else
+    run_pairs_backward<double>(context, call);
 }
 
 void run_cdist(const Context& context, const KernelCall& call) {
@@ -178,8 +264,10 @@ void run_cdist_backward(const Context& context, const KernelCall& call) {
     run_backward<double>(context, call);
 }
 
-constexpr std::array<Kernel, 2> kKernels = {
-    {{"cdist_forward", run_cdist, cdist_scratch}, {"cdist_backward", run_cdist_backward}}};
+constexpr std::array<Kernel, 4> kKernels = {{{"cdist_forward", run_cdist, cdist_scratch},
+                                             {"cdist_backward", run_cdist_backward},
+                                             {"pdist_forward", run_pdist, pdist_scratch},
+                                             {"pdist_backward", run_pdist_backward}}};
 
 }  // namespace
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kBlockBytes = 4096;  // of one packed operand
 constexpr std::int64_t kSlackBytes = 64;    // that packing may write behind it
-constexpr std::int64_t kShortRow = 64;      // rows below this are packed several at a time
+constexpr std::int64_t kShortRow = 128;     // rows below this are packed several at a time
 
 struct Operands {
   Loop loop;

@@ -64,12 +64,15 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
   auto* out = static_cast<Out*>(out_bytes);
 
   if constexpr (kLanes == 1) {
+    // Copies, because bytes that are written might be the pointers themselves for all that C++ knows.
+    const void* from[kArity];
+    for (int k = 0; k < kArity; ++k) from[k] = in[k];
     for (std::int64_t i = 0; i < n; ++i) {
       const R result = compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
         if constexpr (kMasked && I == 0)
-          return static_cast<const bool*>(in[0])[i];
+          return static_cast<const bool*>(from[0])[i];
         else
-          return P::load(static_cast<const T*>(in[I]) + i);
+          return P::load(static_cast<const T*>(from[I]) + i);
       });
       if constexpr (std::is_same_v<R, P>)
         result.store(out + i);

@@ -38,6 +38,7 @@ std::span<const Kernel> attention_kernels();
 std::span<const Kernel> attention_backward_kernels();
 std::span<const Kernel> ctc_kernels();
 std::span<const Kernel> distance_kernels();
+std::span<const Kernel> cross_kernels();
 std::span<const Kernel> update_kernels();
 std::span<const Kernel> padding_kernels();
 std::span<const Kernel> convolution_kernels();

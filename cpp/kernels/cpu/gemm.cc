@@ -136,6 +136,7 @@ void run_dots(const Context& context, const Gemm<T>& g, Way way) {
     dots.few = copy, dots.few_stride = g.k;
   }
   const std::int64_t rows = way == Way::kFewColumns ? g.m : g.n;
+  if (rows == 1 && dots.few_count == 1 && g.k >= kLongDot) return dot_alone(dots);
   const std::int64_t chunk_rows = round_up(ceil_div(kChunkWork, g.k * dots.few_count), 24);
   context.parallel(ceil_div(rows, chunk_rows), [&](std::int64_t chunk) {
     run_dots(dots, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows));

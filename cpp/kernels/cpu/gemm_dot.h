@@ -90,6 +90,34 @@ void dot_tile(const Dots<T>& dots, std::int64_t r, std::int64_t f) {
   }
 }
 
+inline constexpr std::int64_t kLongDot = 512;  // terms from which a lone dot product has sums of its own
+
+// The only element of its result: with no other sums to hide their latency, the terms go to four vectors.
+template <class T>
+void dot_alone(const Dots<T>& dots) {
+  using namespace simd;
+  constexpr int kW = kWidth<T>, kSums = 4;
+  Vector<T> sums[kSums] = {};
+  const T *a = dots.rows, *b = dots.few;
+  std::int64_t p = dots.k;
+  for (; p >= kSums * kW; p -= kSums * kW, a += kSums * kW, b += kSums * kW) {
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kSums; ++i) sums[i] = fma(load<T>(a + i * kW), load<T>(b + i * kW), sums[i]);
+  }
+  for (; p >= kW; p -= kW, a += kW, b += kW) sums[0] = fma(load<T>(a), load<T>(b), sums[0]);
+  if (p > 0) {
+    const int left = static_cast<int>(p);
+    sums[1] = fma(load_partial(a, left), load_partial(b, left), sums[1]);
+  }
+  const Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  T lane[kW];
+  __builtin_memcpy(lane, &sum, sizeof(sum));
+  for (int half = kW / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  finish_dot(dots, 0, 0, lane[0]);
+}
+
 template <class T, int kFew>
 void dot_rows(const Dots<T>& dots, std::int64_t first, std::int64_t last, std::int64_t f) {
   constexpr int kRows = std::min(8, simd::kAccumulators / kFew);

@@ -119,6 +119,17 @@ void run_scatter_onto(const Context& context, const KernelCall& call) {
 
 std::int64_t stride_of(const View& index) { return index.ndim == 0 ? 0 : index.strides[0]; }
 
+// Single elements: along the last dimension there are no slices.
+template <class W>
+void select_elements(W* to, std::int64_t to_step, const W* from, std::int64_t from_step,
+                     const std::int64_t* at, std::int64_t stride, std::int64_t n) {
+  if (to_step == 1 && from_step == 1 && stride == 1) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[at[i]];
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) to[i * to_step] = from[at[i * stride] * from_step];
+  }
+}
+
 void run_index_select(const Context& context, const KernelCall& call) {
   const View &input = call.in[0], &index = call.in[1], &out = call.out[0];
   const int dim = place_of(call.attrs[0].integer(), std::max(input.ndim, 1));
@@ -147,6 +158,24 @@ void run_index_select(const Context& context, const KernelCall& call) {
   const std::int64_t slice_size = slice.numel(), row = slice.row();
   const auto* at = index.as<const std::int64_t>();
   const std::int64_t stride = stride_of(index);
+  if (slice_size == 1) {
+    visit_size(size_of(out.dtype), [&](auto word) {
+      using W = decltype(word);
+      over_ranges(context, outer.numel() * picks, kGrain, [&](std::int64_t begin, std::int64_t end) {
+        Cursor place(outer, begin / picks);
+        std::int64_t k = begin % picks;
+        while (begin < end) {
+          const std::int64_t n = std::min(end - begin, picks - k);
+          select_elements(out.as<W>() + place.offset[0] + k * to_step, to_step,
+                          input.as<const W>() + place.offset[1], from_step, at + k * stride, stride, n);
+          begin += n;
+          k = 0;
+          place.advance(1);
+        }
+      });
+    });
+    return;
+  }
   over_ranges(
       context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
         Cursor place(outer, begin / picks);
@@ -172,6 +201,17 @@ void run_index_select(const Context& context, const KernelCall& call) {
       });
 }
 
+template <class T>
+void add_elements(T* to, const T* from, const std::int64_t* at, std::int64_t stride, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    T& place = to[at[i * stride]];
+    if constexpr (std::is_floating_point_v<T>)
+      place += from[i];
+    else
+      place = (Lane<T>(place) + Lane<T>(from[i])).value;
+  }
+}
+
 // source is row-major. Threads share the columns inside of `dim` and the dimensions before it, never the
 // index.
 void run_index_select_backward(const Context& context, const KernelCall& call) {
@@ -192,6 +232,10 @@ void run_index_select_backward(const Context& context, const KernelCall& call) {
         const std::int64_t width = std::min(kPanel, a.inner - column);
         const T* from = source.as<const T>() + outer * picks * a.inner + column;
         T* to = out.as<T>() + outer * a.n * a.inner + column;
+        if (a.inner == 1) {
+          add_elements(to, from, at, stride, picks);
+          continue;
+        }
         for (std::int64_t k = 0; k < picks; ++k, from += a.inner) {
           T* row = to + at[k * stride] * a.inner;
           for (std::int64_t c = 0; c < width; ++c) {

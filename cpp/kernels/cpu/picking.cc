@@ -396,6 +396,8 @@ void run_nonzero_places(const Context&, const KernelCall& call) {
   const View &input = call.in[0], &out = call.out[0];
   const std::int64_t count = call.attrs[0].integer();
   const int ndim = input.ndim;
+  if (ndim == 0) return;
+  const std::int64_t row = input.sizes[ndim - 1];
   auto* to = out.as<std::int64_t>();
   std::int64_t found = 0;
   visit_dtype(input.dtype, [&]<class T>(T) {
@@ -407,14 +409,20 @@ void run_nonzero_places(const Context&, const KernelCall& call) {
         }
         return;
       }
-      for (std::int64_t i = 0; i < length && found < count; ++i) {
-        if (values[i] == T(0)) continue;
-        std::int64_t rest = start + i;
-        for (int d = ndim - 1; d >= 0; --d) {
-          to[found * ndim + d] = rest % input.sizes[d];
-          rest /= input.sizes[d];
+      for (std::int64_t i = 0; i < length;) {
+        const std::int64_t column = (start + i) % row, part = std::min(length - i, row - column);
+        std::int64_t next = found;
+        for (std::int64_t j = 0; j < part && next < count; ++j) {
+          to[next * ndim + ndim - 1] = column + j;
+          next += values[i + j] != T(0);
         }
-        ++found;
+        std::int64_t rest = (start + i) / row;
+        for (int d = ndim - 2; d >= 0; --d, rest /= input.sizes[d + 1]) {
+          const std::int64_t place = rest % input.sizes[d];
+          for (std::int64_t k = found; k < next; ++k) to[k * ndim + d] = place;
+        }
+        found = next;
+        i += part;
       }
     });
   });

@@ -52,6 +52,12 @@ struct SquareStep : SumStep<T> {
 };
 
 template <class T>
+struct NumberStep : SumStep<T> {
+  using P = Packet<T>;
+  static P map(P x, P) { return select(x == x, x, P(T(0))); }
+};
+
+template <class T>
 struct CentredSquareStep : SumStep<T> {
   using P = Packet<T>;
   static P map(P x, P mean) {
@@ -113,6 +119,13 @@ void run_mean(const Context& context, const KernelCall& call) {
               [&]<class T>(T) { fold_mean(context, folding, call.in[0], call.out[0].as<T>()); });
 }
 
+void run_sum_of_numbers(const Context& context, const KernelCall& call) {
+  const Folding folding(call.in[0], call.attrs[0]);
+  visit_float(call.out[0].dtype, [&]<class T>(T) {
+    fold<T>(context, NumberStep<T>{}, folding, call.in[0], nullptr, call.out[0].as<T>());
+  });
+}
+
 void run_norm(const Context& context, const KernelCall& call) {
   const Folding folding(call.in[0], call.attrs[0]);
   visit_float(call.out[0].dtype, [&]<class T>(T) {
@@ -163,13 +176,14 @@ constexpr Kernel fold_kernel() {
   return {Op::record.name.data(), run_fold<Op>};
 }
 
-constexpr std::array<Kernel, 8> kKernels = {{
+constexpr std::array<Kernel, 9> kKernels = {{
     fold_kernel<ops::SumOp>(),
     {"mean", run_mean},
     fold_kernel<ops::ProdOp>(),
     fold_kernel<ops::Amax>(),
     fold_kernel<ops::Amin>(),
     {"norm2", run_norm},
+    {"sum_of_numbers", run_sum_of_numbers},
     {"central_moment", run_moment},
     {"logsumexp", run_logsumexp, output_bytes},
 }};

@@ -72,6 +72,11 @@ std::int64_t room_for(std::int64_t k, std::int64_t n) { return std::min(n, 2 * k
 // The k smallest words (as `word` gives them) of a line, in order, to the front of `best`.
 template <class W, class F>
 void first_of_line(std::int64_t n, std::int64_t k, W* best, const F& word) {
+  if (k == 1) {
+    best[0] = word(0);
+    for (std::int64_t i = 1; i < n; ++i) best[0] = std::min(best[0], word(i));
+    return;
+  }
   const std::int64_t room = room_for(k, n);
   std::int64_t count = 0, i = 0;
   for (; i < room; ++i) best[i] = word(i);

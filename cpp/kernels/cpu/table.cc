@@ -63,6 +63,7 @@ struct AllKernels {
                                attention_backward_kernels(),
                                ctc_kernels(),
                                distance_kernels(),
+                               cross_kernels(),
                                convolution_kernels(),
                                conv_weight_kernels(),
                                im2col_kernels(),

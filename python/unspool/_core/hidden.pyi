@@ -254,6 +254,9 @@ def convolution_weight(
 ) -> Tensor:
     """Transpose of convolution in its weight; `size` is the spatial size of the kernel."""
 
+def cross_product(input: Tensor, other: Tensor, dim: SupportsIndex) -> Tensor:
+    """Cross products of the vectors of 3 elements along a dimension."""
+
 def ctc_loss_backward(
     grad: Tensor,
     log_probs: Tensor,
@@ -777,6 +780,12 @@ def pad_with_itself_backward(
 ) -> Tensor:
     """The transpose of pad_with_itself."""
 
+def pdist_backward(grad: Tensor, input: Tensor, distance: Tensor, p: float) -> Tensor:
+    """Cotangent of pdist_forward."""
+
+def pdist_forward(input: Tensor, p: float) -> Tensor:
+    """Distances of all pairs of rows of a matrix (N, M), row after row: (N (N - 1) / 2)."""
+
 def power(input: Tensor, other: Tensor | float) -> Tensor:
     """Power with a general exponent."""
 
@@ -1030,6 +1039,11 @@ def strided_view(
     whole_offset: SupportsIndex,
 ) -> Tensor:
     """A view of any geometry that stays inside the storage."""
+
+def sum_of_numbers(
+    input: Tensor, dim: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdim: bool = False
+) -> Tensor:
+    """Sum over the given dimensions of what is a number."""
 
 def tanh_backward(grad: Tensor, saved: Tensor) -> Tensor:
     """Cotangent of tanh from its output."""

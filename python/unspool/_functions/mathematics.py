@@ -327,12 +327,11 @@ def nansum(
     input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """Sum over dimensions, NaN counting as 0."""
-    numbers = (
-        ops.where(ops.isnan(input), 0, input)
-        if _tensor("input", input, "nansum").is_floating_point()
-        else input
-    )
-    return ops.sum(numbers, dim, keepdim, dtype=dtype)
+    if not _tensor("input", input, "nansum").is_floating_point():
+        return ops.sum(input, dim, keepdim, dtype=dtype)
+    if dtype is None:
+        return hidden.sum_of_numbers(input, dim, keepdim)
+    return ops.sum(ops.where(ops.isnan(input), 0, input), dim, keepdim, dtype=dtype)
 
 
 @with_out

@@ -109,10 +109,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
     width = sum(block.shape[1] for block in blocks)
     rows, start = [], 0
     for block in blocks:
-        height, own = block.shape
-        left = _core.zeros(height, start, dtype=block.dtype)
-        right = _core.zeros(height, width - start - own, dtype=block.dtype)
-        rows.append(ops.cat([left, block, right], 1))
+        own = block.shape[1]
+        rows.append(ops.constant_pad_nd(block, [start, width - start - own]))
         start += own
     return ops.cat(rows, 0)
 
@@ -133,6 +131,17 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return ops.stack(grids, 1)
 
 
+def _pairs(n: int, with_equals: bool) -> Tensor:
+    """Both places of all pairs i < j (or i <= j) below n, one pair behind the other."""
+    numbers = np.arange(n)
+    counts = n - numbers - (not with_equals)
+    first = np.repeat(numbers, counts)
+    places = np.empty((first.size, 2), np.int64)
+    places[:, 0] = first
+    places[:, 1] = np.arange(first.size) + np.repeat(n - np.cumsum(counts), counts)
+    return _core.tensor(places.reshape(-1))
+
+
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """Give every combination of r elements of a vector, as rows."""
     if input.ndim != 1:
@@ -141,6 +150,8 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"combinations: r must not be negative, got {r}")
     if r == 0:
         return _core.empty(0, dtype=input.dtype)
+    if r == 2:
+        return ops.index_select(input, 0, _pairs(input.numel(), with_replacement)).reshape(-1, 2)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(input.numel()), r))
     places = _core.tensor(rows, dtype=_core.int64)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import unspool
-from unspool._core import Tensor, ops
+from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import into
 from unspool.linalg._checks import LinAlgError, check_matrix, check_square
 from unspool.linalg._factor import inv, solve
@@ -55,9 +55,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and {sizes[1]}"
         )
     shape = unspool.broadcast_shapes(input.shape, other.shape)
-    a, b = input.expand(shape).unbind(dim), other.expand(shape).unbind(dim)
-    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
-    return into(out, unspool.stack(parts, dim))
+    dtype = unspool.result_type(input, other)
+    a, b = (x.expand(shape).to(dtype) for x in (input, other))
+    return into(out, hidden.cross_product(a, b, dim))
 
 
 def _constant_of(A: Tensor, value: Tensor) -> Tensor:

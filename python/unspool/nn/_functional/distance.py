@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unspool
-from unspool._core import Tensor
+from unspool._core import Tensor, hidden
 from unspool._functions.out import into
 from unspool.nn._functional.common import require_tensors
 
@@ -65,8 +64,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist: only supports 2-d inputs, got {tuple(input.shape)}")
     if not p >= 0:
         raise RuntimeError(f"pdist: p must not be negative, got {p}")
-    rows = input.shape[0]
-    if rows < 2:
+    if input.shape[0] < 2:
         return input.reshape(-1)[:0]
-    pairs = unspool.cat([unspool.arange(i * rows + i + 1, (i + 1) * rows) for i in range(rows - 1)])
-    return unspool.cdist(input, input, p).reshape(-1).index_select(0, pairs)
+    return hidden.pdist_forward(input, p)
