@@ -44,6 +44,17 @@ def test_without_the_mode_nan_flows_on() -> None:
     assert x.grad.isnan().all()
 
 
+def test_a_hook_may_turn_the_mode_on_for_the_rest_of_the_way() -> None:
+    x = us.ones(2, requires_grad=True)
+    y = root_of_zero(x)
+    y.register_hook(lambda g: autograd.set_detect_anomaly(True) and None)
+    try:
+        with pytest.raises(RuntimeError, match=r"sqrt returned NaN as the gradient of its input 0"):
+            y.sum().backward()
+    finally:
+        autograd.set_detect_anomaly(False)
+
+
 def test_errors_carry_the_place_too() -> None:
     x = us.ones(2, requires_grad=True)
     with autograd.detect_anomaly():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,60 @@ def test_a_gradient_of_a_changed_tensor_that_was_given_other_data_is_not_taken()
     y.data = us.ones(2)
     with pytest.raises(RuntimeError, match=r"gradient of shape \(2,\) for input 0, whose shape is \(8,\)"):
         (y + 1).backward(us.ones(2))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_graph_that_several_threads_have_built_is_walked_from_results_to_operands(engine: str) -> None:
+    def extended(y: us.Tensor, x: us.Tensor, step: int) -> us.Tensor:
+        return (y * 0.75 + x, y - x * 0.5, 1.5 - y, us.tanh(y) * y)[step % 4]
+
+    def graph(x: us.Tensor, run: list) -> us.Tensor:
+        y = x
+        for step in range(60):
+            y = run[step * step % len(run)](extended, y, x, step)
+        return y
+
+    start = np.linspace(-1, 1, 4)
+    alone = us.tensor(start, requires_grad=True)
+    graph(alone, [lambda f, *args: f(*args)]).sum().backward()
+    shared = us.tensor(start, requires_grad=True)
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        run = [
+            lambda f, *args: f(*args),
+            lambda f, *args: one.submit(f, *args).result(),
+            lambda f, *args: other.submit(f, *args).result(),
+        ]
+        y = graph(shared, run)
+    waiting, numbers = [y.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node.sequence in numbers:
+            continue
+        numbers.add(node.sequence)
+        for before, _ in node.next_functions:
+            if before is None or before.sequence == 0:
+                continue
+            assert before.sequence < node.sequence
+            waiting.append(before)
+    y.sum().backward(engine=engine)
+    np.testing.assert_allclose(shared.grad.numpy(), alone.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_operands_at_the_end_that_lead_nowhere_take_no_part(engine: str) -> None:
+    """Numbers, tensors without gradient and absent operands behind the last that has one."""
+    x = us.tensor([0.3, -0.7, 1.1], dtype=us.float64, requires_grad=True)
+    low, high = us.tensor([-0.5] * 3, dtype=us.float64), us.tensor([0.9] * 3, dtype=us.float64)
+    calls = {
+        "number": (lambda v: v * 3 + 1, lambda v: np.full(3, 3.0)),
+        "tensor": (lambda v: v * high - low, lambda v: np.full(3, 0.9)),
+        "two": (lambda v: us.addcmul(v * 2, low, high, value=0.5), lambda v: np.full(3, 2.0)),
+        "weight": (lambda v: us.lerp(v, high, 0.25), lambda v: np.full(3, 0.75)),
+        "absent": (lambda v: v.clamp(-0.5), lambda v: (v >= -0.5) * 1.0),
+        "power": (lambda v: (v * v) ** 1.5, lambda v: 3 * v * np.abs(v)),
+        "choice": (lambda v: us.where(v > 0, v * v, 0.0), lambda v: 2 * v * (v > 0)),
+    }
+    for name, (call, slope) in calls.items():
+        x.grad = None
+        call(x).sum().backward(engine=engine)
+        np.testing.assert_allclose(x.grad.numpy(), slope(x.detach().numpy()), rtol=1e-12, err_msg=name)

@@ -2,12 +2,59 @@
 // thread in short lists by size, without locks.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <new>
 
 namespace unspool {
+namespace internal {
 
-[[nodiscard]] void* allocate_block(std::size_t bytes);
+// Sizes are eight more than multiples of sixteen, which the system's allocator hands out without a gap.
+inline constexpr std::size_t kBlockStep = 16, kMostBlockBytes = 264;
+inline constexpr std::uint32_t kMostFreeBlocks = 1024;  // of a size
+constexpr std::size_t block_class(std::size_t bytes) { return (bytes + kBlockStep / 2 - 1) / kBlockStep; }
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+struct BlockList {
+  FreeBlock* head = nullptr;
+  std::uint32_t count = 0;
+};
+
+using BlockLists = std::array<BlockList, kMostBlockBytes / kBlockStep + 1>;
+
+// This thread's; null before its first block was given back, and after its end.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local BlockLists* block_lists;
+
+[[nodiscard]] void* allocate_block_slowly(std::size_t bytes);
+void deallocate_block_slowly(void* block, std::size_t bytes) noexcept;
+
+}  // namespace internal
+
+[[nodiscard]] inline void* allocate_block(std::size_t bytes) {
+  using namespace internal;
+  BlockLists* const lists = block_lists;
+  if (!lists || bytes > kMostBlockBytes) return allocate_block_slowly(bytes);
+  BlockList& list = (*lists)[block_class(bytes)];
+  FreeBlock* const block = list.head;
+  if (!block) return allocate_block_slowly(bytes);
+  --list.count;
+  list.head = block->next;
+  return block;
+}
+
 // `bytes` as in allocate_block. On any thread.
-void deallocate_block(void* block, std::size_t bytes) noexcept;
+inline void deallocate_block(void* block, std::size_t bytes) noexcept {
+  using namespace internal;
+  BlockLists* const lists = block_lists;
+  if (!lists || bytes > kMostBlockBytes) return deallocate_block_slowly(block, bytes);
+  BlockList& list = (*lists)[block_class(bytes)];
+  if (list.count == kMostFreeBlocks) return deallocate_block_slowly(block, bytes);
+  ++list.count;
+  list.head = ::new (block) FreeBlock{list.head};
+}
 
 }  // namespace unspool

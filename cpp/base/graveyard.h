@@ -14,9 +14,9 @@ class Graveyard {
   static void bury(T* object, End&& end) noexcept {
     // Leaked on purpose, one per thread: objects may die after thread-local destructors have run.
     if (!own) own = new Graveyard;
-    own->waiting_.push_back(object);
-    if (own->is_draining_) return;
+    if (own->is_draining_) return own->waiting_.push_back(object);
     own->is_draining_ = true;
+    end(object);
     while (!own->waiting_.empty()) {
       T* const next = own->waiting_.back();
       own->waiting_.pop_back();

@@ -8,10 +8,6 @@
 
 namespace py = pybind11;
 
-namespace unspool::exec {
-std::uint64_t take_sequence();
-}
-
 namespace unspool::bind {
 namespace {
 
@@ -28,7 +24,7 @@ class FunctionNode final : public exec::Node {
         held_(held.release().ptr()) {
     for (const Tensor& input : inputs) edges_.push_back(input ? exec::edge_of(input.impl()) : exec::Edge{});
     for (const Tensor& output : outputs) specs_.push_back({output.sizes(), output.dtype()});
-    sequence = exec::take_sequence();
+    sequence = exec::take_sequence({edges_.data(), edges_.size()});
   }
 
   std::string name() const override { return name_; }

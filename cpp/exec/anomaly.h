@@ -6,22 +6,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "exec/anomaly_mode.h"
 #include "exec/node.h"
 
 namespace unspool::exec {
-
-struct AnomalyMode {
-  bool enabled = false;
-  bool checks_nan = true;
-  std::string (*where)() = nullptr;  // the calling program's place, as text; set by the binding
-};
-
-namespace internal {
-inline constinit AnomalyMode anomaly_mode;
-}
-
-// Of the process.
-inline AnomalyMode& anomaly_mode() noexcept { return internal::anomaly_mode; }
 
 // Raises when a gradient that `node` gave is NaN.
 void check_gradients(const Node& node, std::span<const Tensor> grads);

@@ -72,10 +72,12 @@ class PartVjp final : public ops::Vjp {
         kept_(kept),
         arguments_(arguments) {}
 
-  Tensor g(int i) override {
+  const Tensor& g(int i) override {
     if (i == 0) return cotangent_;
     const ops::OutputSpec& spec = link().results[static_cast<std::size_t>(i)];
-    return ops::full(spec.sizes, 0.0, spec.dtype);
+    Tensor& zeros = zeros_[static_cast<std::size_t>(i)];
+    if (!zeros) zeros = ops::full(spec.sizes, 0.0, spec.dtype);
+    return zeros;
   }
   bool has_g(int i) const override { return i == 0; }
   Operand in(int i) override {
@@ -99,6 +101,7 @@ class PartVjp final : public ops::Vjp {
   const ChainPart& part_;
   std::size_t link_;
   Tensor& cotangent_;
+  Tensor zeros_[ops::kMaxOutputs];  // of the outputs that nothing flowed into, where a rule asks
   std::span<const Tensor> kept_, arguments_;
 };
 

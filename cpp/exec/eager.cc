@@ -162,7 +162,7 @@ void check_target(const Call& call, const Tensor& target, bool recording) {
   if (!target->storage->writable()) {
     refuse(call, "the tensor shares memory with a read-only array; clone() it first");
   }
-  if (may_overlap_itself(target.sizes(), target.strides())) {
+  if (!target.is_contiguous() && may_overlap_itself(target.sizes(), target.strides())) {
     refuse(call,
            "several elements of the tensor share one place in memory (it was expanded); clone() it first");
   }
@@ -181,6 +181,7 @@ bool is_entangled(const Call& call, const Tensor& target) {
   for (std::size_t i = 0; i < call.in.size(); ++i) {
     const Operand& operand = call.in[i];
     if (!operand.is_tensor() || !operand.impl().storage->overlaps(*target->storage)) continue;
+    if (record.kind == ops::Kind::kElementwise && &operand.impl() == &target.impl()) continue;
     const bool is_safe = record.kind == ops::Kind::kElementwise
                              ? lies_on(operand.impl(), target)
                              : i == 0 && record.has_in_place && &operand.impl() == &target.impl();
@@ -282,6 +283,15 @@ void own(const Call& call, std::span<Tensor> out) {
 }  // namespace
 
 void Eager::emit(const Call& call, std::span<Tensor> out) {
+  const PlainCall plain(call);
+  if (!plain) return emit_any(call, out);
+  out[0] = Tensor::empty_like(plain.form(), plain.result());
+  plain.run(out[0]);
+  launched({call, plain.form().dtype, out, true});
+  if (needs_record(call.op, call.in)) exec::record(call, out, true);
+}
+
+void Eager::emit_any(const Call& call, std::span<Tensor> out) {
   const ops::Record& record = call.op.record;
   switch (record.kind) {
     case ops::Kind::kComposite:
@@ -297,13 +307,6 @@ void Eager::emit(const Call& call, std::span<Tensor> out) {
     }
     default:
       break;
-  }
-  if (const TensorImpl* form = plain_form(call)) {
-    out[0] = Tensor::empty_like(*form, plain_result(call, *form));
-    run_plain(call, *form, out[0]);
-    launched({call, form->dtype, out, true});
-    if (needs_record(call.op, call.in)) exec::record(call, out, true);
-    return;
   }
   if (is_carried(call)) return emit_carried(call, out);
   Launch launch(call);
@@ -321,11 +324,12 @@ void Eager::emit_into(const Call& call, const Tensor& target) {
     return copy_into(target, ops::full({}, call.attrs[1], call.attrs[2].dtype()));
   const bool recording = needs_record(call.op, call.in);
   check_target(call, target, recording);
-  const TensorImpl* const form = target.is_contiguous() ? plain_form(call) : nullptr;
-  if (form && !recording && plain_result(call, *form) == target.dtype() && form->sizes == target.sizes() &&
-      !is_entangled(call, target)) {
-    run_plain(call, *form, target);
-    launched({call, form->dtype, {&target, 1}, false});
+  const PlainCall plain(call);
+  const bool fits = plain && !recording && target.is_contiguous() && plain.result() == target.dtype() &&
+                    plain.form().sizes == target.sizes();
+  if (fits && !is_entangled(call, target)) {
+    plain.run(target);
+    launched({call, plain.form().dtype, {&target, 1}, false});
     target->storage->mark_written(record.public_name().data());
     return record_write(call, target, recording, Tensor());
   }

@@ -22,6 +22,9 @@ class Eager : public ops::Emitter {
     bool fresh;
   };
   virtual void launched(const Launched& /*launch*/) {}
+
+ private:
+  void emit_any(const ops::Call& call, std::span<Tensor> out);
 };
 
 // Connects the operations to the kernels of a table and makes eager execution the default. Raises when an

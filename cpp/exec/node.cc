@@ -16,14 +16,11 @@
 namespace unspool::exec {
 namespace {
 
-// One counter for all threads: a graph may be built by several of them.
-std::atomic<std::uint64_t> next_sequence{1};
 std::atomic<std::uint64_t> next_hook{1};
 
 }  // namespace
 
-Node::Node() : scope(ops::thread_state().scope) {
-  if (!anomaly_mode().enabled) return;
+void Node::remember_origin() {
   hooks = std::make_unique<HookList>();
   hooks->origin = anomaly_mode().where();
 }
@@ -36,7 +33,13 @@ void Node::dispose() noexcept {
   });
 }
 
-std::uint64_t take_sequence() { return next_sequence.fetch_add(1, std::memory_order_relaxed); }
+// Counted for all threads together: a graph may be built by several of them.
+internal::Positions internal::new_positions() noexcept {
+  constexpr std::uint64_t kBlock = 4096;
+  static std::atomic<std::uint64_t> next{1};
+  const std::uint64_t first = next.fetch_add(kBlock, std::memory_order_relaxed);
+  return {first, first + kBlock};
+}
 
 AutogradSlot::~AutogradSlot() {
   if (accumulator) static_cast<LeafNode*>(accumulator.get())->forget_leaf();
@@ -76,12 +79,15 @@ void LeafNode::unwind(std::span<Tensor> cotangents, std::span<const bool>, std::
         incoming->ref_count() == 1 && incoming->storage->is_sole() && incoming.is_contiguous();
     slot.is_spent = false;
     slot.grad = recording ? incoming : is_ours ? std::move(incoming) : ops::clone(incoming);
-  } else if (recording) {
-    slot.grad = ops::add(slot.grad, incoming);
   } else {
-    const ops::Operand operands[2] = {slot.grad, incoming};
-    const ops::Attr attrs[1] = {1.0};
-    ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot.grad);
+    const Tensor sum = slot.grad;  // held: while a long kernel runs, the program may drop the gradient
+    if (recording) {
+      slot.grad = ops::add(sum, incoming);
+    } else {
+      const ops::Borrowed operands[2] = {sum, incoming};
+      const ops::Attr attrs[1] = {1.0};
+      ops::emitter().emit_into({ops::op_of<ops::Add>, ops::operands_of(operands), attrs}, sum);
+    }
   }
   if (!post_hooks.empty()) {
     const auto running = post_hooks;  // a copy: a hook may remove itself
@@ -177,7 +183,8 @@ void keep_from(const Tensor& tensor, AutogradSlot& slot) {
   slot.retainer = edge.node();
   slot.retain_hook = next_hook.fetch_add(1, std::memory_order_relaxed);
   const auto keep = [&slot](const Tensor& g) {
-    slot.grad = slot.grad ? ops::add(slot.grad, g) : g;
+    const Tensor before = slot.grad;
+    slot.grad = before ? ops::add(before, g) : g;
     return Tensor();
   };
   node.hooks->entries.push_back({slot.retain_hook, edge.output(), keep, true});

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/small_vector.h"
+#include "exec/anomaly_mode.h"
 #include "ops/emitter.h"
 #include "tensor/tensor.h"
 
@@ -125,18 +126,38 @@ class Node : public GraphNode {
   virtual bool runs_user_code() const { return false; }
 
  protected:
-  Node();
+  Node() : scope(ops::thread_state().scope) {
+    if (anomaly_mode().enabled) remember_origin();
+  }
   ~Node() = default;
   virtual void destroy_now() noexcept = 0;
 
  private:
+  void remember_origin();
   void dispose() noexcept final;
 };
 
 inline Node* Edge::get() const { return static_cast<Node*>(graph_node()); }
 
-// The next position in forward order.
-std::uint64_t take_sequence();
+namespace internal {
+// A block of positions in forward order, of which its thread has given out those before `next`.
+struct Positions {
+  std::uint64_t next = 0, end = 0;
+};
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local Positions positions;
+// Behind all blocks that any thread was given.
+Positions new_positions() noexcept;
+}  // namespace internal
+
+// A position in forward order for a new node: behind those of its inputs, and of all nodes that this thread
+// has made.
+inline std::uint64_t take_sequence(std::span<const Edge> inputs) noexcept {
+  internal::Positions& own = internal::positions;
+  bool is_behind = own.next != own.end;
+  for (const Edge& input : inputs) is_behind &= !input || input.get()->sequence < own.next;
+  if (!is_behind) own = internal::new_positions();
+  return own.next++;
+}
 
 // What a tensor knows of its gradient.
 class LeafNode;

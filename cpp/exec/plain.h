@@ -8,15 +8,28 @@
 
 namespace unspool::exec {
 
-// The operand whose shape and dtype all tensors of the call have; null if the call is of another kind.
-const TensorImpl* plain_form(const ops::Call& call);
+// Such a call, if it is one. `call` must outlive this object.
+class PlainCall {
+ public:
+  explicit PlainCall(const ops::Call& call);
 
-// What the result's dtype will be.
-inline Dtype plain_result(const ops::Call& call, const TensorImpl& form) {
-  return call.op.record.result == ops::Result::kBool ? Dtype::kBool : form.dtype;
-}
+  explicit operator bool() const { return form_ != nullptr; }
+  // The operand whose shape and dtype all tensors of the call have.
+  const TensorImpl& form() const { return *form_; }
+  // What the result's dtype will be.
+  Dtype result() const { return call_.op.record.result == ops::Result::kBool ? Dtype::kBool : form_->dtype; }
+  // Runs the kernel. `out` has the form's shape and no gaps either.
+  void run(const Tensor& out) const;
 
-// Runs the kernel over such a call. `out` has the form's shape and no gaps either.
-void run_plain(const ops::Call& call, const TensorImpl& form, const Tensor& out);
+ private:
+  static constexpr std::size_t kMostOperands = 3;
+
+  void run_long(const Tensor& out) const;
+
+  const ops::Call& call_;
+  const TensorImpl* form_ = nullptr;
+  unsigned numbers_ = 0;             // bits of the operands that are numbers
+  const void* in_[kMostOperands]{};  // of the others: their memory
+};
 
 }  // namespace unspool::exec

@@ -164,6 +164,8 @@ class OpNode final : public Node {
     return true;
   }
   void unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) override;
+  [[gnu::noinline]] void apply(std::span<Tensor> cotangents, std::span<const bool> wanted,
+                               std::span<Tensor> grads);
   void release() override;
   void visit_saved(const StorageVisitor& visit) const override;
 
@@ -319,7 +321,7 @@ OpNode* OpNode::make(const ops::Call& call, std::span<Tensor> out, const Needs& 
   if (needs.reads) node->save_values(call, out, overwritten, node->at<Saved>(l.saved));
   geometry.write_to(node->at<void>(l.metas));
   node->passes_on_ = needs.passes_on && needs.edges == edges;
-  node->sequence = take_sequence();
+  node->sequence = take_sequence({node->edges(), edges});
   return node;
 }
 
@@ -436,7 +438,7 @@ class TapeVjp final : public ops::Vjp {
   TapeVjp(OpNode& node, std::span<Tensor> cotangents, std::span<const bool> wanted)
       : Vjp({node.op(), {}, node.attributes()}), node_(node), cotangents_(cotangents), wanted_(wanted) {}
 
-  Tensor g(int i) override {
+  const Tensor& g(int i) override {
     Tensor& cotangent = cotangents_[static_cast<std::size_t>(i)];
     if (!cotangent) {
       const ops::OutputSpec spec = node_.output(static_cast<std::uint32_t>(i));
@@ -468,7 +470,10 @@ class TapeVjp final : public ops::Vjp {
     }
     return value;
   }
-  bool wants(int i) const override { return wanted_[static_cast<std::size_t>(i)]; }
+  bool wants(int i) const override {
+    const auto place = static_cast<std::size_t>(i);
+    return place < wanted_.size() && wanted_[place];
+  }
   const Dims& sizes(int i) const override { return spec(i).sizes; }
   Dtype dtype(int i) const override { return spec(i).dtype; }
 
@@ -509,25 +514,31 @@ class TapeVjp final : public ops::Vjp {
 };
 
 void OpNode::unwind(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) {
+  if (const std::size_t last = edge_count() - 1;
+      passes_on_ && !released && wanted[last] && cotangents[0] && !observer()) {
+    grads[last] = std::move(cotangents[0]);
+    return;
+  }
+  apply(cotangents, wanted, grads);
+}
+
+void OpNode::apply(std::span<Tensor> cotangents, std::span<const bool> wanted, std::span<Tensor> grads) {
   if (released) {
     fail("backward: the graph was already freed when ", name(), in_module(*this),
          " was unwound; call backward(retain_graph=True) the first time to unwind it twice");
   }
   Observer* const watching = observer();
-  if (const std::size_t last = edge_count() - 1; passes_on_ && wanted[last] && cotangents[0] && !watching) {
-    grads[last] = std::move(cotangents[0]);
-    return;
-  }
   TapeVjp vjp(*this, cotangents, wanted);
   apply_rules(op_.record, vjp, wanted, grads);
   if (watching) watching->unwound(*this, cotangents, grads);
 }
 
-// As make_node.
-Ref<Node> new_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
+// As make_node; nobody holds it yet.
+inline OpNode* new_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
   const Needs needs = needs_of(call, out);
   if (needs.edges == 0) return nullptr;
-  auto node = Ref<Node>::of_new(OpNode::make(call, out, needs, overwritten));
+  OpNode* const node = OpNode::make(call, out, needs, overwritten);
+  node->set_first_ref();
   if (Observer* watching = observer()) watching->recorded(call, *node, out[0], overwritten);
   return node;
 }
@@ -538,30 +549,30 @@ void apply_rules(const ops::Record& record, ops::Vjp& vjp, std::span<const bool>
                  std::span<Tensor> grads) {
   if (record.joint_vjp.cotangents) return record.joint_vjp.cotangents(vjp, grads);
   for (std::size_t i = 0; i < grads.size(); ++i) {
-    const ops::Rule* rule = wanted[i] ? rule_for(record, i) : nullptr;
+    if (!wanted[i]) continue;
     vjp.index = static_cast<int>(i);
-    if (rule) grads[i] = rule->cotangent(vjp);
+    if (const ops::Rule* rule = rule_for(record, i)) grads[i] = rule->cotangent(vjp);
   }
 }
 
 ops::Reads reads_of(const ops::Call& call) { return needs_of(call, {}).reads; }
 
 Ref<GraphNode> make_node(const ops::Call& call, std::span<Tensor> out, const Tensor& overwritten) {
-  return Ref<GraphNode>::adopt(new_node(call, out, overwritten).release());
+  return Ref<GraphNode>::adopt(new_node(call, out, overwritten));
 }
 
 void record(const ops::Call& call, std::span<Tensor> out, bool is_uniform) {
-  Ref<Node> node = new_node(call, out, {});
+  OpNode* const node = new_node(call, out, {});
   if (!node) return;
   node->is_uniform = is_uniform;
-  const auto link = [&](std::size_t i, Ref<GraphNode> made_by) {
-    if (!is_floating(out[i].dtype())) return;
-    out[i]->node = std::move(made_by);
-    out[i]->output_nr = static_cast<std::uint32_t>(i);
-    out[i]->requires_grad = true;
+  const auto link = [](TensorImpl& result, std::size_t i, Ref<GraphNode> made_by) {
+    if (!is_floating(result.dtype)) return;
+    result.node = std::move(made_by);
+    result.output_nr = static_cast<std::uint32_t>(i);
+    result.requires_grad = true;
   };
-  for (std::size_t i = 1; i < out.size(); ++i) link(i, Ref<GraphNode>(node.get()));
-  link(0, Ref<GraphNode>::adopt(node.release()));
+  for (std::size_t i = 1; i < out.size(); ++i) link(out[i].impl(), i, Ref<GraphNode>(node));
+  link(out[0].impl(), 0, Ref<GraphNode>::adopt(node));
 }
 
 NodeReport report(const Node& node) {

@@ -42,19 +42,18 @@ Tensor fitted(const Node& from, std::size_t input, Tensor cotangent, const ops::
 class Frontier {
  public:
   void add(Node* node) {
-    Reached reached{node->sequence, node};
-    if (newest_.node) {
-      if (newest_.sequence > reached.sequence) std::swap(newest_, reached);
-      others_.push_back(std::exchange(newest_, reached));
-      std::push_heap(others_.begin(), others_.end());
-    } else {
-      newest_ = reached;
+    if (!newest_) {
+      newest_ = node;
+      return;
     }
+    if (newest_->sequence > node->sequence) std::swap(newest_, node);
+    others_.push_back({newest_->sequence, std::exchange(newest_, node)});
+    std::push_heap(others_.begin(), others_.end());
   }
   // The one that was recorded last; null when there is none.
   Node* take_latest() {
-    if (others_.empty() || newest_.sequence > others_.front().sequence)
-      return std::exchange(newest_, {}).node;
+    if (others_.empty() || (newest_ && newest_->sequence > others_.front().sequence))
+      return std::exchange(newest_, nullptr);
     std::pop_heap(others_.begin(), others_.end());
     Node* const node = others_.back().node;
     others_.pop_back();
@@ -67,7 +66,7 @@ class Frontier {
     Node* node;
     bool operator<(const Reached& other) const { return sequence < other.sequence; }
   };
-  Reached newest_{};                 // stays out of the heap, which a chain of operations never sees
+  Node* newest_ = nullptr;           // stays out of the heap, which a chain of operations never sees
   SmallVector<Reached, 16> others_;  // a heap
 };
 
@@ -111,6 +110,7 @@ Unwinder::Unwinder(std::span<const Tensor> outputs, std::span<const Tensor> cota
   collect(outputs);
   mark_needed();
   if (how_.receiver) watch_memory();
+  is_looked_on_ = watch_ || !captures_.empty();
   seed(outputs, cotangents);
 }
 
@@ -141,29 +141,36 @@ void Unwinder::collect(std::span<const Tensor> outputs) {
     for (std::uint32_t way = node->index; way != kNowhere; ++count)
       way = std::exchange(ways_[way].node, place);
     node->index = place;
-    stops_.push_back({node, static_cast<std::uint32_t>(ways_.size()), slots});
+    add_stop(node, slots);
     slots += links.outputs;
     most_inputs = std::max(most_inputs, links.inputs);
     return count;
   };
+  // Where each input has a rule of its own, none asks for inputs at the end that lead nowhere; an observer
+  // is shown them all.
+  const bool are_short = !observer();
+  const Node* before = nullptr;
   while (Node* const node = waiting.take_latest()) {
-    const Links links = links_of(node);
+    prefetch_beyond(before, node);
+    before = node;
+    Links links = node->links();
+    if (how_.stops_at_inputs && is_border(node)) links = {{}, 0, links.outputs};
     stop_at(node, links);
     for (const Edge& edge : links.edges) {
       Node* const target = edge.get();
-      if (!target) {
-        ways_.push_back({kNowhere, 0});
-        continue;
+      std::uint32_t earlier = kNowhere;
+      if (target) {
+        reach(target);
+        earlier = std::exchange(target->index, static_cast<std::uint32_t>(ways_.size()));
       }
-      reach(target);
-      const std::uint32_t before = std::exchange(target->index, static_cast<std::uint32_t>(ways_.size()));
-      ways_.push_back({before, edge.output()});
+      add_way(earlier, edge.output());
     }
-    for (std::size_t i = links.edges.size(); i < links.inputs; ++i) ways_.push_back({kNowhere, 0});
+    if (are_short && node->is_uniform) continue;
+    for (std::size_t i = links.edges.size(); i < links.inputs; ++i) add_way(kNowhere, 0);
   }
   first_leaf_ = stops_.size();
   for (Node* leaf : leaves) pending_.push_back(stop_at(leaf, leaf->links()));
-  stops_.push_back({nullptr, static_cast<std::uint32_t>(ways_.size()), slots});
+  add_stop(nullptr, slots);
   slots_.resize(slots);
   grads_.resize(most_inputs);
   wanted_.resize(most_inputs);
@@ -244,37 +251,53 @@ void Unwinder::visit(std::size_t i) {
   const std::span<Tensor> arrived = slots(i);
   const std::span<const Way> all = ways(i);
   const std::span<Tensor> grads(grads_.data(), all.size());
+  bool* const wanted = wanted_.data();
   bool is_any_wanted = false, any = false;
-  for (std::size_t e = 0; e < all.size(); ++e) is_any_wanted |= wanted_[e] = is_wanted(all[e]);
+  for (std::size_t e = 0; e < all.size(); ++e) is_any_wanted |= wanted[e] = is_wanted(all[e]);
   for (const Tensor& cotangent : arrived) any |= cotangent.defined();
   if (any) {
-    std::optional<ForeignCode> foreign;
-    if (watch_ && needs_guard(*watch_, node)) foreign.emplace(*watch_);
-    if (node.hooks) run_hooks(node, arrived);
-    if (!captures_.empty()) capture(i, arrived);
-    if (is_any_wanted) {
-      unwind_node(node, arrived, {wanted_.data(), all.size()}, grads);
-      if (node.holds_values && !how_.retain_graph) node.release();
-    }
+    if (is_looked_on_ || node.hooks || anomaly_mode().enabled)
+      unwind_looked_on(i, arrived, {wanted, all.size()}, is_any_wanted, grads);
+    else if (is_any_wanted)
+      node.unwind(arrived, {wanted, all.size()}, grads);
+    if (is_any_wanted && node.holds_values && !how_.retain_graph) node.release();
     for (Tensor& cotangent : arrived) cotangent = Tensor();
   }
   if (watch_) after_node(*watch_, i, grads);
   const bool fits = node.is_uniform && !node.hooks;
   for (std::size_t e = 0; e < all.size(); ++e) {
-    if (!wanted_[e]) {
-      if (grads[e]) grads[e] = Tensor();
+    Tensor& grad = grads[e];
+    if (!wanted[e]) {
+      if (grad) grad = Tensor();
       continue;
     }
-    const Stop& target = stops_[all[e].node];
-    const bool is_checked = grads[e] && !(fits && target.node->runs_operations);
-    if (is_checked && !target.node->is_like_output(all[e].output, grads[e].impl()))
-      grads[e] = fitted(node, e, std::move(grads[e]), target.node->output(all[e].output));
-    Tensor& slot = slots_[target.first_slot + all[e].output];
-    if (turns_ || slot || all[e].node >= first_leaf_)
-      pass_on(i, e, std::move(grads[e]));
+    const Way way = all[e];
+    const Stop& target = stops_[way.node];
+    if (grad && !(fits && target.node->runs_operations))
+      bring_to_form(node, e, grad, {target.node, way.output});
+    Tensor& slot = slots_[target.first_slot + way.output];
+    if (turns_ || slot || way.node >= first_leaf_)
+      pass_on(i, e, std::move(grad));
     else
-      slot = std::move(grads[e]);
+      slot = std::move(grad);
   }
+}
+
+// Where more than the node's rules takes part: hooks, captures, a receiver that changes memory, anomaly mode.
+void Unwinder::unwind_looked_on(std::size_t i, std::span<Tensor> arrived, std::span<const bool> wanted,
+                                bool is_any_wanted, std::span<Tensor> grads) {
+  Node& node = *stops_[i].node;
+  std::optional<ForeignCode> foreign;
+  if (watch_ && needs_guard(*watch_, node)) foreign.emplace(*watch_);
+  if (node.hooks) run_hooks(node, arrived);
+  if (!captures_.empty()) capture(i, arrived);
+  if (is_any_wanted) unwind_node(node, arrived, wanted, grads);
+}
+
+// To that of the node's output where the cotangent of input e goes.
+void Unwinder::bring_to_form(const Node& from, std::size_t e, Tensor& cotangent, Target target) {
+  if (!target.node->is_like_output(target.output, cotangent.impl()))
+    cotangent = fitted(from, e, std::move(cotangent), target.node->output(target.output));
 }
 
 // The cotangent, undefined when there is none, to where the way of input e leads.
@@ -304,9 +327,9 @@ void Unwinder::deliver(std::size_t place, Tensor&& cotangent) {
     slot = ops::add(slot, contribution);
     return;
   }
-  const ops::Operand operands[2] = {slot, contribution};
+  const ops::Borrowed operands[2] = {slot, contribution};
   const ops::Attr attrs[1] = {1.0};
-  ops::emitter().emit_into({ops::op_of<ops::Add>, operands, attrs}, slot);
+  ops::emitter().emit_into({ops::op_of<ops::Add>, ops::operands_of(operands), attrs}, slot);
 }
 
 void Unwinder::finish_leaf(std::size_t i) {

@@ -2,6 +2,8 @@
 // the form of the walk (backward.cc); what happens at a node is the same for all of them.
 #pragma once
 
+#include <bit>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -33,7 +35,7 @@ class Unwinder {
     std::uint32_t output;
     bool leads() const { return node != kNowhere; }
   };
-  // Those of node i's inputs.
+  // Those of node i's inputs; some at the end that lead nowhere may be missing.
   std::span<const Way> ways(std::size_t i) const {
     return {ways_.data() + stops_[i].first_way, stops_[i + 1].first_way - stops_[i].first_way};
   }
@@ -69,21 +71,42 @@ class Unwinder {
 
   void collect(std::span<const Tensor> outputs);
   bool is_border(const Node* node) const;
-  // The node's links, as far as they are followed.
-  Links links_of(const Node* node) const {
-    const Links links = node->links();
-    return how_.stops_at_inputs && is_border(node) ? Links{{}, 0, links.outputs} : links;
+  // Member by member: what is read soon after it was written should be written as it is read.
+  void add_stop(Node* node, std::uint32_t first_slot) {
+    Stop& stop = stops_.emplace_back();
+    stop.node = node;
+    stop.first_way = static_cast<std::uint32_t>(ways_.size());
+    stop.first_slot = first_slot;
   }
-  // Asks for the memory of a node that is some places ahead: a long tape is not in the cache.
+  void add_way(std::uint32_t node, std::uint32_t output) {
+    Way& way = ways_.emplace_back();
+    way.node = node;
+    way.output = output;
+  }
+  // A long tape is not in the cache: asks for the memory of a node that is some places ahead, where it is
+  // known, or where it lies if nodes follow each other in memory as these two do.
+  static constexpr std::size_t kAhead = 8;
+  static void prefetch(std::uintptr_t address) {
+    constexpr std::uintptr_t kCacheLine = 64;
+    __builtin_prefetch(std::bit_cast<const void*>(address));
+    __builtin_prefetch(std::bit_cast<const void*>(address + kCacheLine));
+  }
   void prefetch_after(std::size_t i) const {
-    constexpr std::size_t kAhead = 8, kCacheLine = 64;
-    if (i + kAhead >= size()) return;
-    const auto* node = reinterpret_cast<const std::byte*>(stops_[i + kAhead].node);
-    __builtin_prefetch(node);
-    __builtin_prefetch(node + kCacheLine);
+    if (i + kAhead < size()) prefetch(std::bit_cast<std::uintptr_t>(stops_[i + kAhead].node));
+  }
+  static void prefetch_beyond(const Node* before, const Node* node) {
+    const auto address = std::bit_cast<std::uintptr_t>(node);
+    prefetch(address + kAhead * (address - std::bit_cast<std::uintptr_t>(before)));
   }
   void mark_needed();
   void seed(std::span<const Tensor> outputs, std::span<const Tensor> cotangents);
+  struct Target {
+    const Node* node;
+    std::uint32_t output;
+  };
+  static void bring_to_form(const Node& from, std::size_t e, Tensor& cotangent, Target target);
+  void unwind_looked_on(std::size_t i, std::span<Tensor> arrived, std::span<const bool> wanted,
+                        bool is_any_wanted, std::span<Tensor> grads);
   void pass_on(std::size_t i, std::size_t e, Tensor&& cotangent);
   bool is_wanted(const Way& way) const { return way.leads() && (needed_.empty() || needed_[way.node]); }
   void deliver(std::size_t slot, Tensor&& cotangent);
@@ -117,6 +140,7 @@ class Unwinder {
   std::vector<Tensor> captured_;
   std::optional<MemoryWatch> watch_;  // while a receiver changes memory
   std::optional<Turns> turns_;        // when the order must be kept
+  bool is_looked_on_ = false;         // at every node something else may have to be done
 };
 
 }  // namespace unspool::exec

@@ -53,7 +53,7 @@ class RegionNode final : public Node {
     const std::span<const Edge> written = writer_ ? this->writer()->links().edges : std::span<const Edge>();
     for (std::size_t i = 0; i < written.size(); ++i)
       edges_.push_back(i == region_input_ ? Edge{} : written[i]);
-    sequence = take_sequence();
+    sequence = take_sequence({edges_.data(), edges_.size()});
   }
 
   std::string name() const override { return "assign_region"; }

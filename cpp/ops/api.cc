@@ -15,7 +15,7 @@
 
 namespace unspool::ops {
 
-using O = const Operand&;
+using O = const Borrowed&;
 
 Tensor add(O a, O b) { return call<Add>({a, b}, {1.0}); }
 Tensor sub(O a, O b) { return call<Sub>({a, b}, {1.0}); }

@@ -7,63 +7,63 @@
 
 namespace unspool::ops {
 
-Tensor add(const Operand& a, const Operand& b);
-Tensor sub(const Operand& a, const Operand& b);
-Tensor mul(const Operand& a, const Operand& b);
-Tensor true_divide(const Operand& a, const Operand& b);
-Tensor neg(const Operand& x);
-inline Tensor operator+(const Operand& a, const Operand& b) { return add(a, b); }
-inline Tensor operator-(const Operand& a, const Operand& b) { return sub(a, b); }
-inline Tensor operator*(const Operand& a, const Operand& b) { return mul(a, b); }
-inline Tensor operator/(const Operand& a, const Operand& b) { return true_divide(a, b); }
+Tensor add(const Borrowed& a, const Borrowed& b);
+Tensor sub(const Borrowed& a, const Borrowed& b);
+Tensor mul(const Borrowed& a, const Borrowed& b);
+Tensor true_divide(const Borrowed& a, const Borrowed& b);
+Tensor neg(const Borrowed& x);
+inline Tensor operator+(const Borrowed& a, const Borrowed& b) { return add(a, b); }
+inline Tensor operator-(const Borrowed& a, const Borrowed& b) { return sub(a, b); }
+inline Tensor operator*(const Borrowed& a, const Borrowed& b) { return mul(a, b); }
+inline Tensor operator/(const Borrowed& a, const Borrowed& b) { return true_divide(a, b); }
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 
-Tensor eq(const Operand& a, const Operand& b);
-Tensor ne(const Operand& a, const Operand& b);
-Tensor lt(const Operand& a, const Operand& b);
-Tensor le(const Operand& a, const Operand& b);
-Tensor gt(const Operand& a, const Operand& b);
-Tensor ge(const Operand& a, const Operand& b);
-inline Tensor operator<(const Operand& a, const Operand& b) { return lt(a, b); }
-inline Tensor operator<=(const Operand& a, const Operand& b) { return le(a, b); }
-inline Tensor operator>(const Operand& a, const Operand& b) { return gt(a, b); }
-inline Tensor operator>=(const Operand& a, const Operand& b) { return ge(a, b); }
-Tensor logical_and(const Operand& a, const Operand& b);
-Tensor logical_or(const Operand& a, const Operand& b);
-Tensor logical_not(const Operand& x);
+Tensor eq(const Borrowed& a, const Borrowed& b);
+Tensor ne(const Borrowed& a, const Borrowed& b);
+Tensor lt(const Borrowed& a, const Borrowed& b);
+Tensor le(const Borrowed& a, const Borrowed& b);
+Tensor gt(const Borrowed& a, const Borrowed& b);
+Tensor ge(const Borrowed& a, const Borrowed& b);
+inline Tensor operator<(const Borrowed& a, const Borrowed& b) { return lt(a, b); }
+inline Tensor operator<=(const Borrowed& a, const Borrowed& b) { return le(a, b); }
+inline Tensor operator>(const Borrowed& a, const Borrowed& b) { return gt(a, b); }
+inline Tensor operator>=(const Borrowed& a, const Borrowed& b) { return ge(a, b); }
+Tensor logical_and(const Borrowed& a, const Borrowed& b);
+Tensor logical_or(const Borrowed& a, const Borrowed& b);
+Tensor logical_not(const Borrowed& x);
 inline Tensor operator&(const Tensor& a, const Tensor& b) { return logical_and(a, b); }
 inline Tensor operator|(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
 
-Tensor exp(const Operand& x);
-Tensor expm1(const Operand& x);
-Tensor log(const Operand& x);
-Tensor log1p(const Operand& x);
-Tensor sqrt(const Operand& x);
-Tensor rsqrt(const Operand& x);
-Tensor square(const Operand& x);
-Tensor pow(const Operand& x, const Operand& exponent);
-Tensor abs(const Operand& x);
-Tensor sign(const Operand& x);
-Tensor sin(const Operand& x);
-Tensor cos(const Operand& x);
-Tensor sinh(const Operand& x);
-Tensor cosh(const Operand& x);
-Tensor tanh(const Operand& x);
-Tensor sigmoid(const Operand& x);
-Tensor floor(const Operand& x);
-Tensor trunc(const Operand& x);
-Tensor digamma(const Operand& x);
-Tensor zeta(const Operand& s, const Operand& q);
-Tensor erf(const Operand& x);
-Tensor erfinv(const Operand& x);
-Tensor minimum(const Operand& a, const Operand& b);
-Tensor maximum(const Operand& a, const Operand& b);
-Tensor clamp_min(const Operand& x, const Operand& low);
-Tensor clamp_max(const Operand& x, const Operand& high);
-Tensor where(const Operand& condition, const Operand& a, const Operand& b);
-Tensor relu(const Operand& x);
-Tensor softplus(const Operand& x);
-Tensor log_sigmoid(const Operand& x);
+Tensor exp(const Borrowed& x);
+Tensor expm1(const Borrowed& x);
+Tensor log(const Borrowed& x);
+Tensor log1p(const Borrowed& x);
+Tensor sqrt(const Borrowed& x);
+Tensor rsqrt(const Borrowed& x);
+Tensor square(const Borrowed& x);
+Tensor pow(const Borrowed& x, const Borrowed& exponent);
+Tensor abs(const Borrowed& x);
+Tensor sign(const Borrowed& x);
+Tensor sin(const Borrowed& x);
+Tensor cos(const Borrowed& x);
+Tensor sinh(const Borrowed& x);
+Tensor cosh(const Borrowed& x);
+Tensor tanh(const Borrowed& x);
+Tensor sigmoid(const Borrowed& x);
+Tensor floor(const Borrowed& x);
+Tensor trunc(const Borrowed& x);
+Tensor digamma(const Borrowed& x);
+Tensor zeta(const Borrowed& s, const Borrowed& q);
+Tensor erf(const Borrowed& x);
+Tensor erfinv(const Borrowed& x);
+Tensor minimum(const Borrowed& a, const Borrowed& b);
+Tensor maximum(const Borrowed& a, const Borrowed& b);
+Tensor clamp_min(const Borrowed& x, const Borrowed& low);
+Tensor clamp_max(const Borrowed& x, const Borrowed& high);
+Tensor where(const Borrowed& condition, const Borrowed& a, const Borrowed& b);
+Tensor relu(const Borrowed& x);
+Tensor softplus(const Borrowed& x);
+Tensor log_sigmoid(const Borrowed& x);
 
 Tensor to(const Tensor& x, Dtype dtype);
 Tensor contiguous(const Tensor& x);

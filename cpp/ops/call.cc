@@ -11,7 +11,9 @@ const Attr& Call::attr(std::string_view wanted) const {
   std::size_t place = 0;
   for (const Arg& arg : op.record.args) {
     if (is_tensor_kind(arg.kind)) continue;
-    if (arg.name == wanted) return attrs[place];
+    // Of names of one length few begin alike, and those are not compared with a call.
+    if (arg.name.size() == wanted.size() && arg.name[0] == wanted[0] && arg.name == wanted)
+      return attrs[place];
     ++place;
   }
   unspool::fail(name(), ": the record has no attribute '", wanted, "'");

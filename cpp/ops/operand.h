@@ -2,7 +2,9 @@
 // so that `x * 2` neither allocates a tensor nor keeps one on the tape.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "tensor/tensor.h"
@@ -79,10 +81,17 @@ class Borrowed : public Operand {
   Borrowed(int value) : Operand(value) {}
   Borrowed(std::int64_t value) : Operand(value) {}
   Borrowed(double value) : Operand(value) {}
-  Borrowed(const Borrowed&) = delete;
+  Borrowed(const Borrowed& other) noexcept : Borrowed(static_cast<const Operand&>(other)) {}
   Borrowed& operator=(const Borrowed&) = delete;
   ~Borrowed() { kind_ = Kind::kNone; }
 };
 static_assert(sizeof(Borrowed) == sizeof(Operand));
+
+// As the operands of a call.
+template <std::size_t N>
+std::span<const Operand> operands_of(const Borrowed (&borrowed)[N]) {
+  const Operand* const first = borrowed;
+  return {first, N};
+}
 
 }  // namespace unspool::ops

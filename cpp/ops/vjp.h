@@ -13,7 +13,7 @@ class Vjp {
   virtual ~Vjp() = default;
 
   // The cotangent of output i; zeros when nothing flowed into it.
-  virtual Tensor g(int i = 0) = 0;
+  virtual const Tensor& g(int i = 0) = 0;
   virtual bool has_g(int i) const = 0;
   // Input i, which the rule must have declared; a number where the caller wrote one.
   virtual Operand in(int i) = 0;

@@ -37,16 +37,16 @@ constexpr std::uint32_t cache_limit(std::size_t size_class) {
       std::max<std::size_t>(8, (std::size_t{64} << 10) / small_size(size_class)));
 }
 
-struct FreeBlock {
-  FreeBlock* next;
+struct FreeSmallBlock {
+  FreeSmallBlock* next;
 };
 
 struct FreeList {
-  FreeBlock* head = nullptr;
+  FreeSmallBlock* head = nullptr;
   std::uint32_t count = 0;
 
   void push(void* data) noexcept {
-    head = ::new (data) FreeBlock{head};
+    head = ::new (data) FreeSmallBlock{head};
     ++count;
   }
   void* pop() noexcept {
@@ -255,7 +255,7 @@ void Shared::release_free_spans() noexcept {
   std::sort(spans_.begin(), spans_.end(), [](const Span& a, const Span& b) { return a.base < b.base; });
   for (Span& span : spans_) span.free_blocks = 0;
   for (const FreeList& list : small_) {
-    for (const FreeBlock* block = list.head; block; block = block->next) ++span_of(block)->free_blocks;
+    for (const FreeSmallBlock* block = list.head; block; block = block->next) ++span_of(block)->free_blocks;
   }
   const auto is_free = [this](const Span& span) { return span.free_blocks == carved_blocks(span); };
   for (FreeList& list : small_) {

@@ -34,7 +34,7 @@ class ProgramNode final : public Node {
         inputs_(std::move(inputs)),
         first_cotangent_(first_cotangent),
         reads_(std::move(reads)) {
-    sequence = take_sequence();
+    sequence = take_sequence(edges_);
   }
 
   std::string name() const override { return "compiled"; }

@@ -89,8 +89,13 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
       at[k] = static_cast<const std::byte*>(in[k]);
       step[k] = item * kLanes;
       if ((repeated >> k & 1) == 0) continue;
-      for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-        std::memcpy(copies[k] + lane * item, at[k], static_cast<std::size_t>(item));
+      // As one store, of which the loop's loads find all.
+      if (kMasked && k == 0) {
+        std::memset(copies[k], std::to_integer<int>(*at[k]), kLanes);
+      } else {
+        T value;
+        std::memcpy(&value, at[k], sizeof(T));
+        P(value).store(reinterpret_cast<T*>(copies[k]));
       }
       at[k] = copies[k];
       step[k] = 0;
