@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import unspool as us
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        (lambda: us.device("meta"), "'meta'.*skip_init"),
+        (lambda: us.ones(2).to(us.device("meta")), "'meta'.*skip_init"),
         (lambda: us.empty(3, device="meta"), "'meta'.*skip_init"),
         (lambda: us.zeros(2).to("mps"), "'mps'.*cpu"),
         (lambda: us.nn.Linear(2, 2, device="xpu:0"), "'xpu:0'"),
@@ -35,6 +36,24 @@ def test_they_are_not_there_when_asked_for() -> None:
     with pytest.raises(AttributeError, match="no attribute 'colour'") as caught:
         _ = node.colour
     assert not isinstance(caught.value, NotImplementedError)
+
+
+def test_devices_can_be_named_and_compared() -> None:
+    meta, gpu, second = us.device("meta"), us.device("cuda"), us.device("cuda", 1)
+    assert us.ones(1).device != meta != gpu != second
+    assert (str(meta), str(gpu), str(second)) == ("meta", "cuda", "cuda:1")
+    assert (meta.index, gpu.index, second.index) == (None, None, 1)
+    assert (repr(gpu), repr(second)) == ("device(type='cuda')", "device(type='cuda', index=1)")
+    assert pickle.loads(pickle.dumps(second)) == second
+
+
+def test_a_block_on_a_device() -> None:
+    with us.device("cpu") as here:
+        assert us.ones(2).device == here
+    with pytest.raises(NotImplementedError, match=r"'meta'.*skip_init"), us.device("meta"):
+        pass
+    with pytest.raises(RuntimeError, match="no CUDA support"), us.device("cuda"):
+        pass
 
 
 def test_a_word_that_is_no_device_is_no_device_elsewhere() -> None:

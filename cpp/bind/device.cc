@@ -13,27 +13,21 @@ namespace py = pybind11;
 namespace unspool::bind {
 namespace {
 
-// A device of PyTorch that no build of unspool has.
-bool is_elsewhere(std::string_view kind) {
-  constexpr std::string_view kinds[] = {"meta", "mps", "xpu", "xla", "mtia", "hpu", "ipu", "vulkan", "maia"};
-  return std::ranges::find(kinds, kind) != std::end(kinds);
-}
+// In the order of Device::Kind.
+constexpr std::string_view kKinds[] = {"cpu",  "cuda", "meta", "mps",    "xpu", "xla",
+                                       "mtia", "hpu",  "ipu",  "vulkan", "maia"};
+constexpr std::int8_t kNoIndex = -1;
 
 Device parse(const std::string& text) {
   const auto colon = text.find(':');
-  const std::string kind = text.substr(0, colon);
-  Device device;
-  if (kind == "cuda")
-    device.kind = Device::Kind::kCuda;
-  else if (is_elsewhere(kind)) {
-    fail(ErrorKind::kNotImplemented, "device: tensors on '", text,
-         "' are not supported; leave the device out, or name 'cpu'",
-         kind == "meta" ? " (a module of any size is made without drawing numbers under nn.utils.skip_init)"
-                        : "");
-  } else if (kind != "cpu") {
+  const auto* kind = std::ranges::find(kKinds, text.substr(0, colon));
+  if (kind == std::end(kKinds)) {
     fail("device: '", text,
          "' is not a device; expected 'cpu', 'cuda' or 'cuda:N' (a dtype is no string: unspool.float32)");
   }
+  Device device;
+  device.kind = static_cast<Device::Kind>(kind - std::begin(kKinds));
+  if (device.kind != Device::Kind::kCpu) device.index = kNoIndex;
   if (colon != std::string::npos) {
     const std::string digits = text.substr(colon + 1);
     if (digits.empty() || digits.size() > 2 || digits.find_first_not_of("0123456789") != std::string::npos) {
@@ -44,10 +38,29 @@ Device parse(const std::string& text) {
   return device;
 }
 
-const char* kind_of(const Device& device) { return device.kind == Device::Kind::kCpu ? "cpu" : "cuda"; }
+std::string kind_of(const Device& device) {
+  return std::string(kKinds[static_cast<std::size_t>(device.kind)]);
+}
+
+// There is one processor, whose index is not told.
+bool has_index(const Device& device) { return device.kind != Device::Kind::kCpu && device.index != kNoIndex; }
 
 std::string written(const Device& device) {
-  return device.kind == Device::Kind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
+  return has_index(device) ? kind_of(device) + ":" + std::to_string(device.index) : kind_of(device);
+}
+
+// Tensors can be there, or an error says that they cannot.
+void require_here(const Device& device) {
+  if (device.kind == Device::Kind::kCpu) return;
+  if (device.kind == Device::Kind::kCuda) {
+    fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", written(device),
+         "'; use 'cpu'");
+  }
+  fail(ErrorKind::kNotImplemented, "device: tensors on '", written(device),
+       "' are not supported; leave the device out, or name 'cpu'",
+       device.kind == Device::Kind::kMeta
+           ? " (a module of any size is made without drawing numbers under nn.utils.skip_init)"
+           : "");
 }
 
 }  // namespace
@@ -65,19 +78,23 @@ void bind_device(py::module_& core) {
       .def_property_readonly("type", &kind_of)
       .def_property_readonly("index",
                              [](const Device& d) -> py::object {
-                               return d.kind == Device::Kind::kCpu
-                                          ? py::object(py::none())
-                                          : py::object(py::int_(static_cast<int>(d.index)));
+                               return has_index(d) ? py::object(py::int_(static_cast<int>(d.index)))
+                                                   : py::object(py::none());
                              })
       .def("__eq__",
            [](const Device& a, py::handle b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
       .def("__hash__", [](const Device& d) { return static_cast<int>(d.kind) * 256 + d.index; })
+      .def("__enter__",
+           [](const Device& d) {
+             require_here(d);
+             return d;
+           })
+      .def("__exit__", [](const Device&, const py::args&) {})
       .def("__str__", &written)
       .def("__repr__",
            [](const Device& d) {
-             return d.kind == Device::Kind::kCpu
-                        ? std::string("device(type='cpu')")
-                        : "device(type='cuda', index=" + std::to_string(d.index) + ")";
+             return "device(type='" + kind_of(d) + "'" +
+                    (has_index(d) ? ", index=" + std::to_string(d.index) : "") + ")";
            })
       .def(py::pickle([](const Device& d) { return py::make_tuple(written(d)); },
                       [](const py::tuple& state) { return parse(state[0].cast<std::string>()); }));
@@ -97,10 +114,7 @@ Device device_of_object(PyObject* object) {
     fail(ErrorKind::kType, "device: expected a device or a name such as 'cpu', not ",
          Py_TYPE(object)->tp_name);
   }
-  if (device.kind != Device::Kind::kCpu) {
-    fail("device: this build of unspool has no CUDA support, so nothing can be placed on '", written(device),
-         "'; use 'cpu'");
-  }
+  require_here(device);
   return device;
 }
 

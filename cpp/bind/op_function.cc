@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "bind/bits.h"
 #include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/older_form.h"
@@ -138,6 +139,9 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
     for (const Signature& signature : *function.overloads) {
       Arguments arguments;
       if (parse(signature, raw, arguments, why)) return run_checked(function, signature, raw, arguments);
+    }
+    if (const auto dtype = dtype_to_view_as(function.overloads->front(), raw)) {
+      return wrap(view_bits(tensor_of(raw.values[0]), *dtype));
     }
     if (PyObject* result = run_older_form(function, raw)) return result;
     if (PyObject* answer = ask_arguments(callable, raw)) return answer;

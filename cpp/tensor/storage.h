@@ -10,7 +10,8 @@
 namespace unspool {
 
 struct Device {
-  enum class Kind : std::uint8_t { kCpu, kCuda };
+  // All but the first can only be named.
+  enum class Kind : std::uint8_t { kCpu, kCuda, kMeta, kMps, kXpu, kXla, kMtia, kHpu, kIpu, kVulkan, kMaia };
   Kind kind = Kind::kCpu;
   std::int8_t index = 0;
   friend bool operator==(const Device&, const Device&) = default;

@@ -17,6 +17,9 @@ from unspool._core import (
     asarray,
     bfloat16,
     bool,
+    complex32,
+    complex64,
+    complex128,
     default_generator,
     device,
     dtype,
@@ -24,6 +27,11 @@ from unspool._core import (
     empty_cache,
     empty_like,
     eye,
+    float8_e4m3fn,
+    float8_e4m3fnuz,
+    float8_e5m2,
+    float8_e5m2fnuz,
+    float8_e8m0fnu,
     float16,
     float32,
     float64,
@@ -60,6 +68,9 @@ from unspool._core import (
     set_rng_state,
     tensor,
     uint8,
+    uint16,
+    uint32,
+    uint64,
     zeros,
     zeros_like,
 )
@@ -201,6 +212,7 @@ else:
         [
             "_C",
             "__config__",
+            "_dynamo",
             "accelerator",
             "amp",
             "augment",
@@ -215,6 +227,8 @@ else:
             "hub",
             "interop",
             "jit",
+            "library",
+            "ops",
             "linalg",
             "multiprocessing",
             "onnx",
@@ -279,6 +293,9 @@ half = float16
 long = int64
 int = int32
 short = int16
+chalf = complex32
+cfloat = complex64
+cdouble = complex128
 
 newaxis = None
 
@@ -310,7 +327,10 @@ __all__ = [
     "bfloat16",
     "bool",
     "can_cast",
+    "cdouble",
+    "cfloat",
     "chain_matmul",
+    "chalf",
     "channels_last",
     "channels_last_3d",
     "checkpoint",
@@ -319,6 +339,9 @@ __all__ = [
     "cholesky_inverse",
     "cholesky_solve",
     "compile",
+    "complex32",
+    "complex64",
+    "complex128",
     "contiguous_format",
     "cross",
     "cuda",
@@ -339,6 +362,11 @@ __all__ = [
     "eye",
     "finfo",
     "float",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
     "float16",
     "float32",
     "float64",
@@ -454,6 +482,9 @@ __all__ = [
     "typename",
     "types",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "use_deterministic_algorithms",
     "utils",
     "verify",

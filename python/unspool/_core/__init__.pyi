@@ -61,6 +61,17 @@ float16: Final[dtype]
 bfloat16: Final[dtype]
 float32: Final[dtype]
 float64: Final[dtype]
+complex32: Final[dtype]
+complex64: Final[dtype]
+complex128: Final[dtype]
+uint16: Final[dtype]
+uint32: Final[dtype]
+uint64: Final[dtype]
+float8_e4m3fn: Final[dtype]
+float8_e4m3fnuz: Final[dtype]
+float8_e5m2: Final[dtype]
+float8_e5m2fnuz: Final[dtype]
+float8_e8m0fnu: Final[dtype]
 
 class Size(tuple[_int, ...]):
     def numel(self) -> _int: ...
@@ -83,6 +94,8 @@ class device:
     @property
     def index(self) -> _int | None: ...
     def __hash__(self) -> _int: ...
+    def __enter__(self) -> device: ...
+    def __exit__(self, *args: object) -> None: ...
 
 class Generator:
     def __init__(self, device: _DeviceLike = "cpu") -> None: ...

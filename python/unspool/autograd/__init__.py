@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unspool.amp import GradScaler
     from unspool.optim import Optimizer
 
-__getattr__ = lazy(__name__, ["functional"])
+__getattr__ = lazy(__name__, ["functional", "graph"])
 
 __all__ = [
     "Function",

@@ -19,11 +19,15 @@ else:
     __getattr__ = lazy(__name__, ["amp"])
 
 __all__ = [
+    "CUDAGraph",
     "Event",
     "Stream",
+    "StreamContext",
     "amp",
     "current_device",
     "current_stream",
+    "default_generators",
+    "default_stream",
     "device",
     "device_count",
     "empty_cache",
@@ -33,6 +37,7 @@ __all__ = [
     "get_device_properties",
     "get_rng_state",
     "get_rng_state_all",
+    "graph",
     "init",
     "ipc_collect",
     "is_available",
@@ -61,6 +66,7 @@ __all__ = [
 
 # What libraries that save the generators' states of all devices ask without a call.
 _initialized = False
+default_generators: tuple[_core.Generator, ...] = ()
 
 
 def _refuse(name: str) -> NoReturn:
@@ -203,6 +209,7 @@ get_rng_state = _refusing("get_rng_state")
 set_rng_state = _refusing("set_rng_state")
 mem_get_info = _refusing("mem_get_info")
 current_stream = _refusing("current_stream")
+default_stream = _refusing("default_stream")
 stream = _refusing("stream")
 
 
@@ -215,7 +222,19 @@ class Stream(_Nothing):
     """Raises RuntimeError when it is made."""
 
 
+class StreamContext(_Nothing):
+    """Raises RuntimeError when it is made."""
+
+
 class Event(_Nothing):
+    """Raises RuntimeError when it is made."""
+
+
+class CUDAGraph(_Nothing):
+    """Raises RuntimeError when it is made."""
+
+
+class graph(_Nothing):
     """Raises RuntimeError when it is made."""
 
 

@@ -59,7 +59,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a module of PyTorch; leave all others to the finders that follow."""
         del path, target
-        if fullname in _BUILT_ON_TORCH and not _is_pure_python(fullname):
+        if _is_refused(fullname):
             raise ImportError(
                 f"{fullname} is built on PyTorch's binaries and cannot be used with unspool; "
                 "read the data with another package",
@@ -91,6 +91,29 @@ def _is_pure_python(package: str) -> bool:
     return False
 
 
+def _is_refused(fullname: str) -> bool:
+    return fullname in _BUILT_ON_TORCH and not _is_pure_python(fullname)
+
+
+def _find_spec(name: str, package: str | None = None) -> importlib.machinery.ModuleSpec | None:
+    """Answer as ``importlib.util.find_spec``: None for what an import would refuse.
+
+    Libraries ask it which optional packages there are, and import those that it finds.
+    """
+    fullname = importlib.util.resolve_name(name, package)
+    if _is_refused(fullname):
+        return None
+    try:
+        return _PYTHONS_FIND_SPEC(name, package)
+    except ImportError:
+        if _is_torch(fullname):
+            return None
+        raise
+
+
+_PYTHONS_FIND_SPEC = importlib.util.find_spec
+
+
 def install() -> None:
     """Alias PyTorch's names in this process, for good.
 
@@ -103,6 +126,7 @@ def install() -> None:
         raise RuntimeError("as_torch: the real torch is imported already; do this before")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+    importlib.util.find_spec = _find_spec
     sys.modules["torch"] = unspool
     _set_version(f"{_FOLLOWED}+unspool.{_core.__version__}")
 
@@ -110,6 +134,7 @@ def install() -> None:
 def uninstall() -> None:
     """Take the aliases back."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    importlib.util.find_spec = _PYTHONS_FIND_SPEC
     for name in [name for name in sys.modules if _is_torch(name)]:
         del sys.modules[name]
     _set_version(_core.__version__)

@@ -11,7 +11,58 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from unspool.utils._tree_keys import (
+    FlattenWithKeys,
+    GetAttrKey,
+    Keyed,
+    KeyEntry,
+    KeyPath,
+    MappingKey,
+    SequenceKey,
+    _dict_flatten,
+    _dict_flatten_with_keys,
+    _dict_unflatten,
+    fields_with_keys,
+    key_get,
+    keystr,
+    sequence_with_keys,
+)
+
+__all__ = [
+    "SUPPORTED_NODES",
+    "Context",
+    "GetAttrKey",
+    "KeyEntry",
+    "KeyPath",
+    "MappingKey",
+    "NodeDef",
+    "PyTree",
+    "SequenceKey",
+    "TreeSpec",
+    "_dict_flatten",
+    "_dict_flatten_with_keys",
+    "_dict_unflatten",
+    "_get_node_type",
+    "key_get",
+    "keystr",
+    "register_pytree_node",
+    "tree_all",
+    "tree_any",
+    "tree_flatten",
+    "tree_flatten_with_path",
+    "tree_iter",
+    "tree_leaves",
+    "tree_leaves_with_path",
+    "tree_map",
+    "tree_map_",
+    "tree_map_only",
+    "tree_map_with_path",
+    "tree_structure",
+    "tree_unflatten",
+]
+
 PyTree: TypeAlias = Any
+Context: TypeAlias = Any
 IsLeaf: TypeAlias = Callable[[PyTree], bool] | None
 
 
@@ -29,12 +80,9 @@ class _NamedTuple:
 SUPPORTED_NODES: dict[type[Any], NodeDef] = {
     tuple: NodeDef(lambda node: (list(node), None), lambda children, _: tuple(children)),
     list: NodeDef(lambda node: (node, None), lambda children, _: list(children)),
-    dict: NodeDef(
-        lambda node: (list(node.values()), list(node)),
-        lambda children, keys: dict(zip(keys, children, strict=True)),
-    ),
+    dict: NodeDef(_dict_flatten, _dict_unflatten),
     OrderedDict: NodeDef(
-        lambda node: (list(node.values()), list(node)),
+        _dict_flatten,
         lambda children, keys: OrderedDict(zip(keys, children, strict=True)),
     ),
     defaultdict: NodeDef(
@@ -43,6 +91,17 @@ SUPPORTED_NODES: dict[type[Any], NodeDef] = {
     ),
     deque: NodeDef(lambda node: (list(node), node.maxlen), lambda children, maxlen: deque(children, maxlen)),
     _NamedTuple: NodeDef(lambda node: (list(node), type(node)), lambda children, kind: kind(*children)),
+}
+
+# The same with the children's keys, by class.
+_WITH_KEYS: dict[type[Any], FlattenWithKeys] = {
+    tuple: sequence_with_keys,
+    list: sequence_with_keys,
+    dict: _dict_flatten_with_keys,
+    OrderedDict: _dict_flatten_with_keys,
+    defaultdict: lambda node: (_dict_flatten_with_keys(node)[0], [node.default_factory, list(node)]),
+    deque: lambda node: sequence_with_keys(node, node.maxlen),
+    _NamedTuple: fields_with_keys,
 }
 
 
@@ -57,6 +116,8 @@ def register_pytree_node(
     cls: type[Any],
     flatten_fn: Callable[[Any], tuple[list[Any], Any]],
     unflatten_fn: Callable[[Iterable[Any], Any], Any],
+    *,
+    flatten_with_keys_fn: FlattenWithKeys | None = None,
     **_names: Any,
 ) -> None:
     """Make a class a node.
@@ -65,6 +126,7 @@ def register_pytree_node(
         cls: the class.
         flatten_fn: gives an object's children and what else is needed to rebuild it.
         unflatten_fn: rebuilds it from both.
+        flatten_with_keys_fn: as flatten_fn, with pairs of a key and a child, for the functions with paths.
 
     Raises:
         ValueError: it is one already.
@@ -72,6 +134,8 @@ def register_pytree_node(
     if cls in SUPPORTED_NODES:
         raise ValueError(f"register_pytree_node: {cls.__name__} is registered already")
     SUPPORTED_NODES[cls] = NodeDef(flatten_fn, unflatten_fn)
+    if flatten_with_keys_fn is not None:
+        _WITH_KEYS[cls] = flatten_with_keys_fn
 
 
 @dataclass(frozen=True)
@@ -224,3 +288,52 @@ def tree_all(pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf = None) 
 def tree_any(pred: Callable[[Any], bool], tree: PyTree, is_leaf: IsLeaf = None) -> bool:
     """Whether it holds for some leaf."""
     return any(map(pred, tree_iter(tree, is_leaf)))
+
+
+def tree_flatten_with_path(
+    tree: PyTree, is_leaf: IsLeaf = None
+) -> tuple[list[tuple[KeyPath, Any]], TreeSpec]:
+    """Give each leaf with the keys that lead to it, and the structure.
+
+    Args:
+        tree: any object.
+        is_leaf: as for ``tree_flatten``.
+
+    Raises:
+        ValueError: a class was registered without ``flatten_with_keys_fn``.
+    """
+    leaves: list[tuple[KeyPath, Any]] = []
+
+    def visit(path: KeyPath, node: PyTree) -> None:
+        kind = _get_node_type(node)
+        if kind not in SUPPORTED_NODES or (is_leaf is not None and is_leaf(node)):
+            leaves.append((path, node))
+            return
+        for key, child in _children_with_keys(kind, node)[0]:
+            visit((*path, key), child)
+
+    visit((), tree)
+    return leaves, tree_structure(tree, is_leaf)
+
+
+def _children_with_keys(kind: type[Any], node: Any) -> Keyed:
+    if kind not in _WITH_KEYS:
+        raise ValueError(
+            f"tree_flatten_with_path: no flatten_with_keys_fn was registered for {kind.__name__}"
+        )
+    return _WITH_KEYS[kind](node)
+
+
+def tree_leaves_with_path(tree: PyTree, is_leaf: IsLeaf = None) -> list[tuple[KeyPath, Any]]:
+    """Give each leaf with the keys that lead to it."""
+    return tree_flatten_with_path(tree, is_leaf)[0]
+
+
+def tree_map_with_path(
+    func: Callable[..., Any], tree: PyTree, *rests: PyTree, is_leaf: IsLeaf = None
+) -> PyTree:
+    """As ``tree_map``, with a function that is given the leaf's path first."""
+    leaves, spec = tree_flatten_with_path(tree, is_leaf)
+    columns = [list(column) for column in zip(*leaves, strict=True)] or [[], []]
+    columns += [_leaves_like(each, spec) for each in rests]
+    return tree_unflatten(map(func, *columns), spec)

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import unspool
 from unspool._core import Tensor
+from unspool.nn.modules import _tree
 from unspool.nn.modules._hooks import (
     register_module_backward_hook,
     register_module_buffer_registration_hook,
@@ -289,3 +290,7 @@ def _dtype_named(name: str, call: str) -> Any:
             f"Module.{call}(): {name} is not available in this build; use float32 or float64"
         )
     return dtype
+
+
+# The annotations of the classes below name it; typing.get_type_hints looks it up there.
+vars(_tree)["Module"] = Module

@@ -1,0 +1,27 @@
+"""Operations that ``unspool.library.custom_op`` has made: ``unspool.ops.namespace.name``."""
+
+from __future__ import annotations
+
+from unspool._lazy import missing
+from unspool.library import _OPERATIONS, CustomOpDef
+
+
+class _Namespace:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> CustomOpDef:
+        try:
+            return _OPERATIONS[f"{self._name}::{name}"]
+        except KeyError:
+            raise AttributeError(
+                f"there is no operation {self._name}::{name}; make it with library.custom_op",
+                name=name,
+                obj=self,
+            ) from None
+
+
+def __getattr__(name: str) -> _Namespace:
+    if any(each.startswith(f"{name}::") for each in _OPERATIONS):
+        return _Namespace(name)
+    raise missing(__name__, name)
