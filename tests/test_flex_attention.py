@@ -120,3 +120,27 @@ def test_what_does_not_fit_is_named() -> None:
         flex_attention(q, k, v, return_lse=True, return_aux=AuxRequest(lse=True))
     with pytest.raises(RuntimeError, match="must be functions"):
         and_masks(_causal, 3)  # type: ignore[arg-type]
+
+
+def test_functions_for_single_places_are_called_for_each() -> None:
+    q, k, v = _draw()
+    table = us.randn(HEADS, QUERIES, KEYS, dtype=us.float64)
+    changes = (
+        lambda s, b, h, i, j: s + table[h][i][j],
+        lambda s, b, h, i, j: s - s.max() + table[h, i, j],  # a score is its own largest
+    )
+    for change, base in zip(changes, (1.0, 0.0), strict=True):
+        result = flex_attention(q, k, v, change)
+        scores = base * q @ k.mT / math.sqrt(WIDTH) + table
+        np.testing.assert_allclose(result.detach(), (scores.softmax(-1) @ v).detach(), rtol=1e-12)
+
+
+def test_a_recorded_step_repeats_it() -> None:
+    q, k, v = _draw()
+    lengths = us.tensor([[True] * 7, [True] * 4 + [False] * 3])
+    mask = create_block_mask(lambda b, h, i, j: lengths[b, j], BATCHES, None, QUERIES, KEYS)
+    step = us.compile(lambda q, k, v: flex_attention(q, k, v, lambda s, b, h, i, j: s.tanh(), mask))
+    for _ in range(2):
+        q.data += 1.0
+        expected = flex_attention(q, k, v, lambda s, b, h, i, j: s.tanh(), mask)
+        np.testing.assert_allclose(step(q, k, v).detach(), expected.detach(), rtol=1e-12)

@@ -161,3 +161,58 @@ def test_graphs_of_a_device_can_be_named() -> None:
     for name in ("CUDAGraph", "StreamContext", "graph"):
         with pytest.raises(RuntimeError, match=name):
             getattr(us.cuda, name)()
+
+
+def test_conditions_that_do_not_hold_raise() -> None:
+    us._check(True)
+    us._check_tensor_all(us.ones(3) > 0)
+    for check, error in (
+        (us._check, RuntimeError),
+        (us._check_value, ValueError),
+        (us._check_index, IndexError),
+        (us._check_type, TypeError),
+        (us._check_not_implemented, NotImplementedError),
+    ):
+        with pytest.raises(error, match="as I said"):
+            check(False, lambda: "as I said")
+    with pytest.raises(KeyError, match="mine"):
+        us._check_with(KeyError, False, lambda: "mine")
+    with pytest.raises(RuntimeError, match="Expected cond to be True"):
+        us._check_is_size(-1)
+    with pytest.raises(RuntimeError, match="some are"):
+        us._check_tensor_all(us.tensor([True, False]), lambda: "some are not")
+    with pytest.raises(TypeError, match="_check_tensor_all"):
+        us._check(us.tensor(True))
+    with pytest.raises(TypeError, match=r"_check\(\)"):
+        us._check_tensor_all(True)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 7, 8, 13])
+def test_scans_of_an_associative_operation(size: int) -> None:
+    scan = importlib.import_module("unspool._higher_order_ops.associative_scan").associative_scan
+    us.manual_seed(0)
+    x = us.randn(2, size, 3, dtype=us.float64).requires_grad_()
+    added = scan(us.add, x, 1)
+    assert us.allclose(added, x.cumsum(1), rtol=1e-12)
+    assert us.allclose(scan(us.add, x, -2, reverse=True), x.flip(1).cumsum(1).flip(1), rtol=1e-12)
+    (slope,) = us.autograd.grad((added * x.detach()).sum(), x)
+    assert us.allclose(slope, x.flip(1).cumsum(1).flip(1), rtol=1e-12)
+
+    def joined(first: Any, second: Any) -> Any:
+        return {"a": first["a"] * second["a"], "b": second["a"] * first["b"] + second["b"]}
+
+    given = {"a": us.rand(2, size, dtype=us.float64), "b": us.rand(2, size, dtype=us.float64)}
+    state, found = us.zeros(2, dtype=us.float64), scan(joined, given, 1, combine_mode="generic")["b"]
+    for i in range(size):
+        state = given["a"][:, i] * state + given["b"][:, i]
+        assert us.allclose(found[:, i], state, rtol=1e-12)
+
+
+def test_scans_name_what_does_not_fit() -> None:
+    scan = importlib.import_module("unspool._higher_order_ops.associative_scan").associative_scan
+    with pytest.raises(ValueError, match="one size along dimension 0"):
+        scan(lambda a, b: b, (us.ones(2), us.ones(3)), 0)
+    with pytest.raises(ValueError, match="a tree of tensors"):
+        scan(lambda a, b: b, [], 0)
+    with pytest.raises(ValueError, match="combine_mode"):
+        scan(us.add, us.ones(2), 0, combine_mode="other")

@@ -23,6 +23,7 @@ MODULES = [
     "_dynamo._trace_wrapped_higher_order_op",
     "_dynamo.config",
     "_dynamo.exc",
+    "_higher_order_ops.associative_scan",
     "accelerator",
     "amp",
     "amp.grad_scaler",

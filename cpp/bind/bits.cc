@@ -1,3 +1,4 @@
+// Sizes, strides and offsets are counted in elements, so that they change with the size of one.
 #include "bind/bits.h"
 
 #include <string>

@@ -18,7 +18,8 @@ struct Traits {
   bool is_signed;
 };
 
-// Element types that no tensor has. They can be named, as keys of the tables that libraries make of all types.
+// Element types that no tensor has. They can be named, as keys of the tables that libraries make of all
+// types.
 const Traits kNamedOnly[] = {
     {"complex32", 4, false, true, true},       {"complex64", 8, false, true, true},
     {"complex128", 16, false, true, true},     {"uint16", 2, false, false, false},
@@ -70,8 +71,7 @@ PyObject* make(PyObject* module, Dtype dtype, const Traits* named_only) {
 void add_dtype_type(PyObject* module) {
   static PyGetSetDef properties[] = {
       {"itemsize", item_size, nullptr, "Bytes per element.", nullptr},
-      {"is_floating_point", floating, nullptr, "Whether this is a floating-point type.",
-       nullptr},
+      {"is_floating_point", floating, nullptr, "Whether this is a floating-point type.", nullptr},
       {"is_complex", complex, nullptr, "Whether this is complex, which no tensor is.", nullptr},
       {"is_signed", is_signed, nullptr, "Whether negative values exist.", nullptr},
       {"__name__", text_name, nullptr, nullptr, nullptr},
@@ -103,9 +103,11 @@ Dtype dtype_of_object(PyObject* object, const char* who) {
   if (is_dtype(object)) {
     const PyDtype& dtype = object_of(object);
     if (!dtype.named_only) return dtype.dtype;
-    fail(ErrorKind::kNotImplemented, who, ": there are no tensors of ", dtype.named_only->name, " in unspool; ",
-         dtype.named_only->is_complex ? "keep real and imaginary parts as two tensors"
-                                      : "use one of the other dtypes, such as unspool.float32 or unspool.int64");
+    fail(ErrorKind::kNotImplemented, who, ": there are no tensors of ", dtype.named_only->name,
+         " in unspool; ",
+         dtype.named_only->is_complex
+             ? "keep real and imaginary parts as two tensors"
+             : "use one of the other dtypes, such as unspool.float32 or unspool.int64");
   }
   if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return Dtype::kFloat64;
   if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return Dtype::kInt64;

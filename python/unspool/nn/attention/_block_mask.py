@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import unspool
 from unspool import _core
-from unspool._core import Tensor
+from unspool._core import CaptureError, Tensor
+from unspool.autograd.grad_mode import no_grad
 from unspool.func import vmap
 
 _DEFAULT_SPARSE_BLOCK_SIZE = 128
@@ -58,20 +59,55 @@ def _require_functions(who: str, mods: tuple[Any, ...]) -> None:
 def over_all_places(mod: Mod, sizes: tuple[int, int, int, int], scores: Tensor | None = None) -> Tensor:
     """Give what a function says of each place.
 
+    It is called once, with tensors of four dimensions that broadcast. Where it cannot work on those, or says
+    something else of single places, it is called for each place in turn.
+
     Args:
-        mod: called with a batch, a head, a query and a key, 0-d int32 tensors, after the score there, if any.
+        mod: called with a batch, a head, a query and a key, int32, after the score there, if any.
         sizes: numbers of batches, heads, queries and keys.
         scores: of that shape, for functions that change scores.
 
     Returns:
         A tensor of that shape.
     """
-    first: tuple[int | None, ...] = () if scores is None else (0,)
+    first = () if scores is None else (scores,)
+    lists = [_core.arange(size, dtype=_core.int32) for size in sizes]
+    places = [each.reshape([-1 if d == axis else 1 for d in range(4)]) for axis, each in enumerate(lists)]
+    try:
+        together = mod(*first, *places)
+    except (CaptureError, NotImplementedError):
+        raise
+    except Exception:  # it is written for single places; if it is wrong for those too, that raises below
+        together = None
+    if _is_spread(together, sizes) and _agrees(together, mod, sizes, first, lists):
+        return together.expand(sizes)
+    dims: tuple[int | None, ...] = () if scores is None else (0,)
     for place in (3, 2, 1, 0):
-        mod = vmap(mod, (*first, *(0 if place == each else None for each in range(4))))
-    places = [_core.arange(size, dtype=_core.int32) for size in sizes]
-    result: Tensor = mod(*places) if scores is None else mod(scores, *places)
+        mod = vmap(mod, (*dims, *(0 if place == each else None for each in range(4))))
+    result: Tensor = mod(*first, *lists)
     return result
+
+
+def _is_spread(result: Any, sizes: tuple[int, ...]) -> TypeGuard[Tensor]:
+    if not isinstance(result, Tensor) or result.ndim != 4:
+        return False
+    return all(have in (1, size) for have, size in zip(result.shape, sizes, strict=True))
+
+
+def _agrees(
+    together: Tensor, mod: Mod, sizes: tuple[int, ...], first: tuple[Tensor, ...], lists: list[Tensor]
+) -> bool:
+    """Whether single places have the same results; a step that is recorded cannot look at them."""
+    if _core.is_capturing() or 0 in sizes:
+        return True
+    spread = together.detach().expand(sizes)
+    for part in (0.0, 0.4, 0.7, 1.0):
+        place = tuple(int(part * (size - 1)) for size in sizes)
+        with no_grad():
+            alone = mod(*(each[place] for each in first), *(x[i] for x, i in zip(lists, place, strict=True)))
+        if not unspool.allclose(spread[place].double(), alone.double(), rtol=1e-4, equal_nan=True):
+            return False
+    return True
 
 
 def create_mask(

@@ -1,0 +1,1 @@
+"""What PyTorch keeps whole in the programs that it compiles, as far as scripts call it directly."""
