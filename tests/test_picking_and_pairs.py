@@ -198,3 +198,65 @@ def test_the_trapezoidal_rule_in_one_sum() -> None:
     assert x.grad.tolist() == [0.5, 1, 1, 1, 0.5]
     assert us.trapezoid(us.tensor([1.0, 2.0, float("inf")])).item() == float("inf")
     assert us.trapezoid(us.tensor([2.0])).item() == 0
+
+
+@pytest.mark.parametrize("n", [1, 15, 64, 200])
+def test_logic_of_truth_values(n: int) -> None:
+    rng = np.random.default_rng(n)
+    a, b = rng.random((2, n, 3)) < 0.5
+    for x, y in ((a, b), (a[::2], b[::2]), (a, b[:1])):
+        s, t = us.tensor(x), us.tensor(y)
+        for name in ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"):
+            np.testing.assert_array_equal(getattr(us, name)(s, t).numpy(), getattr(np, name)(x, y))
+        np.testing.assert_array_equal(us.logical_not(s).numpy(), ~x)
+        np.testing.assert_array_equal((~s).numpy(), ~x)
+        np.testing.assert_array_equal((s & True).numpy(), x)
+    whole = us.tensor(np.stack([a, b], 1))
+    np.testing.assert_array_equal((whole[:, 0] & whole[:, 1]).numpy(), a & b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize("columns", [1, 5, 16, 64, 70, 131])
+def test_gradients_of_cdist_for_rows_of_any_length(columns: int, p: float, dtype: str) -> None:
+    rng = np.random.default_rng(columns)
+    a, b, g = (rng.standard_normal(s).astype(dtype) for s in ((2, 5, columns), (2, 7, columns), (2, 5, 7)))
+    a[0, 1] = b[0, 2]  # a distance of 0
+    x, y = us.tensor(a, requires_grad=True), us.tensor(b, requires_grad=True)
+    us.cdist(x, y, p).backward(us.tensor(g))
+    gap = a[:, :, None].astype(np.float64) - b[:, None]
+    size = np.abs(gap)
+    length = np.linalg.norm(gap, p, -1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slopes = np.sign(gap) * (size == length if p == float("inf") else (size / length) ** (p - 1))
+    slopes = np.where(length == 0, 0, slopes) * g[..., None]
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    assert x.grad is not None
+    assert y.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), slopes.sum(2), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(y.grad.numpy(), -slopes.sum(1), rtol=tolerance, atol=tolerance)
+
+
+def test_runs_of_equal_elements_and_of_equal_rows() -> None:
+    x = np.random.default_rng(13).integers(0, 2, 500)
+    starts = np.flatnonzero(np.diff(x, prepend=-1))
+    values, inverse, counts = us.unique_consecutive(us.tensor(x), True, True)
+    np.testing.assert_array_equal(values.numpy(), x[starts])
+    np.testing.assert_array_equal(inverse.numpy(), np.cumsum(np.diff(x, prepend=-1) != 0) - 1)
+    np.testing.assert_array_equal(counts.numpy(), np.diff(np.append(starts, 500)))
+    nan = us.tensor([1.0, float("nan"), float("nan"), 2.0])
+    assert us.unique_consecutive(nan).shape == (4,)
+    assert us.unique_consecutive(us.empty(0)).shape == (0,)
+
+
+def test_long_inner_products_have_derivatives() -> None:
+    rng = np.random.default_rng(14)
+    a, b = (us.tensor(rng.standard_normal(1500), requires_grad=True) for _ in range(2))
+    product = us.dot(a, b)
+    assert product.shape == ()
+    first = us.autograd.grad(product * product, (a, b), create_graph=True)
+    np.testing.assert_allclose(first[0].detach().numpy(), 2 * product.item() * b.detach().numpy(), rtol=1e-12)
+    first[0].sum().backward()
+    assert b.grad is not None
+    expected = 2 * (product.item() + a.detach().numpy() * b.detach().numpy().sum())
+    np.testing.assert_allclose(b.grad.numpy(), expected, rtol=1e-9, atol=1e-9)

@@ -43,6 +43,9 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+// From here on a product with its sum is faster than a product of elements and a sum.
+constexpr std::int64_t kLongDot = 1024;
+
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.ndim() == 2 && b.ndim() == 2) return call<Mm>({a, b});
   if (a.ndim() == 0 || b.ndim() == 0) {
@@ -51,6 +54,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   }
   check_inner(a, b);
   if (a.ndim() == 1 && b.ndim() == 1) {
+    if (is_floating(a.dtype()) && a.dtype() == b.dtype() && a.size(0) >= kLongDot) {
+      return reshape(call<Mm>({unsqueeze(a, 0), unsqueeze(b, 1)}), Dims{});
+    }
     const Tensor products = a * b;
     return call<SumOp>({products}, {Attr(), false, products.dtype()});
   }

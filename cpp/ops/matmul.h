@@ -26,8 +26,12 @@ struct Mm {
             }
             c.give(0, {a[0], b[1]}, c[0].impl().dtype);
           },
-      .vjp = {{in(1), [](Vjp& v) { return call<Mm>({v.g(), mT(v.x(1))}); }},
-              {in(0), [](Vjp& v) { return call<Mm>({mT(v.x(0)), v.g()}); }}}};
+      // A product of one row and one column has a number for its cotangent.
+      .vjp = {
+          {in(1),
+           [](Vjp& v) { return v.g().numel() == 1 ? v.g() * mT(v.x(1)) : call<Mm>({v.g(), mT(v.x(1))}); }},
+          {in(0),
+           [](Vjp& v) { return v.g().numel() == 1 ? mT(v.x(0)) * v.g() : call<Mm>({mT(v.x(0)), v.g()}); }}}};
 };
 
 struct Bmm {

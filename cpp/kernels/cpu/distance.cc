@@ -30,7 +30,7 @@ struct Absolute {
   static P add(P sum, P d, T) { return sum + abs(d); }
   static P finish(P sum, T) { return sum; }
   static T share(T) { return T(1); }
-  static T slope(T d, T, T) { return static_cast<T>((d > 0) - (d < 0)); }
+  static P slope(P d, T, T) { return select(d > P(T(0)), P(T(1)), select(d < P(T(0)), P(T(-1)), P(T(0)))); }
 };
 template <class T>
 struct Euclidean {
@@ -38,7 +38,7 @@ struct Euclidean {
   static P add(P sum, P d, T) { return fma(d, d, sum); }
   static P finish(P sum, T) { return sqrt(sum); }
   static T share(T distance) { return T(1) / distance; }
-  static T slope(T d, T, T) { return d; }
+  static P slope(P d, T, T) { return d; }
 };
 template <class T>
 struct Largest {
@@ -46,8 +46,8 @@ struct Largest {
   static P add(P sum, P d, T) { return max(sum, abs(d)); }
   static P finish(P sum, T) { return sum; }
   static T share(T) { return T(1); }
-  static T slope(T d, T distance, T) {
-    return std::abs(d) == distance ? static_cast<T>((d > 0) - (d < 0)) : T(0);
+  static P slope(P d, T distance, T p) {
+    return select(abs(d) == P(distance), Absolute<T>::slope(d, distance, p), P(T(0)));
   }
 };
 template <class T>
@@ -56,9 +56,9 @@ struct Power {
   static P add(P sum, P d, T p) { return sum + pow(abs(d), P(p)); }
   static P finish(P sum, T p) { return pow(sum, P(T(1) / p)); }
   static T share(T) { return T(1); }
-  static T slope(T d, T distance, T p) {
-    if (d == T(0)) return T(0);
-    return std::copysign(std::pow(std::abs(d) / distance, p - T(1)), d);
+  static P slope(P d, T distance, T p) {
+    const P size = copysign(pow(abs(d) / P(distance), P(p - T(1))), d);
+    return select(d == P(T(0)), P(T(0)), size);
   }
 };
 
@@ -91,6 +91,21 @@ void compare(const T* row, std::int64_t step, const T* across, const Sizes& s, T
     for (int r = 0; r < kRows; ++r) sums[r] = Norm::add(sums[r], P(row[r * step + c]) - other, p);
   }
   for (int r = 0; r < kRows; ++r) store_lanes<P>(out + r * s.others, Norm::finish(sums[r], p), lanes);
+}
+
+// Distances of one row to kPackets packets of others.
+template <class Norm, int kPackets, class T>
+void compare_row(const T* row, const T* across, const Sizes& s, T p, T* out) {
+  using P = Vec<T>;
+  P sums[kPackets];
+  for (int k = 0; k < kPackets; ++k) sums[k] = P(T(0));
+  for (std::int64_t c = 0; c < s.columns; ++c) {
+    const P here(row[c]);
+    for (int k = 0; k < kPackets; ++k) {
+      sums[k] = Norm::add(sums[k], here - P::load(across + c * s.others + k * P::kLanes), p);
+    }
+  }
+  for (int k = 0; k < kPackets; ++k) Norm::finish(sums[k], p).store(out + k * P::kLanes);
 }
 
 template <class Norm, class T>
@@ -136,6 +151,47 @@ void run_forward(const Context& context, const KernelCall& call) {
   });
 }
 
+constexpr std::int64_t kNoPair = -1;
+
+// Packets of a row's cotangent from column c on, kept in registers while the other rows pass.
+template <class Norm, int kPackets, class T, class Lanes, class Pair>
+void add_slopes_at(const T* row, const T* others, std::int64_t columns, std::int64_t count, const T* distance,
+                   const T* grad, T p, T* out, const Pair& pair, Lanes lanes) {
+  using P = Vec<T>;
+  P sums[kPackets], here[kPackets];
+  for (int k = 0; k < kPackets; ++k) {
+    sums[k] = P(T(0));
+    here[k] = load_lanes<P>(row + k * P::kLanes, lanes);
+  }
+  for (std::int64_t r = 0; r < count; ++r, others += columns) {
+    const std::int64_t at = pair(r);
+    if (at == kNoPair || distance[at] == T(0)) continue;
+    const P g(grad[at] * Norm::share(distance[at]));
+    for (int k = 0; k < kPackets; ++k) {
+      const P gap = here[k] - load_lanes<P>(others + k * P::kLanes, lanes);
+      sums[k] = fma(g, Norm::slope(gap, distance[at], p), sums[k]);
+    }
+  }
+  for (int k = 0; k < kPackets; ++k) store_lanes<P>(out + k * P::kLanes, sums[k], lanes);
+}
+
+// out = Σ_r grad[pair(r)] * slope(row - others[r]), over `count` others.
+template <class Norm, class T, class Pair>
+void add_slopes(const T* row, const T* others, std::int64_t columns, std::int64_t count, const T* distance,
+                const T* grad, T p, T* out, const Pair& pair) {
+  using P = Vec<T>;
+  constexpr int kPackets = 4;
+  std::int64_t c = 0;
+  for (; c + kPackets * P::kLanes <= columns; c += kPackets * P::kLanes) {
+    add_slopes_at<Norm, kPackets>(row + c, others + c, columns, count, distance, grad, p, out + c, pair,
+                                  AllLanes<P>{});
+  }
+  each_packet<P>(columns - c, [&](std::int64_t j, auto lanes) {
+    add_slopes_at<Norm, 1>(row + c + j, others + c + j, columns, count, distance, grad, p, out + c + j, pair,
+                           lanes);
+  });
+}
+
 // Σ_r grad[i, r] * slope(a[i] - b[r]); where a distance is 0 its derivative is taken as 0.
 template <class T>
 void run_backward(const Context& context, const KernelCall& call) {
@@ -149,18 +205,10 @@ void run_backward(const Context& context, const KernelCall& call) {
       over_ranges(context, s.batch * s.rows, grain_of(s.others * s.columns),
                   [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t i = begin; i < end; ++i) {
-                      T* __restrict to = out + i * s.columns;
-                      const T* row = a + i * s.columns;
-                      std::fill(to, to + s.columns, T(0));
-                      for (std::int64_t r = 0; r < s.others; ++r) {
-                        const T length = distance[i * s.others + r];
-                        if (length == T(0)) continue;
-                        const T g = grad[i * s.others + r] * Norm::share(length);
-                        const T* other = b + (i / s.rows * s.others + r) * s.columns;
-                        for (std::int64_t c = 0; c < s.columns; ++c) {
-                          to[c] += g * Norm::slope(row[c] - other[c], length, static_cast<T>(p));
-                        }
-                      }
+                      const std::int64_t first = i / s.rows * s.others;
+                      add_slopes<Norm>(a + i * s.columns, b + first * s.columns, s.columns, s.others,
+                                       distance + i * s.others, grad + i * s.others, static_cast<T>(p),
+                                       out + i * s.columns, [](std::int64_t r) { return r; });
                     }
                   });
     }
@@ -188,9 +236,17 @@ void run_pairs(const Context& context, const KernelCall& call) {
     over_ranges(context, s.rows, grain_of(s.rows * s.columns / 4), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         T* to = call.out[0].as<T>() + place_of_pair(i, i + 1, s.rows);
-        each_packet<P>(s.rows - i - 1, [&](std::int64_t j, auto lanes) {
-          compare<Norm, 1>(rows + i * s.columns, s.columns, static_cast<const T*>(across) + i + 1 + j, s,
-                           static_cast<T>(p), to + j, lanes);
+        const T *row = rows + i * s.columns, *others = static_cast<const T*>(across) + i + 1;
+        std::int64_t left = s.rows - i - 1;
+        for (; left >= 4 * P::kLanes; left -= 4 * P::kLanes, to += 4 * P::kLanes, others += 4 * P::kLanes) {
+          compare_row<Norm, 4>(row, others, s, static_cast<T>(p), to);
+        }
+        if (left >= 2 * P::kLanes) {
+          compare_row<Norm, 2>(row, others, s, static_cast<T>(p), to);
+          left -= 2 * P::kLanes, to += 2 * P::kLanes, others += 2 * P::kLanes;
+        }
+        each_packet<P>(left, [&](std::int64_t j, auto lanes) {
+          compare<Norm, 1>(row, s.columns, others + j, s, static_cast<T>(p), to + j, lanes);
         });
       }
     });
@@ -208,20 +264,11 @@ void run_pairs_backward(const Context& context, const KernelCall& call) {
     if constexpr (!std::is_same_v<Norm, Counting<T>>) {
       over_ranges(context, n, grain_of(n * columns), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
-          T* __restrict to = call.out[0].as<T>() + i * columns;
-          const T* row = rows + i * columns;
-          std::fill_n(to, columns, T(0));
-          for (std::int64_t j = 0; j < n; ++j) {
-            if (j == i) continue;
-            const std::int64_t pair = place_of_pair(std::min(i, j), std::max(i, j), n);
-            const T length = distance[pair];
-            if (length == T(0)) continue;
-            const T g = grad[pair] * Norm::share(length);
-            const T* other = rows + j * columns;
-            for (std::int64_t c = 0; c < columns; ++c) {
-              to[c] += g * Norm::slope(row[c] - other[c], length, static_cast<T>(p));
-            }
-          }
+          const auto pair = [i, n](std::int64_t j) {
+            return j == i ? kNoPair : place_of_pair(std::min(i, j), std::max(i, j), n);
+          };
+          add_slopes<Norm>(rows + i * columns, rows, columns, n, distance, grad, static_cast<T>(p),
+                           call.out[0].as<T>() + i * columns, pair);
         }
       });
     }

@@ -219,6 +219,11 @@ void run_runs(const Context&, const KernelCall& call) {
   visit_dtype(x.dtype, [&]<class T>(T) {
     const T* row = x.as<const T>();
     std::int64_t run = 0;
+    if (columns == 1) {
+      if (rows > 0) run_of[0] = 0;
+      for (std::int64_t r = 1; r < rows; ++r) run_of[r] = run += row[r] != row[r - 1];
+      return;
+    }
     for (std::int64_t r = 0; r < rows; ++r, row += columns) {
       if (r > 0 && !std::equal(row, row + columns, row - columns)) ++run;
       run_of[r] = run;

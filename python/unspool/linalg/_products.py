@@ -54,10 +54,13 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
         raise RuntimeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and {sizes[1]}"
         )
-    shape = unspool.broadcast_shapes(input.shape, other.shape)
-    dtype = unspool.result_type(input, other)
-    a, b = (x.expand(shape).to(dtype) for x in (input, other))
-    return into(out, hidden.cross_product(a, b, dim))
+    if input.shape != other.shape:
+        shape = unspool.broadcast_shapes(input.shape, other.shape)
+        input, other = input.expand(shape), other.expand(shape)
+    if input.dtype != other.dtype:
+        dtype = unspool.result_type(input, other)
+        input, other = input.to(dtype), other.to(dtype)
+    return into(out, hidden.cross_product(input, other, dim))
 
 
 def _constant_of(A: Tensor, value: Tensor) -> Tensor:
