@@ -53,35 +53,56 @@ struct Fractional {
   }
 };
 
+constexpr std::int64_t kColumns = 64;
+
+template <class T>
+struct Maximum {
+  T value;
+  std::int64_t place;
+};
+
+// The first of the largest elements of a window, or its last NaN.
+template <class T>
+Maximum<T> largest_of(const T* plane, const Planes& from, const Range& depth, const Range& height,
+                      const Range& width) {
+  T best = std::is_floating_point_v<T> ? static_cast<T>(-std::numeric_limits<double>::infinity())
+                                       : std::numeric_limits<T>::lowest();
+  std::int64_t place = (depth.begin * from.height() + height.begin) * from.width() + width.begin;
+  for (std::int64_t d = depth.begin; d < depth.end; d += depth.step) {
+    for (std::int64_t h = height.begin; h < height.end; h += height.step) {
+      const std::int64_t line = (d * from.height() + h) * from.width();
+      for (std::int64_t i = width.begin; i < width.end; i += width.step) {
+        const T value = plane[line + i];
+        if (value > best || value != value) best = value, place = line + i;
+      }
+    }
+  }
+  return {best, place};
+}
+
 template <class T, class Windows>
 void max_over(const Context& context, const KernelCall& call, int spatial, const Windows& windows) {
   const Planes from(call.in[0], spatial), to(call.out[0], spatial);
   T* out = call.out[0].as<T>();
   auto* index = call.out[1].as<std::int64_t>();
-  const auto lowest = std::is_floating_point_v<T> ? static_cast<T>(-std::numeric_limits<double>::infinity())
-                                                  : std::numeric_limits<T>::lowest();
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const T* plane = call.in[0].as<const T>() + p * from.numel();
-      std::int64_t at = p * to.numel();
       const auto range = [&](int d, std::int64_t o) { return windows(d, o, from.size[d], to.size[d], p); };
-      for (std::int64_t o = 0; o < to.numel(); ++o, ++at) {
-        const Range depth = range(0, o / (to.height() * to.width()));
-        const Range height = range(1, o / to.width() % to.height());
-        const Range width = range(2, o % to.width());
-        T best = lowest;
-        std::int64_t place = (depth.begin * from.height() + height.begin) * from.width() + width.begin;
-        for (std::int64_t d = depth.begin; d < depth.end; d += depth.step) {
-          for (std::int64_t h = height.begin; h < height.end; h += height.step) {
-            const std::int64_t line = (d * from.height() + h) * from.width();
-            for (std::int64_t i = width.begin; i < width.end; i += width.step) {
-              const T value = plane[line + i];
-              if (value > best || value != value) best = value, place = line + i;
-            }
+      // The ranges of some columns serve all rows.
+      for (std::int64_t left = 0; left < to.width(); left += kColumns) {
+        const std::int64_t columns = std::min(kColumns, to.width() - left);
+        Range across[kColumns];
+        for (std::int64_t c = 0; c < columns; ++c) across[c] = range(2, left + c);
+        std::int64_t at = p * to.numel() + left;
+        for (std::int64_t r = 0; r < to.depth() * to.height(); ++r, at += to.width()) {
+          const Range depth = range(0, r / to.height()), height = range(1, r % to.height());
+          for (std::int64_t c = 0; c < columns; ++c) {
+            const auto [best, place] = largest_of(plane, from, depth, height, across[c]);
+            out[at + c] = best;
+            index[at + c] = place;
           }
         }
-        out[at] = best;
-        index[at] = place;
       }
     }
   };
