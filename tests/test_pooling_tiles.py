@@ -127,3 +127,21 @@ def test_an_empty_batch_has_no_windows() -> None:
     pooled.sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.shape == leaf.shape
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_averages_of_whole_planes_are_means(dims: int) -> None:
+    x = np.random.default_rng(5).standard_normal((2, 3, 7, 5, 6)[: dims + 2])
+    grad = np.random.default_rng(6).standard_normal((2, 3, *(1,) * dims))
+    pool = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[dims]
+    planes = tuple(range(2, dims + 2))
+    for layout in ("rows", "channels last"):
+        t = unspool.tensor(x, requires_grad=True)
+        out = pool(t if layout == "rows" else t.movedim(1, -1).contiguous().movedim(-1, 1), 1)
+        np.testing.assert_allclose(
+            out.detach().numpy(), x.mean(planes, keepdims=True), rtol=1e-13, atol=1e-14
+        )
+        out.backward(unspool.tensor(grad))
+        assert t.grad is not None
+        expected = np.broadcast_to(grad / x[0, 0].size, x.shape)
+        np.testing.assert_allclose(t.grad.numpy(), expected, rtol=1e-13)

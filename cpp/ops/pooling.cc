@@ -209,7 +209,15 @@ void adaptive_max_pool(const Call& c, int spatial, std::span<Tensor> out) {
 void adaptive_avg_pool(const Call& c, int spatial, std::span<Tensor> out) {
   check_input(c, spatial, true);
   require_floating(c);
-  out[0] = call<AdaptiveAvgPool>({c[0]}, {part_sizes(c, spatial)});
+  const Dims size = part_sizes(c, spatial);
+  const Tensor x = c.tensor(0);
+  if (x.numel() == 0 || std::any_of(size.begin(), size.end(), [](std::int64_t n) { return n != 1; })) {
+    out[0] = call<AdaptiveAvgPool>({x}, {size});
+    return;
+  }
+  Dims whole;
+  for (int d = x.ndim() - spatial; d < x.ndim(); ++d) whole.push_back(d);
+  out[0] = mean(x, whole, true);
 }
 
 void fractional_max_pool(const Call& c, int spatial, std::span<Tensor> out) {
