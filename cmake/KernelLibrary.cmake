@@ -73,8 +73,11 @@ function(unspool_kernel_flags target level)
   endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
   target_include_directories(${target} SYSTEM PRIVATE "${UNSPOOL_EIGEN_DIR}")
-  # Under sanitizers the level of the whole build stays: -O3 on top of their checks compiles for minutes per file.
-  if(NOT UNSPOOL_SANITIZE)
+  # Under sanitizers the level of the whole build stays, and Eigen takes no vectors: -O3, or Eigen's packets, on top
+  # of their checks compile for minutes per file.
+  if(UNSPOOL_SANITIZE)
+    target_compile_definitions(${target} PRIVATE EIGEN_DONT_VECTORIZE)
+  else()
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O3>)
   endif()
   target_compile_options(
