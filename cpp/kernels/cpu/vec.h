@@ -87,6 +87,9 @@ template <int kMode>
 inline D round(D a) {
   return _mm512_maskz_roundscale_pd(kAll8, a, kMode | _MM_FROUND_NO_EXC);
 }
+// a 2^n for whole n, rounded once.
+inline F scale(F a, F n) { return _mm512_maskz_scalef_ps(kAll16, a, n); }
+inline D scale(D a, D n) { return _mm512_maskz_scalef_pd(kAll8, a, n); }
 inline F blend(FI m, F a, F b) { return m ? a : b; }
 inline D blend(DI m, D a, D b) { return m ? a : b; }
 inline bool any(FI m) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(m)) != 0; }

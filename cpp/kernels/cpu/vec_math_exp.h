@@ -134,7 +134,7 @@ inline Vec<T> clamp_for(Vec<T> x, T low, T high) {
 // exponent.
 template <class T>
 struct Reduced {
-  Vec<T> r;
+  Vec<T> r, n;
   typename Vec<T>::Uint biased;
 };
 
@@ -144,17 +144,21 @@ inline Reduced<T> reduce_exp(Vec<T> x, int offset) {
   const Vec<T> rounder = Format<T>::kRounder + static_cast<T>(offset);
   const Vec<T> shifted = fma(x, Vec<T>(C::kLog2E), rounder);
   const Vec<T> n = shifted - rounder;
-  return {fma(n, Vec<T>(-C::kLn2Low), fma(n, Vec<T>(-C::kLn2High), x)), unsigned_bits(shifted)};
+  return {fma(n, Vec<T>(-C::kLn2Low), fma(n, Vec<T>(-C::kLn2High), x)), n, unsigned_bits(shifted)};
 }
 
-// y * 2^n where the low bits of `biased` hold n + 2 bias: two factors, so that neither overflows and a
-// subnormal result is rounded once.
+// y * 2^n, rounded once. The low bits of `biased` hold n + 2 bias.
 template <class T>
-inline Vec<T> scale_twice(Vec<T> y, typename Vec<T>::Uint biased) {
+inline Vec<T> scale(Vec<T> y, [[maybe_unused]] Vec<T> n, [[maybe_unused]] typename Vec<T>::Uint biased) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  return native::scale(y.v, n.v);
+#else
+  // By two factors, so that neither overflows and a subnormal result is the only one that is rounded.
   using V = Vec<T>;
   const auto half = biased >> 1;
   return y * V::from_bits(half << Format<T>::kMantissaBits) *
          V::from_bits((biased - half) << Format<T>::kMantissaBits);
+#endif
 }
 
 // y * 2^n where the low bits of `biased` hold n + bias, for n that give a normal factor.
@@ -166,14 +170,14 @@ inline Vec<T> power_of_two(typename Vec<T>::Uint biased) {
 template <class T>
 inline Vec<T> exp_any(Vec<T> x) {
   using C = ExpConstants<T>;
-  const auto [r, biased] = reduce_exp(clamp_for(x, C::kExpMin, C::kExpMax), 2 * Format<T>::kBias);
-  return scale_twice(polynomial(r, C::kExp), biased);
+  const auto [r, n, biased] = reduce_exp(clamp_for(x, C::kExpMin, C::kExpMax), 2 * Format<T>::kBias);
+  return scale(polynomial(r, C::kExp), n, biased);
 }
 
 // exp(x) 2^shift for x where that is a normal number: no clamping, one factor.
 template <class T>
 inline Vec<T> exp_moderate(Vec<T> x, int shift = 0) {
-  const auto [r, biased] = reduce_exp(x, Format<T>::kBias + shift);
+  const auto [r, n, biased] = reduce_exp(x, Format<T>::kBias + shift);
   return polynomial(r, ExpConstants<T>::kExp) * power_of_two<T>(biased);
 }
 
@@ -182,8 +186,8 @@ inline Vec<T> exp2_any(Vec<T> x) {
   using C = ExpConstants<T>;
   const Vec<T> rounder = Format<T>::kRounder + static_cast<T>(2 * Format<T>::kBias);
   const Vec<T> clamped = clamp_for(x, C::kExp2Min, C::kExp2Max);
-  const Vec<T> shifted = clamped + rounder;
-  return scale_twice(polynomial(clamped - (shifted - rounder), C::kExp2), unsigned_bits(shifted));
+  const Vec<T> shifted = clamped + rounder, n = shifted - rounder;
+  return scale(polynomial(clamped - n, C::kExp2), n, unsigned_bits(shifted));
 }
 
 // (exp(x) - 1) 2^shift, shift < 0, without overflow before the true result overflows.
@@ -191,7 +195,8 @@ template <class T>
 inline Vec<T> expm1_scaled(Vec<T> x, int shift) {
   using C = ExpConstants<T>;
   using V = Vec<T>;
-  const auto [r, biased] = reduce_exp(clamp_for(x, C::kExpm1Min, C::kHalfExpMax), Format<T>::kBias + shift);
+  const auto [r, n, biased] =
+      reduce_exp(clamp_for(x, C::kExpm1Min, C::kHalfExpMax), Format<T>::kBias + shift);
   const V p = fma(r * r, polynomial(r, C::kExpm1), r);
   const V s = power_of_two<T>(biased);
   return fma(s, p, s - V(std::ldexp(T(1), shift)));
@@ -210,7 +215,7 @@ inline Vec<T> sigmoid_any(Vec<T> x) {
   using C = ExpConstants<T>;
   using V = Vec<T>;
   using F = Format<T>;
-  const auto [r, biased] = reduce_exp(clamp_for(-x, C::kExpm1Min, -C::kExpMin), 2 * F::kBias);
+  const auto [r, n, biased] = reduce_exp(clamp_for(-x, C::kExpm1Min, -C::kExpMin), 2 * F::kBias);
   const V tail = fma(r * r, polynomial(r, C::kExpm1), r);
   constexpr auto kTwoBiases = typename V::UintLane{2} * static_cast<typename V::UintLane>(F::kBias);
   const auto half = biased >> 1;

@@ -95,12 +95,12 @@ inline Vec<T> erfc_large(Vec<T> a) {
   using C = ErfConstants<T>;
   using V = Vec<T>;
   const V square = a * a;
-  const auto [r, biased] = reduce_exp(-square, 2 * Format<T>::kBias);
+  const auto [r, n, biased] = reduce_exp(-square, 2 * Format<T>::kBias);
   const V corrected = r - square_rest(a, square);
   const V tail = fma(corrected * corrected, polynomial(corrected, ExpConstants<T>::kExpm1), corrected);
   const V u = T(1) / a;
   const V quotient = fma(u, polynomial(u, C::kTop) / polynomial(u, C::kBottom), u * T(0.5));
-  return scale_twice(fma(quotient, tail, quotient), biased);
+  return scale(fma(quotient, tail, quotient), n, biased);
 }
 
 template <class T>
