@@ -265,3 +265,16 @@ def test_slopes_of_bessel_functions_in_lower_precision(name: str, dtype: str, to
         slopes.append((value.double().detach().numpy(), slope.double().numpy()))
     np.testing.assert_allclose(slopes[0][0], slopes[1][0], rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(slopes[0][1], slopes[1][1], rtol=2 * tolerance, atol=tolerance)
+
+
+def test_modified_bessel_functions_keep_their_slopes_up_to_where_they_overflow() -> None:
+    points = us.tensor([-91.0, -88.9, 60.0, 90.5])
+    order_0, order_1 = special.i0(points.double()), special.i1(points.double())
+    slopes = {"i0": order_1, "i1": order_0 - order_1 / points.double()}
+    for name, value in (("i0", order_0), ("i1", order_1)):
+        x = points.clone().requires_grad_()
+        y = getattr(special, name)(x)
+        y.sum().backward()
+        assert x.grad is not None
+        np.testing.assert_allclose(y.detach().numpy(), value.numpy(), rtol=5e-7)
+        np.testing.assert_allclose(x.grad.numpy(), slopes[name].numpy(), rtol=5e-7)

@@ -13,6 +13,7 @@ from unspool._core import Tensor, ops
 from unspool._functions.out import with_out
 
 _SERIES_END = 8.0
+_RAISE = 64.0
 # Of the power series, by the precision of the elements. In float32 more would be lost in the sum, and the
 # powers of x^2 / 4 <= 16 in its derivative would overflow.
 _TERMS = {_core.float64: 34}
@@ -94,13 +95,16 @@ def _modified_bessel(input: Tensor, order: int, is_scaled: bool, name: str) -> T
     if order:
         series = series * near / 2
     far = ops.where(is_far, size, _SERIES_END)
-    tail = _chebyshev(16 / far - 1, (_FAR_0, _FAR_1)[order]) / ops.sqrt(far)
+    coefficients = tuple(_RAISE * each for each in (_FAR_0, _FAR_1)[order])
+    raised = _chebyshev(16 / far - 1, coefficients) / ops.sqrt(far)
     if order:
-        tail = tail * ops.sign(x)
+        raised = raised * ops.sign(x)
     if is_scaled:
-        return ops.where(is_far, tail, series * ops.exp(-ops.abs(near)))
-    # In two factors, because exp(x) alone overflows sooner than the product.
-    return ops.where(is_far, tail * ops.exp(far / 2) * ops.exp(far / 2), series)
+        return ops.where(is_far, raised / _RAISE, series * ops.exp(-ops.abs(near)))
+    # In factors of about one size, because exp(x) alone, which is the slope by the others, overflows sooner
+    # than the product.
+    root = ops.exp(far / 2) / math.sqrt(_RAISE)
+    return ops.where(is_far, raised * root * root, series)
 
 
 @with_out
