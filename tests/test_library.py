@@ -216,3 +216,9 @@ def test_scans_name_what_does_not_fit() -> None:
         scan(lambda a, b: b, [], 0)
     with pytest.raises(ValueError, match="combine_mode"):
         scan(us.add, us.ones(2), 0, combine_mode="other")
+
+
+def test_what_load_state_dict_gives_has_pytorchs_name_too() -> None:
+    module = importlib.import_module("unspool.nn.modules.module")
+    missing = nn.Linear(2, 2).load_state_dict({"weight": us.zeros(2, 2)}, strict=False)
+    assert isinstance(missing, module._IncompatibleKeys)

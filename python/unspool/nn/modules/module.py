@@ -39,6 +39,9 @@ __all__ = [
 
 T = TypeVar("T", bound="Module")
 
+# The name that libraries built on PyTorch import it by.
+_IncompatibleKeys = IncompatibleKeys
+
 
 class Module(StatefulModule):
     """A function with parameters: assign those in ``__init__``, say in ``forward`` what it computes.
