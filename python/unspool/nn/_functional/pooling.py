@@ -159,9 +159,10 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
+    if return_indices:
+        return adaptive_max_pool1d_with_indices(input, output_size)
     size = _sized("adaptive_max_pool1d", input, output_size, 1)
-    result = ops.adaptive_max_pool1d_with_indices(input, size)
-    return result if return_indices else result[0]
+    return ops.adaptive_max_pool1d_with_indices(input, size)[0]
 
 
 def adaptive_max_pool1d_with_indices(
@@ -170,7 +171,8 @@ def adaptive_max_pool1d_with_indices(
     return_indices: bool = False,  # noqa: ARG001 (always true here)
 ) -> Any:
     """``adaptive_max_pool1d`` and the positions of the maxima."""
-    return adaptive_max_pool1d(input, output_size, True)
+    size = _sized("adaptive_max_pool1d_with_indices", input, output_size, 1)
+    return ops.adaptive_max_pool1d_with_indices(input, size)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -181,9 +183,10 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number or 2; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
+    if return_indices:
+        return adaptive_max_pool2d_with_indices(input, output_size)
     size = _sized("adaptive_max_pool2d", input, output_size, 2)
-    result = ops.adaptive_max_pool2d_with_indices(input, size)
-    return result if return_indices else result[0]
+    return ops.adaptive_max_pool2d_with_indices(input, size)[0]
 
 
 def adaptive_max_pool2d_with_indices(
@@ -192,7 +195,8 @@ def adaptive_max_pool2d_with_indices(
     return_indices: bool = False,  # noqa: ARG001 (always true here)
 ) -> Any:
     """``adaptive_max_pool2d`` and the positions of the maxima."""
-    return adaptive_max_pool2d(input, output_size, True)
+    size = _sized("adaptive_max_pool2d_with_indices", input, output_size, 2)
+    return ops.adaptive_max_pool2d_with_indices(input, size)
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -203,9 +207,10 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number or 3; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
+    if return_indices:
+        return adaptive_max_pool3d_with_indices(input, output_size)
     size = _sized("adaptive_max_pool3d", input, output_size, 3)
-    result = ops.adaptive_max_pool3d_with_indices(input, size)
-    return result if return_indices else result[0]
+    return ops.adaptive_max_pool3d_with_indices(input, size)[0]
 
 
 def adaptive_max_pool3d_with_indices(
@@ -214,7 +219,8 @@ def adaptive_max_pool3d_with_indices(
     return_indices: bool = False,  # noqa: ARG001 (always true here)
 ) -> Any:
     """``adaptive_max_pool3d`` and the positions of the maxima."""
-    return adaptive_max_pool3d(input, output_size, True)
+    size = _sized("adaptive_max_pool3d_with_indices", input, output_size, 3)
+    return ops.adaptive_max_pool3d_with_indices(input, size)
 
 
 def _fractional(
