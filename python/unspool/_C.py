@@ -1,16 +1,37 @@
 """Names that scripts take from PyTorch's compiled module, mostly because an editor added the import.
 
-What unspool has is given from where it is; ``Value`` and ``Graph`` are for annotations and have no objects.
+What unspool has is given from where it is; ``Value``, ``Graph`` and
+``PyTorchFileReader`` are for annotations and have no objects.
 """
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from unspool._core import Generator, Size, device, dtype
+from unspool._core import Generator, Size, Tensor, device, dtype
 from unspool.fx import Graph
+from unspool.nn.modules.module import _parse_to as _parse_to_of_modules
 
-__all__ = ["Generator", "Graph", "Size", "Value", "device", "dtype"]
+__all__ = ["Generator", "Graph", "PyTorchFileReader", "Size", "Value", "device", "dtype"]
+
+# The class of the class of tensors.
+_TensorMeta = type(Tensor)
+
+
+def _parse_to(*args: Any, **kwargs: Any) -> tuple[device | None, dtype | None, bool, Any]:
+    """Give device, dtype, non_blocking and memory_format of any call form of ``Module.to``."""
+    where, kind, non_blocking = _parse_to_of_modules(args, kwargs)
+    return None if where is None else device(where), kind, non_blocking, kwargs.get("memory_format")
+
+
+# Libraries that override ``Module.to`` read its arguments by ``torch._C._nn._parse_to``.
+_nn = SimpleNamespace(_parse_to=_parse_to)
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Do nothing: uses are not logged."""
+    del event
 
 
 class Value:
@@ -18,3 +39,12 @@ class Value:
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         raise NotImplementedError("torch._C.Value is not implemented in unspool; there are no such programs")
+
+
+class PyTorchFileReader:
+    """Stands for PyTorch's reader of archives, in annotations."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(
+            "torch.PyTorchFileReader is not implemented in unspool; read the file with unspool.load"
+        )

@@ -164,6 +164,7 @@ if TYPE_CHECKING:
         version,
         xpu,
     )
+    from unspool._C import PyTorchFileReader
     from unspool._compile import compile
     from unspool._draw import Drawing, draw
     from unspool._explain import Explanation, explain
@@ -179,6 +180,7 @@ if TYPE_CHECKING:
     from unspool._summary import Summary, summary
     from unspool._verify import GradientError, verify
     from unspool.amp import GradScaler, autocast
+    from unspool.jit import ScriptFunction, ScriptModule
     from unspool.linalg._older import (
         chain_matmul,
         cholesky,
@@ -281,6 +283,9 @@ else:
             "hamming_window": "unspool._functions.windows",
             "hann_window": "unspool._functions.windows",
             "kaiser_window": "unspool._functions.windows",
+            "PyTorchFileReader": "unspool._C",
+            "ScriptFunction": "unspool.jit",
+            "ScriptModule": "unspool.jit",
             "TypedStorage": "unspool.storage",
             "_check*": "unspool._checks",
             "sparse_coo_tensor": "unspool.sparse",
@@ -310,7 +315,10 @@ __all__ = [
     "Generator",
     "GradScaler",
     "GradientError",
+    "PyTorchFileReader",
     "RecursiveStep",
+    "ScriptFunction",
+    "ScriptModule",
     "Size",
     "StackUse",
     "Summary",

@@ -13,6 +13,7 @@ from unspool.nn.modules import Module
 
 __all__ = [
     "Final",
+    "ScriptFunction",
     "ScriptModule",
     "annotate",
     "export",
@@ -31,7 +32,19 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-ScriptModule = Module
+
+
+class ScriptModule(Module):
+    """A module whose class was written as a program. ``script`` and ``trace`` give modules as they are."""
+
+
+class ScriptFunction:
+    """For ``isinstance``: no function is one, as ``script`` and ``trace`` give functions as they are."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(
+            "torch.jit.ScriptFunction is not implemented in unspool; functions run as they are"
+        )
 
 
 def script(obj: T, *_args: Any, **_kwargs: Any) -> T:

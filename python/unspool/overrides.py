@@ -7,11 +7,11 @@ Subclasses of Tensor are tensors like others and are not asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from unspool._core import Tensor
 
-__all__ = ["handle_torch_function", "has_torch_function", "is_tensor_like"]
+__all__ = ["TorchFunctionMode", "handle_torch_function", "has_torch_function", "is_tensor_like"]
 
 
 def _askable(argument: Any) -> bool:
@@ -41,3 +41,24 @@ def handle_torch_function(public_api: Any, relevant_args: Iterable[Any], *args: 
 def is_tensor_like(inp: Any) -> bool:
     """Whether it is a tensor, or has ``__torch_function__``."""
     return isinstance(inp, Tensor) or _askable(inp)
+
+
+class TorchFunctionMode:
+    """Would see each operation in a ``with`` block. It can be derived from; entering it raises.
+
+    Operations without an argument that has ``__torch_function__`` ask nobody here.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the operation, what a class that changes nothing does."""
+        del types
+        return func(*args, **(kwargs or {}))
+
+    def __enter__(self) -> NoReturn:
+        raise NotImplementedError(
+            "torch.overrides.TorchFunctionMode is not implemented in unspool: operations in a with block "
+            "cannot be replaced; give __torch_function__ to a class of arguments"
+        )
+
+    def __exit__(self, *_error: Any) -> None:
+        pass

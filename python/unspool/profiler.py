@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ContextDecorator
+from enum import Enum, auto
 from types import TracebackType
+from typing import Any, NoReturn
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy, unsupported
 
-__all__ = ["record_function"]
+__all__ = [
+    "ProfilerAction",
+    "ProfilerActivity",
+    "kineto_available",
+    "profile",
+    "record_function",
+    "tensorboard_trace_handler",
+]
 
 __getattr__ = lazy(__name__)
 
@@ -31,3 +40,37 @@ class record_function(ContextDecorator):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+class ProfilerAction(Enum):
+    """What a profiler would do in a step."""
+
+    NONE = 0
+    WARMUP = 1
+    RECORD = 2
+    RECORD_AND_SAVE = 3
+
+
+class ProfilerActivity(Enum):
+    """Where a profiler would look."""
+
+    CPU = auto()
+    CUDA = auto()
+    XPU = auto()
+
+
+class profile:
+    """Raises NotImplementedError when it is made: nothing is recorded."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(unsupported("torch.profiler.profile"))
+
+
+def kineto_available() -> bool:
+    """Give False: there is no library that records."""
+    return False
+
+
+def tensorboard_trace_handler(*_args: Any, **_kwargs: Any) -> NoReturn:
+    """Raise NotImplementedError: there are no records to write."""
+    raise NotImplementedError(unsupported("torch.profiler.tensorboard_trace_handler"))

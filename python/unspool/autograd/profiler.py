@@ -1,10 +1,33 @@
-"""The older place of ``unspool.profiler``."""
+"""The older place of ``unspool.profiler``: regions can be named; recording them is refused by name."""
 
 from __future__ import annotations
 
-from unspool._lazy import lazy
+from typing import Any
+
+from unspool._lazy import lazy, unsupported
 from unspool.profiler import record_function
 
-__all__ = ["record_function"]
+__all__ = ["EventList", "emit_nvtx", "profile", "record_function"]
 
 __getattr__ = lazy(__name__)
+
+
+class EventList(list[Any]):
+    """A list of recorded events: there are none, so making one raises NotImplementedError."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(unsupported("torch.autograd.profiler.EventList"))
+
+
+class profile:
+    """Raises NotImplementedError when it is made: nothing is recorded."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(unsupported("torch.autograd.profiler.profile"))
+
+
+class emit_nvtx:
+    """Raises NotImplementedError when it is made: there is no GPU whose profiler could be told."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        raise NotImplementedError(unsupported("torch.autograd.profiler.emit_nvtx"))

@@ -9,6 +9,8 @@ import enum
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from unspool._lazy import lazy
+
 __all__ = [
     "GroupMember",
     "ProcessGroup",
@@ -42,6 +44,22 @@ __all__ = [
     "scatter",
     "send",
 ]
+
+
+__getattr__ = lazy(
+    __name__,
+    [
+        "algorithms",
+        "checkpoint",
+        "constants",
+        "device_mesh",
+        "distributed_c10d",
+        "fsdp",
+        "nn",
+        "optim",
+    ],
+    {"DeviceMesh": "unspool.distributed.device_mesh", "init_device_mesh": "unspool.distributed.device_mesh"},
+)
 
 
 class ReduceOp(enum.Enum):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from unspool.distributed._refused import refused_class
 from unspool.optim import Optimizer
 
-__all__ = ["ZeroRedundancyOptimizer"]
+__all__ = ["DistributedOptimizer", "PostLocalSGDOptimizer", "ZeroRedundancyOptimizer"]
+
+DistributedOptimizer = refused_class("torch.distributed.optim.DistributedOptimizer")
+PostLocalSGDOptimizer = refused_class("torch.distributed.optim.PostLocalSGDOptimizer")
 
 
 class ZeroRedundancyOptimizer(Optimizer):

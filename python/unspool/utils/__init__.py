@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unspool._lazy import lazy
 
 if TYPE_CHECKING:
-    from unspool.utils import benchmark, checkpoint, data, dlpack, hooks, model_zoo, tensorboard
+    from unspool.utils import benchmark, checkpoint, data, dlpack, flop_counter, hooks, model_zoo, tensorboard
 else:
     __getattr__ = lazy(
         __name__,
@@ -18,10 +18,11 @@ else:
             "checkpoint",
             "data",
             "dlpack",
+            "flop_counter",
             "hooks",
             "model_zoo",
             "tensorboard",
         ],
     )
 
-__all__ = ["benchmark", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"]
+__all__ = ["benchmark", "checkpoint", "data", "dlpack", "flop_counter", "hooks", "model_zoo", "tensorboard"]

@@ -34,6 +34,7 @@ __all__ = [
     "GetAttrKey",
     "KeyEntry",
     "KeyPath",
+    "LeafSpec",
     "MappingKey",
     "NodeDef",
     "PyTree",
@@ -165,6 +166,13 @@ class TreeSpec:
         return tree_unflatten(leaves, self)
 
 
+class LeafSpec(TreeSpec):
+    """The structure of a leaf."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None, ())
+
+
 def tree_flatten(tree: PyTree, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeSpec]:
     """Give the leaves, from left to right, and the structure.
 
@@ -178,7 +186,7 @@ def tree_flatten(tree: PyTree, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeS
         kind = _get_node_type(node)
         if kind not in SUPPORTED_NODES or (is_leaf is not None and is_leaf(node)):
             leaves.append(node)
-            return TreeSpec(None, None, ())
+            return LeafSpec()
         children, context = SUPPORTED_NODES[kind].flatten_fn(node)
         return TreeSpec(kind, context, tuple(visit(child) for child in children))
 

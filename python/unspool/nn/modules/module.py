@@ -180,13 +180,15 @@ class Module(StatefulModule):
         """Converts all parameters and buffers, integer ones included, to ``dst_type``."""
         return self._apply(lambda tensor: tensor.type(dst_type))
 
+    # A subclass that overrides ``to`` may call these from it: they do not ask it.
+
     def float(self) -> Self:
         """Converts all floating point parameters and buffers to float32."""
-        return self.to(unspool.float32)
+        return Module.to(self, unspool.float32)
 
     def double(self) -> Self:
         """Converts all floating point parameters and buffers to float64."""
-        return self.to(unspool.float64)
+        return Module.to(self, unspool.float64)
 
     def half(self) -> Self:
         """Converts all floating point parameters and buffers to float16.
@@ -194,7 +196,7 @@ class Module(StatefulModule):
         Raises:
             NotImplementedError: this build has no float16.
         """
-        return self.to(_dtype_named("float16", "half"))
+        return Module.to(self, _dtype_named("float16", "half"))
 
     def bfloat16(self) -> Self:
         """Converts all floating point parameters and buffers to bfloat16.
@@ -202,11 +204,11 @@ class Module(StatefulModule):
         Raises:
             NotImplementedError: this build has no bfloat16.
         """
-        return self.to(_dtype_named("bfloat16", "bfloat16"))
+        return Module.to(self, _dtype_named("bfloat16", "bfloat16"))
 
     def cpu(self) -> Self:
         """Moves all parameters and buffers to main memory."""
-        return self.to("cpu")
+        return Module.to(self, "cpu")
 
     def cuda(self, device: Any = None) -> Self:
         """Moves all parameters and buffers to a GPU.
@@ -217,7 +219,8 @@ class Module(StatefulModule):
         Raises:
             RuntimeError: this build or machine has none.
         """
-        return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+        where = "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device
+        return Module.to(self, where)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Moves parameters and buffers to ``device`` without their values, which are then arbitrary."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from unspool._core import Tensor
 from unspool.nn.modules import Module
+from unspool.nn.parallel.distributed import DistributedDataParallel
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
@@ -49,14 +50,3 @@ def data_parallel(
     del device_ids, output_device, dim
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     return module(*arguments, **(module_kwargs or {}))
-
-
-class DistributedDataParallel(Module):
-    """Raises RuntimeError when it is made: there are no process groups."""
-
-    def __init__(self, module: Module, *_args: Any, **_kwargs: Any) -> None:
-        del module
-        raise RuntimeError(
-            "torch.nn.parallel.DistributedDataParallel: unspool trains in one process and has no process "
-            "groups; use the module itself"
-        )

@@ -126,7 +126,7 @@ class DataLoader(Generic[T_co]):
         if collate_fn is None:
             collate_fn = default_convert if batch_sampler is None else default_collate
         self.collate_fn = collate_fn
-        self._kept: _WorkerIterator | None = None
+        self._iterator: _MultiProcessingDataLoaderIter | None = None
         self._begun = False
         self._settled = True
 
@@ -188,17 +188,17 @@ class DataLoader(Generic[T_co]):
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers == 0:
-            return _CallerIterator(self)
+            return _SingleProcessDataLoaderIter(self)
         rows = _in_memory.of(self)
         if rows is not None and not rows.worth_a_thread(self.batch_size):
-            return _CallerIterator(self)
+            return _SingleProcessDataLoaderIter(self)
         if not self.persistent_workers:
-            return _WorkerIterator(self)
-        if self._kept is None or self._kept.closed:
-            self._kept = _WorkerIterator(self)
+            return _MultiProcessingDataLoaderIter(self)
+        if self._iterator is None or self._iterator.closed:
+            self._iterator = _MultiProcessingDataLoaderIter(self)
         else:
-            self._kept.restart()
-        return self._kept
+            self._iterator.restart()
+        return self._iterator
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
@@ -230,11 +230,30 @@ def _check_sampling(
         raise ValueError("DataLoader: batch_size=None turns batching off, which excludes drop_last")
 
 
-class _CallerIterator:
-    """Makes each batch when it is asked for."""
+class _BaseDataLoaderIter:
+    """What iterators over loaders have in common."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = weakref.ref(loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no __next__")
+
+    def __len__(self) -> int:
+        alive = self._loader()
+        if alive is None:
+            raise TypeError("len(): the DataLoader of this iterator is gone")
+        return len(alive)
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """Makes each batch when it is asked for."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        super().__init__(loader)
         if not (loader.persistent_workers and loader._begun):
             draw_seed(loader.generator)  # the workers that are not there would have had it
             loader._begun = True
@@ -249,9 +268,6 @@ class _CallerIterator:
                 loader.dataset, loader.collate_fn, loader.batch_sampler is not None, loader.drop_last
             ).start()
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
     def __next__(self) -> Any:
         task = next(self._tasks)
         try:
@@ -259,23 +275,13 @@ class _CallerIterator:
         except EndOfData:
             raise StopIteration from None
 
-    def __len__(self) -> int:
-        return _length(self._loader)
 
-
-def _length(loader: weakref.ref[DataLoader[Any]]) -> int:
-    alive = loader()
-    if alive is None:
-        raise TypeError("len(): the DataLoader of this iterator is gone")
-    return len(alive)
-
-
-class _WorkerIterator:
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Hands tasks to workers in turn, ahead of time, and gives their replies in the same order."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
+        super().__init__(loader)
         self.closed = False
-        self._loader = weakref.ref(loader)
         self._timeout = loader.timeout
         self._keep = loader.persistent_workers
         seed = draw_seed(loader.generator)
@@ -326,9 +332,6 @@ class _WorkerIterator:
         self._out.append(self._turn)
         self._turn = (self._turn + 1) % self._count
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
     def __next__(self) -> Any:
         while self._out:
             worker = self._out[0]
@@ -349,15 +352,15 @@ class _WorkerIterator:
             self.close()
         raise StopIteration
 
-    def __len__(self) -> int:
-        return _length(self._loader)
-
     def close(self) -> None:
         """End the workers."""
         if not self.closed:
             self.closed = True
             self._out.clear()
             self._workers.close()
+
+    # PyTorch's name, which libraries call.
+    _shutdown_workers = close
 
     def __del__(self) -> None:
         if hasattr(self, "_workers"):

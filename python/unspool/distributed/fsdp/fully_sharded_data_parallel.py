@@ -1,0 +1,51 @@
+"""Modules that are split between processes: the class is there to be asked for."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from unspool.distributed._refused import refused_class
+from unspool.distributed.fsdp.api import (
+    BackwardPrefetch,
+    CPUOffload,
+    FullOptimStateDictConfig,
+    FullStateDictConfig,
+    LocalOptimStateDictConfig,
+    LocalStateDictConfig,
+    MixedPrecision,
+    OptimStateDictConfig,
+    ShardedOptimStateDictConfig,
+    ShardedStateDictConfig,
+    ShardingStrategy,
+    StateDictConfig,
+    StateDictSettings,
+    StateDictType,
+)
+
+__all__ = [
+    "BackwardPrefetch",
+    "CPUOffload",
+    "FullOptimStateDictConfig",
+    "FullStateDictConfig",
+    "FullyShardedDataParallel",
+    "LocalOptimStateDictConfig",
+    "LocalStateDictConfig",
+    "MixedPrecision",
+    "OptimStateDictConfig",
+    "OptimStateKeyType",
+    "ShardedOptimStateDictConfig",
+    "ShardedStateDictConfig",
+    "ShardingStrategy",
+    "StateDictConfig",
+    "StateDictSettings",
+    "StateDictType",
+]
+
+FullyShardedDataParallel = refused_class("torch.distributed.fsdp.FullyShardedDataParallel")
+
+
+class OptimStateKeyType(Enum):
+    """What the states of an optimizer are found by."""
+
+    PARAM_NAME = auto()
+    PARAM_ID = auto()
