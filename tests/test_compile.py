@@ -14,6 +14,7 @@ import pytest
 
 import unspool as us
 import unspool.nn.functional as F
+from builds import unsanitized
 from steps import BATCHES, STEPS, Made, assert_same_bits, labels, numbers, small, training
 from unspool import nn
 from unspool._compile import CompiledFunction
@@ -482,6 +483,7 @@ def test_a_compiled_function_inside_of_another_is_a_part_of_it() -> None:
     assert inner.cache_info().misses == 0
 
 
+@unsanitized
 def test_a_replay_allocates_only_its_results() -> None:
     model = small()
     step = us.compile(training(model, us.optim.Adam(model.parameters()))[1])

@@ -10,6 +10,7 @@ import pytest
 
 import unspool as us
 import unspool.nn.functional as F
+from builds import unsanitized
 from unspool import nn, optim
 
 Case = tuple[Callable[[], nn.Module], Callable[..., us.Tensor], Callable[[], tuple[us.Tensor, ...]]]
@@ -143,6 +144,7 @@ def test_a_change_of_mode_shape_or_weights_is_noticed() -> None:
         step(x, t)
 
 
+@unsanitized
 def test_frames_move_to_the_heap() -> None:
     model = nn.Sequential(*[nn.Tanh()] * 80_000, nn.Linear(4, 1))
     step = us.recursive_step(nn.Sequential(nn.Linear(4, 4), model), F.mse_loss, optim.SGD(model.parameters()))
