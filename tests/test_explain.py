@@ -175,7 +175,8 @@ def _number_of(x: Any, values: dict[str, Any], slopes: dict[str, Any]) -> Any:
     if isinstance(x, e.Apply):
         return FUNCTIONS[x.name](*(go(each) for each in x.arguments))
     assert isinstance(x, e.Sum)
-    axis = {"": None, "rows": 0, "columns": 1}[x.over]
+    axes: dict[str, int | None] = {"": None, "rows": 0, "columns": 1}
+    axis = axes[x.over] if x.over in axes else tuple(map(int, x.over.split(",")))
     inner = go(x.operand)
     if e.shape_of(x.operand):
         inner = np.broadcast_to(inner, e.shape_of(x.operand))

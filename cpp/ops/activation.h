@@ -288,7 +288,7 @@ struct Gelu {
 
 struct SiluBackward {
   static constexpr Record record =
-      backward_of("silu_backward", "grad * s * (1 + saved * (1 - s)), with s = sigmoid(saved)",
+      backward_of("silu_backward", "grad * sigmoid(saved) * (1 + saved * (1 - sigmoid(saved)))",
                   "Cotangent of silu.", {in(1), [](Vjp& v) { return call<SiluBackward>({v.g(), v.in(1)}); }},
                   {in(0) | in(1), [](Vjp& v) {
                      const Tensor s = sigmoid(v.in(1));
