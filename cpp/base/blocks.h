@@ -35,12 +35,11 @@ void deallocate_block_slowly(void* block, std::size_t bytes) noexcept;
 }  // namespace internal
 
 [[nodiscard]] inline void* allocate_block(std::size_t bytes) {
-  using namespace internal;
-  BlockLists* const lists = block_lists;
-  if (!lists || bytes > kMostBlockBytes) return allocate_block_slowly(bytes);
-  BlockList& list = (*lists)[block_class(bytes)];
-  FreeBlock* const block = list.head;
-  if (!block) return allocate_block_slowly(bytes);
+  internal::BlockLists* const lists = internal::block_lists;
+  if (!lists || bytes > internal::kMostBlockBytes) return internal::allocate_block_slowly(bytes);
+  internal::BlockList& list = (*lists)[internal::block_class(bytes)];
+  internal::FreeBlock* const block = list.head;
+  if (!block) return internal::allocate_block_slowly(bytes);
   --list.count;
   list.head = block->next;
   return block;
@@ -48,13 +47,12 @@ void deallocate_block_slowly(void* block, std::size_t bytes) noexcept;
 
 // `bytes` as in allocate_block. On any thread.
 inline void deallocate_block(void* block, std::size_t bytes) noexcept {
-  using namespace internal;
-  BlockLists* const lists = block_lists;
-  if (!lists || bytes > kMostBlockBytes) return deallocate_block_slowly(block, bytes);
-  BlockList& list = (*lists)[block_class(bytes)];
-  if (list.count == kMostFreeBlocks) return deallocate_block_slowly(block, bytes);
+  internal::BlockLists* const lists = internal::block_lists;
+  if (!lists || bytes > internal::kMostBlockBytes) return internal::deallocate_block_slowly(block, bytes);
+  internal::BlockList& list = (*lists)[internal::block_class(bytes)];
+  if (list.count == internal::kMostFreeBlocks) return internal::deallocate_block_slowly(block, bytes);
   ++list.count;
-  list.head = ::new (block) FreeBlock{list.head};
+  list.head = ::new (block) internal::FreeBlock{list.head};
 }
 
 }  // namespace unspool

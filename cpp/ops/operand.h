@@ -11,6 +11,8 @@
 
 namespace unspool::ops {
 
+class Borrowed;
+
 class Operand {
  public:
   enum class Kind : std::uint8_t { kNone, kTensor, kBool, kInt, kFloat };
@@ -28,6 +30,7 @@ class Operand {
     if (is_tensor()) value_.tensor->add_ref();
   }
   Operand(Operand&& other) noexcept : kind_(std::exchange(other.kind_, Kind::kNone)), value_(other.value_) {}
+  Operand(Borrowed&& other) noexcept;  // counts: there is nothing to take over
   Operand& operator=(Operand other) noexcept {
     std::swap(kind_, other.kind_);
     std::swap(value_, other.value_);
@@ -86,6 +89,8 @@ class Borrowed : public Operand {
   ~Borrowed() { kind_ = Kind::kNone; }
 };
 static_assert(sizeof(Borrowed) == sizeof(Operand));
+
+inline Operand::Operand(Borrowed&& other) noexcept : Operand(static_cast<const Operand&>(other)) {}
 
 // As the operands of a call.
 template <std::size_t N>
