@@ -3,7 +3,6 @@
 #include "kernels/cpu/attention.h"
 
 #include <array>
-#include <cmath>
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/fold.h"
@@ -24,8 +23,8 @@ struct MaxStep : SumStep<T> {
 // Scores become exponentials of their distance from the row's largest.
 template <class T>
 struct SoftRow {
-  T log_sum;  // +infinity where nothing is seen, so that the derivative finds exponentials of 0
-  T inverse;  // of the sum; 0 there
+  // Of a row that sees nothing: infinity, so that the derivative finds exponentials of 0; and 1.
+  T highest, total;
 
   SoftRow(T* row, const T* mask, std::int64_t n, T scale_by) {
     using P = Vec<T>;
@@ -34,19 +33,18 @@ struct SoftRow {
       const P s = load_lanes<P>(row + i, lanes) * scale;
       return mask ? s + load_lanes<P>(mask + i, lanes) : s;
     };
-    const P highest = fold_row<T>(MaxStep<T>{}, n, score);
-    if (highest[0] == -kInfinity<T>) {
+    const P peak = fold_row<T>(MaxStep<T>{}, n, score);
+    highest = peak[0];
+    if (highest == -kInfinity<T>) {
       std::fill(row, row + n, T(0));
-      log_sum = kInfinity<T>, inverse = T(0);
+      highest = kInfinity<T>, total = T(1);
       return;
     }
-    const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
-      const P e = exp(score(i, lanes) - highest);
+    total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
+      const P e = exp(score(i, lanes) - peak);
       store_lanes<P>(row + i, e, lanes);
       return e;
-    });
-    log_sum = highest[0] + std::log(total[0]);
-    inverse = T(1) / total[0];
+    })[0];
   }
 };
 
@@ -75,6 +73,7 @@ std::size_t scratch_of(const AttentionShape& s) {
   pieces.take(Panels<T>::elements(s.keys, s.depth));
   pieces.take(Panels<T>::elements(s.width, s.keys));
   pieces.take(s.tile() * s.pitch<T>());
+  pieces.take(s.tile());
   pieces.take(s.tile());
   pieces.take(s.keys);
   return reinterpret_cast<std::size_t>(pieces.take(0));
@@ -115,7 +114,8 @@ class Forward {
                            value_.row, 1, s_.keys, s_.width);
     const std::int64_t pitch = s_.pitch<T>();
     T* scores = pieces.take(s_.tile() * pitch);
-    T* inverses = pieces.take(s_.tile());
+    T* highest = pieces.take(s_.tile());
+    T* totals = pieces.take(s_.tile());
     T* mask_row = pieces.take(s_.keys);
     for (std::int64_t g = 0; g < s_.group(); ++g) {
       const std::int64_t h = shared * s_.group() + g;
@@ -124,25 +124,32 @@ class Forward {
         keys.multiply(rows, n, s_.depth, query_.at(b, h) + row * query_.row, query_.row, 1, scores, pitch,
                       false);
         for (std::int64_t i = 0; i < rows; ++i) {
-          inverses[i] = soften(b, h, row + i, n, scores + i * pitch, mask_row);
+          const SoftRow<T> soft = soften(b, h, row + i, n, scores + i * pitch, mask_row);
+          highest[i] = soft.highest, totals[i] = soft.total;
         }
+        using P = Vec<T>;
+        T* log_sums = log_sums_ + (b * s_.heads + h) * s_.queries + row;
+        each_packet<P>(rows, [&](std::int64_t i, auto lanes) {
+          const P total = load_lanes<P>(totals + i, lanes);
+          store_lanes<P>(log_sums + i, load_lanes<P>(highest + i, lanes) + log(total), lanes);
+          store_lanes<P>(totals + i, P(T(1)) / total, lanes);
+        });
         T* out = out_.at(b, h) + row * out_.row;
         values.multiply(rows, s_.width, n, scores, pitch, 1, out, out_.row, false);
         for (std::int64_t i = 0; i < rows; ++i) {
-          for (std::int64_t j = 0; j < s_.width; ++j) out[i * out_.row + j] *= inverses[i];
+          for (std::int64_t j = 0; j < s_.width; ++j) out[i * out_.row + j] *= totals[i];
         }
       }
     }
   }
 
-  T soften(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t n, T* row, T* mask_row) {
+  SoftRow<T> soften(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t n, T* row, T* mask_row) {
     const std::int64_t seen = s_.seen_by(i), place = (b * s_.heads + h) * s_.queries + i;
     const T* mask = mask_ ? mask_.read(b, h, i, seen, mask_row) : nullptr;
     const SoftRow<T> soft(row, mask, seen, scale_);
     std::fill(row + seen, row + n, T(0));
     if (keep_ != nullptr) drop(row, keep_ + place * s_.keys, seen, keep_scale_);
-    log_sums_[place] = soft.log_sum;
-    return soft.inverse;
+    return soft;
   }
 
   const AttentionShape& s_;
