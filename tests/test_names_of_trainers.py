@@ -165,3 +165,11 @@ def test_an_overridden_to_may_call_the_short_forms() -> None:
     layer = Careful(1, 1)
     assert layer.cpu() is layer
     assert layer.double().weight.dtype is us.float64
+
+
+def test_a_tensor_without_dimensions_is_formatted_as_its_number() -> None:
+    assert f"{us.tensor(1)} {us.tensor(1.5)} {us.tensor(True)} {us.tensor(2.5):.2f}" == "1 1.5 True 2.50"
+    assert f"{us.tensor(2.0, requires_grad=True)}" == "2.0"
+    assert f"{us.ones(2)}" == "tensor([1., 1.])"
+    assert str(us.tensor(1)) == "tensor(1)"
+    assert f"{nn.Parameter(us.tensor(2.5))}".startswith("Parameter containing")

@@ -102,6 +102,7 @@ MODULES = [
     "utils.data.distributed",
     "utils.data.sampler",
     "utils.tensorboard",
+    "utils.tensorboard.summary",
     "version",
 ]
 
@@ -464,6 +465,59 @@ def test_records_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     assert image.encoded_image_string.startswith(b"\x89PNG")
     assert sum(events.Histograms("weights")[0].histogram_value.bucket) == 100
     assert len(list((tmp_path / "logs").iterdir())) == 3
+
+
+def test_a_closed_writer_can_be_flushed_closed_and_written_to(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    writer = us.utils.tensorboard.SummaryWriter(tmp_path, filename_suffix=".first")
+    writer.add_scalar("loss", 1.0, 0)
+    writer.add_scalars("both", {"a": 1.0}, 0)
+    for _ in range(2):
+        writer.close()
+        writer.flush()
+    writer.add_scalar("loss", 0.5, 1)
+    writer.add_scalars("both", {"a": 0.5}, 1)
+    writer.close()
+    found = []
+    for path in sorted(tmp_path.glob("events*")):
+        events = accumulator.EventAccumulator(str(path))
+        events.Reload()
+        found += [event.value for event in events.Scalars("loss")]
+    assert found == [1.0, 0.5]
+
+
+def test_settings_are_recorded_for_the_table_of_runs(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.plugins.hparams import api_pb2, metadata
+
+    hparams = importlib.import_module("unspool.utils.tensorboard.summary").hparams
+    settings = {"lr": us.tensor(0.5), "layers": 2, "name": "a", "deep": True, "none": None}
+    records = hparams(settings, {"loss": -1}, {"name": ["a", "b"]})
+    with us.utils.tensorboard.SummaryWriter(tmp_path) as writer:
+        file = writer._get_file_writer()
+        assert file.get_logdir() == str(tmp_path)
+        for record in records:
+            file.add_summary(record, 0)
+    events = accumulator.EventAccumulator(str(tmp_path))
+    events.Reload()
+    content = events.PluginTagToContent("hparams")
+    table = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
+    kinds = {each.name: each.type for each in table.hparam_infos}
+    number, text = api_pb2.DATA_TYPE_FLOAT64, api_pb2.DATA_TYPE_STRING
+    assert kinds == {"lr": number, "layers": number, "name": text, "deep": api_pb2.DATA_TYPE_BOOL}
+    assert [each.string_value for each in table.hparam_infos[2].domain_discrete.values] == ["a", "b"]
+    assert [each.name.tag for each in table.metric_infos] == ["loss"]
+    start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
+    assert (start.hparams["lr"].number_value, start.hparams["layers"].number_value) == (0.5, 2.0)
+    assert (start.hparams["name"].string_value, start.hparams["deep"].bool_value) == ("a", True)
+    end = metadata.parse_session_end_info_plugin_data(content[metadata.SESSION_END_INFO_TAG])
+    assert end.status == api_pb2.STATUS_SUCCESS
+    with pytest.raises(ValueError, match="'a' is a list"):
+        hparams({"a": [1]}, {})
+    with pytest.raises(ValueError, match="the domain of 'a' has 'x'"):
+        hparams({"a": 1}, {}, {"a": ["x"]})
+    with pytest.raises(TypeError, match="metric_dict must be a dict, got list"):
+        hparams({}, [])
 
 
 def test_without_tensorboard_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

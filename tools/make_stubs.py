@@ -49,6 +49,9 @@ ANNOTATIONS = {
 # A last positional argument of these kinds may be spelt out: view(2, 3).
 SPELT_OUT = {"an int or a tuple of ints": "SupportsIndex", "a tuple or list of Tensors": "Tensor"}
 
+# Forms of methods that Python adds to those of the operation of that name.
+FURTHER_METHODS = {"view": ["self", "dtype: _dtype"]}
+
 SUBMODULES = {
     "ops": ("torch", "Operations found as unspool.X."),
     "functional": ("nn.functional", "Operations found as unspool.nn.functional.X."),
@@ -165,6 +168,8 @@ def operation(name: str, records: list[Record], *, is_method: bool, in_place: bo
         forms.append((parameters_of(record, is_method=is_method), kept, doc))
         if can_spell_out(record, is_method=is_method):
             forms.append((parameters_of(record, is_method=is_method, spelt_out=True), kept, doc))
+    if is_method and name in FURTHER_METHODS:
+        forms.append((FURTHER_METHODS[name], result_of(records[0]), ""))
     lines: list[str] = []
     for parameters, kept, doc in forms:
         shown = doc if not is_method else ""

@@ -196,8 +196,8 @@ def represent(self: Tensor) -> str:
 
 
 def format_(self: Tensor, spec: str) -> str:
-    """Format a single element like a Python number."""
-    if self.ndim == 0 and spec:
+    """Format a tensor without dimensions like a Python number; a Parameter only where a form is asked for."""
+    if self.ndim == 0 and (spec or type(self) is Tensor):
         return format(self.item(), spec)
     return object.__format__(self, spec)
 

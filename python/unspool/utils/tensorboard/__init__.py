@@ -71,7 +71,7 @@ class SummaryWriter:
             log_dir = f"runs/{now}_{socket.gethostname()}{comment}"
         self.log_dir = str(log_dir)
         self._open: Any = lambda folder: writer(str(folder), max_queue, flush_secs, filename_suffix)
-        self._file = self._open(self.log_dir)
+        self._file: Any = self._open(self.log_dir)
         self._others: dict[str, Any] = {}
         if purge_step is not None:
             session = self._event.SessionLog(status=self._event.SessionLog.START)
@@ -85,7 +85,15 @@ class SummaryWriter:
         event.wall_time = time.time() if walltime is None else walltime
         if step is not None:
             event.step = int(step)
-        (file or self._file).add_event(event)
+        if file is None:
+            if self._file is None:
+                self._file = self._open(self.log_dir)
+            file = self._file
+        file.add_event(event)
+
+    def _get_file_writer(self) -> FileWriter:
+        """Give what summaries that were made elsewhere are written through."""
+        return FileWriter(self)
 
     def _add(self, value: Any, step: Any, walltime: float | None, file: Any = None) -> None:
         summary = self._summary.Summary(value=[value])
@@ -210,15 +218,20 @@ class SummaryWriter:
         del model
         raise NotImplementedError("SummaryWriter.add_graph is not implemented in unspool; leave the call out")
 
+    def _files(self) -> list[Any]:
+        return [file for file in (self._file, *self._others.values()) if file is not None]
+
     def flush(self) -> None:
-        """Write what is kept."""
-        for file in (self._file, *self._others.values()):
+        """Write what is kept; after ``close`` that is nothing."""
+        for file in self._files():
             file.flush()
 
     def close(self) -> None:
-        """Write what is kept and close the files."""
-        for file in (self._file, *self._others.values()):
+        """Write what is kept and close the files. What is recorded later goes to a new file."""
+        for file in self._files():
             file.close()
+        self._file = None
+        self._others.clear()
 
     def __enter__(self) -> SummaryWriter:
         return self
@@ -227,6 +240,39 @@ class SummaryWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class FileWriter:
+    """Writes events and summaries that are made already to the file of a ``SummaryWriter``.
+
+    Args:
+        writer: it has the file.
+    """
+
+    def __init__(self, writer: SummaryWriter) -> None:
+        self._writer = writer
+
+    def get_logdir(self) -> str:
+        """Give the directory."""
+        return self._writer.get_logdir()
+
+    def add_event(self, event: Any, step: int | None = None, walltime: float | None = None) -> None:
+        """Write an event of tensorboard's protocol."""
+        self._writer._write(event, step, walltime)
+
+    def add_summary(
+        self, summary: Any, global_step: int | None = None, walltime: float | None = None
+    ) -> None:
+        """Write a summary of tensorboard's protocol."""
+        self.add_event(self._writer._event.Event(summary=summary), global_step, walltime)
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is kept and close the files."""
+        self._writer.close()
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
