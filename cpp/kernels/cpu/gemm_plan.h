@@ -16,7 +16,7 @@ namespace unspool::kernels::cpu {
 inline constexpr std::int64_t kFew = 12;                // rows or columns that are few
 inline constexpr std::int64_t kDotDepth = 32;           // shortest k summed by lanes
 inline constexpr std::int64_t kChunkWork = 1 << 20;     // multiply-adds worth handing to another thread
-inline constexpr std::int64_t kSharedWork = 8;          // chunks below which one thread is as fast
+inline constexpr std::int64_t kSharedWork = 12;         // chunks below which one thread is as fast
 inline constexpr std::int64_t kChunksPerThread = 4;     // enough that no thread waits long for the last
 inline constexpr std::int64_t kChunkRows = 256;         // rows worth packing a panel of b for
 inline constexpr std::int64_t kChunkCols = 128;         // columns worth packing rows of a for
@@ -63,6 +63,7 @@ struct TilePlan {
   std::int64_t stretch;  // longest run of k that is packed whole; a multiple of depth
   Parts rows, cols;      // the chunks' grid
   bool is_far;           // more than a core's own cache holds: memory is asked for ahead of time
+  bool is_shared;  // worth a second thread, whose cache must be filled and whose results fetched from it
 
   std::int64_t panel() const { return vectors * simd::kWidth<T>; }
   std::int64_t chunks() const { return rows.count * cols.count; }
@@ -101,13 +102,13 @@ void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
   plan.rows = {g.m, 1};
   plan.cols = {g.n, 1};
   const std::int64_t most = g.m * g.n * g.k / kChunkWork;
+  plan.is_shared = most >= kSharedWork;
   const std::int64_t block_bytes = g.m * std::min(g.k, kDepth) * static_cast<std::int64_t>(sizeof(T));
   if (g.m > kChunkRows || block_bytes > kBlockBytes) {
     plan.rows.count = std::max(ceil_div(block_bytes, kBlockBytes), std::min(ceil_div(g.m, kChunkRows), most));
     plan.rows.count = std::clamp<std::int64_t>(plan.rows.count, 1, g.m);
   }
-  const std::int64_t wanted =
-      threads > 1 && most >= kSharedWork ? std::min(kChunksPerThread * threads, most) : 1;
+  const std::int64_t wanted = threads > 1 && plan.is_shared ? std::min(kChunksPerThread * threads, most) : 1;
   if (plan.rows.count < wanted) {
     plan.cols.count = std::clamp<std::int64_t>(wanted / plan.rows.count, 1, ceil_div(g.n, kChunkCols));
   }

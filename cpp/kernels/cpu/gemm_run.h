@@ -40,7 +40,8 @@ class TileRun {
            (needs_sums() ? bytes_of<T>(g_.m * g_.n) : 0) + Slots::bytes(threads, slot_bytes());
   }
 
-  void run(const Context& context) {
+  void run(Context context) {
+    if (!plan_.is_shared) context.threads = 1;
     std::byte* memory = context.scratch;
     shared_a_ = reinterpret_cast<T*>(memory);
     memory += bytes_of<T>(plan_.shared_a());

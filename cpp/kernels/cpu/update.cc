@@ -12,7 +12,9 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kUpdateGrain = 65536;
+// Elements of what a core's own cache does not hold anyway: less is fetched back from another's for longer
+// than it takes to update.
+constexpr std::int64_t kUpdateGrain = 512 << 10;
 
 // The rule on elements [0, n) of one group. The parameter and the states are written back, the gradient is
 // not.
