@@ -537,3 +537,18 @@ def test_random_programs_keep_every_bit(seed: int) -> None:
 
     batches = [(numbers(12, 12, seed=i),) for i in range(2)]
     assert_same_bits(make, batches, 6)
+
+
+@pytest.mark.parametrize("dtype", [us.float32, us.float64], ids=str)
+@pytest.mark.parametrize("width", [1, 4, 7])
+def test_narrow_results_are_finished_as_a_whole(width: int, dtype: us.dtype) -> None:
+    us.manual_seed(0)
+    x, weight, bias = (us.randn(*size, dtype=dtype) for size in ((9000, 4), (width, 4), (width,)))
+
+    def forward(x: us.Tensor) -> us.Tensor:
+        return us.sigmoid(us.nn.functional.linear(x, weight, bias))
+
+    step = us.compile(forward)
+    expected = forward(x)
+    assert all(us.equal(step(x), expected) for _ in range(3))
+    assert "then sigmoid" in step.explain()

@@ -37,11 +37,12 @@ void finish_rows(const Gemm<T>& g, std::int64_t first, std::int64_t last) {
   finish.rows(finish, g.c + first * g.c_row, g.c_row, other, rows, (last - first) / rows * g.n);
 }
 
-// Whether c is so small that a pass over all of it beats short ones over its tiles.
+// Whether c is so small, or its rows so short, that a pass over all of it beats short ones over its tiles.
 template <class T>
 bool finishes_last(const Gemm<T>& g) {
   constexpr std::int64_t kSmall = (32 << 10) / sizeof(T);
-  return g.finish.way == Finish<T>::Way::kRows && g.m * g.n <= kSmall;
+  const bool is_narrow = g.n <= simd::kWidth<T> && g.c_row == g.n;
+  return g.finish.way == Finish<T>::Way::kRows && (g.m * g.n <= kSmall || is_narrow);
 }
 
 template <class T>
