@@ -1,6 +1,7 @@
 """Process groups, which do not exist here: training runs in one process.
 
-What asks whether there are any answers no. What needs one raises a RuntimeError that names the function.
+What asks whether there are any answers no. What needs one raises a RuntimeError that names the function;
+classes and functions for work that is split between processes raise a NotImplementedError when used.
 """
 
 from __future__ import annotations

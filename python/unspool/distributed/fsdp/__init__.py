@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 from unspool.distributed._refused import refused_class, refused_function
-from unspool.distributed.fsdp.fully_sharded_data_parallel import (
-    BackwardPrefetch,
-    CPUOffload,
-    FullOptimStateDictConfig,
-    FullStateDictConfig,
-    FullyShardedDataParallel,
-    LocalOptimStateDictConfig,
-    LocalStateDictConfig,
-    MixedPrecision,
-    OptimStateDictConfig,
-    OptimStateKeyType,
-    ShardedOptimStateDictConfig,
-    ShardedStateDictConfig,
-    ShardingStrategy,
-    StateDictConfig,
-    StateDictSettings,
-    StateDictType,
-)
+from unspool.distributed.fsdp import fully_sharded_data_parallel
+from unspool.distributed.fsdp.fully_sharded_data_parallel import *  # noqa: F403
 
 __all__ = [
-    "BackwardPrefetch",
-    "CPUOffload",
+    *fully_sharded_data_parallel.__all__,
     "CPUOffloadPolicy",
     "FSDPModule",
-    "FullOptimStateDictConfig",
-    "FullStateDictConfig",
-    "FullyShardedDataParallel",
-    "LocalOptimStateDictConfig",
-    "LocalStateDictConfig",
-    "MixedPrecision",
     "MixedPrecisionPolicy",
     "OffloadPolicy",
-    "OptimStateDictConfig",
-    "OptimStateKeyType",
-    "ShardedOptimStateDictConfig",
-    "ShardedStateDictConfig",
-    "ShardingStrategy",
-    "StateDictConfig",
-    "StateDictSettings",
-    "StateDictType",
     "fully_shard",
     "register_fsdp_forward_method",
 ]

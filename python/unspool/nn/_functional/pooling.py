@@ -7,7 +7,9 @@ Inputs are (N, C, ...) or (C, ...) with one to three dimensions behind the chann
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import unspool
@@ -32,6 +34,23 @@ def _sized(name: str, input: Tensor, output_size: Any, ndim: int) -> Any:
         raise RuntimeError(f"{name}: output_size {output_size} does not fit input {tuple(input.shape)}")
     own = input.shape[-ndim:]
     return tuple(mine if size is None else size for size, mine in zip(output_size, own, strict=True))
+
+
+def _with_indices(pool: Callable[..., Any]) -> Callable[..., Any]:
+    """What PyTorch also names ``POOL_with_indices``: ``pool``, always with the positions of the maxima."""
+    signature, name = inspect.signature(pool), f"{pool.__name__}_with_indices"
+
+    @functools.wraps(pool)
+    def with_indices(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}() {error}") from None
+        return pool(**{**given, "return_indices": True})
+
+    with_indices.__name__ = with_indices.__qualname__ = name
+    with_indices.__doc__ = f"``{pool.__name__}`` and the positions of the maxima."
+    return with_indices
 
 
 def max_pool1d(
@@ -62,17 +81,7 @@ def max_pool1d(
     return ops.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool1d_with_indices(
-    input: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    dilation: Ints = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``max_pool1d`` and the positions of the maxima."""
-    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+max_pool1d_with_indices = _with_indices(max_pool1d)
 
 
 def max_pool2d(
@@ -90,17 +99,7 @@ def max_pool2d(
     return ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool2d_with_indices(
-    input: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    dilation: Ints = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``max_pool2d`` and the positions of the maxima."""
-    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+max_pool2d_with_indices = _with_indices(max_pool2d)
 
 
 def max_pool3d(
@@ -118,17 +117,7 @@ def max_pool3d(
     return ops.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool3d_with_indices(
-    input: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    dilation: Ints = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``max_pool3d`` and the positions of the maxima."""
-    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+max_pool3d_with_indices = _with_indices(max_pool3d)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -151,6 +140,13 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     return ops.adaptive_avg_pool3d(input, _sized("adaptive_avg_pool3d", input, output_size, 3))
 
 
+def _adaptive_max(ndim: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
+    with_indices = f"adaptive_max_pool{ndim}d_with_indices"
+    name = with_indices if return_indices else f"adaptive_max_pool{ndim}d"
+    result = getattr(ops, with_indices)(input, _sized(name, input, output_size, ndim))
+    return result if return_indices else result[0]
+
+
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows that divide the last dimension into ``output_size`` parts.
 
@@ -159,20 +155,10 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
-    if return_indices:
-        return adaptive_max_pool1d_with_indices(input, output_size)
-    size = _sized("adaptive_max_pool1d", input, output_size, 1)
-    return ops.adaptive_max_pool1d_with_indices(input, size)[0]
+    return _adaptive_max(1, input, output_size, return_indices)
 
 
-def adaptive_max_pool1d_with_indices(
-    input: Tensor,
-    output_size: Any,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``adaptive_max_pool1d`` and the positions of the maxima."""
-    size = _sized("adaptive_max_pool1d_with_indices", input, output_size, 1)
-    return ops.adaptive_max_pool1d_with_indices(input, size)
+adaptive_max_pool1d_with_indices = _with_indices(adaptive_max_pool1d)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -183,20 +169,10 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number or 2; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
-    if return_indices:
-        return adaptive_max_pool2d_with_indices(input, output_size)
-    size = _sized("adaptive_max_pool2d", input, output_size, 2)
-    return ops.adaptive_max_pool2d_with_indices(input, size)[0]
+    return _adaptive_max(2, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d_with_indices(
-    input: Tensor,
-    output_size: Any,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``adaptive_max_pool2d`` and the positions of the maxima."""
-    size = _sized("adaptive_max_pool2d_with_indices", input, output_size, 2)
-    return ops.adaptive_max_pool2d_with_indices(input, size)
+adaptive_max_pool2d_with_indices = _with_indices(adaptive_max_pool2d)
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -207,20 +183,10 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
         output_size: one number or 3; None keeps a size.
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
-    if return_indices:
-        return adaptive_max_pool3d_with_indices(input, output_size)
-    size = _sized("adaptive_max_pool3d", input, output_size, 3)
-    return ops.adaptive_max_pool3d_with_indices(input, size)[0]
+    return _adaptive_max(3, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d_with_indices(
-    input: Tensor,
-    output_size: Any,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-) -> Any:
-    """``adaptive_max_pool3d`` and the positions of the maxima."""
-    size = _sized("adaptive_max_pool3d_with_indices", input, output_size, 3)
-    return ops.adaptive_max_pool3d_with_indices(input, size)
+adaptive_max_pool3d_with_indices = _with_indices(adaptive_max_pool3d)
 
 
 def _fractional(
@@ -269,16 +235,7 @@ def fractional_max_pool2d(
     return result if return_indices else result[0]
 
 
-def fractional_max_pool2d_with_indices(
-    input: Tensor,
-    kernel_size: Ints,
-    output_size: Ints | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-    _random_samples: Tensor | None = None,
-) -> Any:
-    """``fractional_max_pool2d`` and the positions of the maxima."""
-    return _fractional(2, input, kernel_size, output_size, output_ratio, _random_samples)
+fractional_max_pool2d_with_indices = _with_indices(fractional_max_pool2d)
 
 
 def fractional_max_pool3d(
@@ -305,16 +262,7 @@ def fractional_max_pool3d(
     return result if return_indices else result[0]
 
 
-def fractional_max_pool3d_with_indices(
-    input: Tensor,
-    kernel_size: Ints,
-    output_size: Ints | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,  # noqa: ARG001 (always true here)
-    _random_samples: Tensor | None = None,
-) -> Any:
-    """``fractional_max_pool3d`` and the positions of the maxima."""
-    return _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
+fractional_max_pool3d_with_indices = _with_indices(fractional_max_pool3d)
 
 
 def _each(value: Any, ndim: int) -> list[int]:
