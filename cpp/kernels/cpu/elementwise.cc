@@ -215,17 +215,21 @@ class StridedRun {
   bool uses_buffers_ = false;
 };
 
-// Walks tiles of the last two dimensions, for operands that are transposed there: those are transposed into a
-// buffer, the others used or packed row by row.
+// Walks tiles of two dimensions, for operands whose memory runs across the rows of the output: those are
+// transposed into a buffer, the others used or packed row by row.
 class TiledRun {
  public:
-  static constexpr std::int64_t kRows = 16;
-
-  static bool suits(const Operands& o, const Joint& joint) {
-    if (joint.ndim < 2 || joint.row_stride(0) != 1 || joint.row() < kShortRow) return false;
-    if (joint.sizes[joint.ndim - 2] < kRows) return false;
-    for (int k = 0; k < o.arity; ++k) {
-      if (is_transposed(joint, k + 1)) return true;
+  // Brings the dimension along which an operand has unit stride next to the last one, if there is one.
+  static bool suits(const Operands& o, Joint& joint) {
+    const int last = joint.ndim - 1;
+    if (joint.row_stride(0) != 1 || joint.row() < kSmallest) return false;
+    for (int k = 1; k <= o.arity; ++k) {
+      if (joint.row_stride(k) == 0 || joint.row_stride(k) == 1) continue;
+      for (int d = last - 1; d >= 0; --d) {
+        if (joint.strides[k][d] != 1 || joint.sizes[d] < kSmallest) continue;
+        for (int e = d; e < last - 1; ++e) joint.swap_dims(e, e + 1);
+        return true;
+      }
     }
     return false;
   }
@@ -233,8 +237,9 @@ class TiledRun {
   TiledRun(const Operands& operands, const Joint& joint) : o_(operands), joint_(joint), planes_(joint) {
     planes_.ndim -= 2;
     planes_.ensure_row();
-    width_ = o_.block() / kRows;
-    bands_ = divide_up(joint.sizes[joint.ndim - 2], kRows);
+    const std::int64_t item = *std::max_element(o_.item, o_.item + o_.arity + 1);
+    width_ = std::min(joint.row(), kTileBytes / (kTallest * item));
+    bands_ = std::max<std::int64_t>(1, (rows() + kRows - kSmallest) / kRows);
   }
   std::int64_t units() const { return planes_.numel() * bands_; }
   std::int64_t unit_size() const { return kRows * joint_.row(); }
@@ -243,7 +248,8 @@ class TiledRun {
     Cursor plane(planes_, begin / bands_);
     std::int64_t band = begin % bands_;
     for (; begin < end; ++begin) {
-      run_band(plane, band * kRows);
+      const std::int64_t first = band * kRows;
+      run_band(plane, first, band + 1 == bands_ ? rows() - first : kRows);
       if (++band == bands_) {
         band = 0;
         plane.advance(1);
@@ -252,21 +258,27 @@ class TiledRun {
   }
 
  private:
-  static bool is_transposed(const Joint& joint, int j) {
-    const std::int64_t step = joint.row_stride(j);
-    return joint.strides[j][joint.ndim - 2] == 1 && step != 0 && step != 1;
-  }
+  static constexpr std::int64_t kSmallest = 8;  // side for which tiles pay
+  static constexpr std::int64_t kRows = 16;     // of a band; fewer than kSmallest join the last one
+  static constexpr std::int64_t kTallest = kRows + kSmallest - 1;
+  static constexpr std::int64_t kTileBytes = 12288;
+  struct Tile {
+    alignas(64) std::byte bytes[kTileBytes];
+  };
 
-  void run_band(const Cursor& plane, std::int64_t first) const {
-    Buffer buffers[kMaxArity];
-    const int r = joint_.ndim - 2, c = joint_.ndim - 1;
-    const std::int64_t height = std::min(kRows, joint_.sizes[r] - first);
+  std::int64_t rows() const { return joint_.sizes[joint_.ndim - 2]; }
+
+  void run_band(const Cursor& plane, std::int64_t first, std::int64_t height) const {
+    Tile tiles[kMaxArity];
+    const int r = joint_.ndim - 2, c = joint_.ndim - 1, last = o_.arity;
+    const std::int64_t out_step = joint_.strides[0][r] * o_.item[last];
     for (std::int64_t column = 0; column < joint_.sizes[c]; column += width_) {
       const std::int64_t width = std::min(width_, joint_.sizes[c] - column);
-      const std::byte* row[kMaxArity];
+      const void* row[kMaxArity];
       std::int64_t step[kMaxArity];  // bytes from row to row
       unsigned repeated = 0;
-      for (int k = 0; k < o_.arity; ++k) {
+      bool is_one_row = out_step == width * o_.item[last];
+      for (int k = 0; k < last; ++k) {
         const std::int64_t* strides = joint_.strides[k + 1];
         const std::byte* from =
             o_.data[k] + (plane.offset[k + 1] + first * strides[r] + column * strides[c]) * o_.item[k];
@@ -275,33 +287,38 @@ class TiledRun {
           row[k] = from;
           step[k] = strides[r] * o_.item[k];
         } else {
-          pack_tile(k, buffers[k].bytes, from, height, width);
-          row[k] = buffers[k].bytes;
-          step[k] = width_ * o_.item[k];
+          pack_tile(k, tiles[k].bytes, from, height, width);
+          row[k] = tiles[k].bytes;
+          step[k] = width * o_.item[k];
         }
+        is_one_row &= step[k] == (repeated >> k & 1 ? 0 : width * o_.item[k]);
       }
       std::byte* out =
-          o_.data[o_.arity] + (plane.offset[0] + first * joint_.strides[0][r] + column) * o_.item[o_.arity];
+          o_.data[last] + (plane.offset[0] + first * joint_.strides[0][r] + column) * o_.item[last];
+      if (is_one_row) {
+        o_.loop(out, row, repeated, height * width, o_.attrs);
+        continue;
+      }
       for (std::int64_t i = 0; i < height; ++i) {
         const void* in[kMaxArity];
-        for (int k = 0; k < o_.arity; ++k) in[k] = row[k] + i * step[k];
-        o_.loop(out + i * joint_.strides[0][r] * o_.item[o_.arity], in, repeated, width, o_.attrs);
+        for (int k = 0; k < last; ++k) in[k] = static_cast<const std::byte*>(row[k]) + i * step[k];
+        o_.loop(out + i * out_step, in, repeated, width, o_.attrs);
       }
     }
   }
 
-  void pack_tile(int k, std::byte* buffer, const std::byte* from, std::int64_t height,
+  void pack_tile(int k, std::byte* tile, const std::byte* from, std::int64_t height,
                  std::int64_t width) const {
     visit_size(static_cast<std::size_t>(o_.item[k]), [&](auto word) {
       using W = decltype(word);
-      auto* to = reinterpret_cast<W*>(buffer);
+      auto* to = reinterpret_cast<W*>(tile);
       const auto* source = reinterpret_cast<const W*>(from);
       const std::int64_t down = joint_.strides[k + 1][joint_.ndim - 2], along = joint_.row_stride(k + 1);
       if (down == 1) {
-        transpose(to, width_, source, along, height, width);
+        transpose(to, width, source, along, height, width);
       } else {
         for (std::int64_t i = 0; i < height; ++i)
-          copy_row(to + i * width_, 1, source + i * down, along, width);
+          copy_row(to + i * width, 1, source + i * down, along, width);
       }
     });
   }

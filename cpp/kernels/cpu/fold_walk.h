@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/fold_order.h"
 #include "kernels/cpu/folding.h"
 #include "kernels/cpu/ranges.h"
 #include "kernels/cpu/reader.h"
@@ -104,16 +105,22 @@ Packet<T> fold_blocks(const Loops<T>& loops, const Reader<T>& reader, std::int64
 // memory runs across them is read in order.
 template <class T>
 void fold_groups(const Loops<T>& loops, const Folding& f, const Reader<T>& reader, const T* parameters,
-                 T* out, std::int64_t begin, std::int64_t end) {
+                 T* out, std::int64_t begin, std::int64_t end, const KeptOrder* order) {
   using P = Packet<T>;
   constexpr std::int64_t kGroup = 16;
   alignas(64) T buffer[kGroup * kFoldBlock];
+  T collected[kGroup], totals[kGroup];
   const std::int64_t blocks = divide_up(f.inner, kFoldBlock), runs = f.reduced.count();
   const std::int64_t side = f.kept.ndim > 0 ? f.kept.sizes[f.kept.ndim - 1] : 1;
   const std::int64_t distance = f.kept.ndim > 0 ? f.kept.distance[f.kept.ndim - 1] : 0;
   while (begin < end) {
     const std::int64_t count = std::min({kGroup, end - begin, side - begin % side});
     const std::int64_t base = f.kept.at(begin);
+    const T* parameter = parameters ? parameters + begin : nullptr;
+    if (order && parameters) {
+      order->collect(collected, parameters, begin, count);
+      parameter = collected;
+    }
     Pairwise<P> total[kGroup];
     for (std::int64_t r = 0; r < runs; ++r) {
       Pairwise<P> run[kGroup];
@@ -122,21 +129,24 @@ void fold_groups(const Loops<T>& loops, const Folding& f, const Reader<T>& reade
         const T* rows[kGroup];
         reader.read_rows(base + f.reduced.at(r) + start, distance, count, length, buffer, rows);
         for (std::int64_t i = 0; i < count; ++i) {
-          const P parameter(parameters ? parameters[begin + i] : T(0));
-          run[i].push(loops, loops.block(loops.step, rows[i], length, parameter));
+          run[i].push(loops, loops.block(loops.step, rows[i], length, P(parameter ? parameter[i] : T(0))));
         }
       }
       for (std::int64_t i = 0; i < count; ++i) total[i].push(loops, run[i].total(loops));
     }
-    for (std::int64_t i = 0; i < count; ++i) out[begin + i] = loops.lanes(loops.step, total[i].total(loops));
+    T* to = order ? totals : out + begin;
+    for (std::int64_t i = 0; i < count; ++i) to[i] = loops.lanes(loops.step, total[i].total(loops));
+    if (order) order->spread(out, totals, begin, count);
     begin += count;
   }
 }
 
-// Each output folds runs of consecutive elements.
+// Each output folds runs of consecutive elements. `order` is null where the outputs lie in `out` as they are
+// counted, which is so for inputs without strides.
 template <class T>
 [[gnu::noinline]] void fold_runs(const Context& context, const Loops<T>& loops, const Folding& f,
-                                 const Reader<T>& reader, const T* parameters, T* out) {
+                                 const Reader<T>& reader, const T* parameters, T* out,
+                                 const KeptOrder* order) {
   using P = Packet<T>;
   const std::int64_t blocks = divide_up(f.inner, kFoldBlock), runs = f.reduced.count();
   if (f.outputs == 1 && runs == 1 && blocks > 64) {
@@ -158,7 +168,7 @@ template <class T>
   }
   over_ranges(context, f.outputs, grain_of(f.count), [&](std::int64_t begin, std::int64_t end) {
     if (!reader.is_flat()) {
-      fold_groups(loops, f, reader, parameters, out, begin, end);
+      fold_groups(loops, f, reader, parameters, out, begin, end, order);
       return;
     }
     if (blocks == 1) {
@@ -233,29 +243,45 @@ void fold_panel(const Loops<T>& loops, const Folding& f, const Reader<T>& reader
 // Each run holds one element for each of `inner` neighbouring outputs.
 template <class T>
 [[gnu::noinline]] void fold_columns(const Context& context, const Loops<T>& loops, const Folding& f,
-                                    const Reader<T>& reader, const T* parameters, T* out) {
+                                    const Reader<T>& reader, const T* parameters, T* out,
+                                    const KeptOrder* order) {
   const std::int64_t panel = reader.is_flat() ? kFoldPanel : kFoldPanel / 4;
   const std::int64_t panels = divide_up(f.inner, panel), outer = f.kept.count();
   const std::int64_t blocks = divide_up(f.reduced.count(), kFoldRows);
   over_ranges(context, outer * panels, grain_of(f.count * std::min(f.inner, panel)),
               [&](std::int64_t begin, std::int64_t end) {
+                alignas(64) T collected[kFoldPanel], sums[kFoldPanel];
                 for (std::int64_t unit = begin; unit < end; ++unit) {
                   const std::int64_t o = unit / panels, column = unit % panels * panel;
                   const std::int64_t first = o * f.inner + column, width = std::min(panel, f.inner - column);
-                  fold_panel(loops, f, reader, f.kept.at(o) + column, width, 0, blocks,
-                             parameters ? parameters + first : nullptr, out + first);
+                  const T* parameter = parameters ? parameters + first : nullptr;
+                  if (order && parameters) {
+                    order->collect(collected, parameters, first, width);
+                    parameter = collected;
+                  }
+                  fold_panel(loops, f, reader, f.kept.at(o) + column, width, 0, blocks, parameter,
+                             order ? sums : out + first);
+                  if (order) order->spread(out, sums, first, width);
                 }
               });
 }
 
 template <class T>
+void walk_in(const Context& context, const Loops<T>& loops, const Folding& f, const Reader<T>& reader,
+             const T* parameters, T* out, const KeptOrder* order) {
+  if (f.inner_is_reduced)
+    fold_runs(context, loops, f, reader, parameters, out, order);
+  else
+    fold_columns(context, loops, f, reader, parameters, out, order);
+}
+
+template <class T>
 [[gnu::noinline]] void walk(const Context& context, const Loops<T>& loops, const Folding& f,
                             const View& input, const T* parameters, T* out) {
-  const Reader<T> reader(input);
-  if (f.inner_is_reduced)
-    fold_runs(context, loops, f, reader, parameters, out);
-  else
-    fold_columns(context, loops, f, reader, parameters, out);
+  if (input.contiguous || !KeptOrder::suits(input, f))
+    return walk_in<T>(context, loops, f, Reader<T>(input), parameters, out, nullptr);
+  const KeptOrder order(input, f);
+  walk_in<T>(context, loops, order.folding(), Reader<T>(order.input()), parameters, out, &order);
 }
 
 // out[o] = combine over the elements x of output o of map(x, parameters[o]).

@@ -41,38 +41,37 @@ struct Folding {
   std::int64_t outputs = 1;
   std::int64_t count = 1;  // elements folded into each output
 
+  std::uint64_t reduced_dims = 0;
+
+  bool is_reduced(int d) const { return reduced_dims >> d & 1; }
+
   // `dims` as the record's attribute: None or an empty list for all, else each dimension, possibly negative.
-  Folding(const View& view, const ops::Attr& dims) {
-    bool is_reduced[kMaxDims];
-    if (dims.kind() == ops::Attr::Kind::kInt) {
-      const std::int64_t one = dims.integer();
-      mark(view.ndim, {&one, 1}, is_reduced);
-    } else {
-      mark(view.ndim, dims.is_none() ? DimSpan() : DimSpan(dims.dims()), is_reduced);
-    }
+  Folding(const View& view, const ops::Attr& dims) : Folding(view, mask_of(view.ndim, dims)) {}
+  // Bit d of `dims` says whether dimension d is reduced.
+  Folding(const View& view, std::uint64_t dims) : reduced_dims(dims) {
     std::int64_t distance = 1;
     int runs = 0;
     bool last = false;
     for (int d = view.ndim - 1; d >= 0; --d) {
       const std::int64_t size = view.sizes[d];
       if (size == 1) continue;
-      (is_reduced[d] ? count : outputs) *= size;
+      (is_reduced(d) ? count : outputs) *= size;
       if (runs == 0) {
-        inner_is_reduced = is_reduced[d];
+        inner_is_reduced = is_reduced(d);
         inner = size;
         runs = 1;
-      } else if (runs == 1 && is_reduced[d] == inner_is_reduced) {
+      } else if (runs == 1 && is_reduced(d) == inner_is_reduced) {
         inner *= size;
       } else {
-        Steps& steps = is_reduced[d] ? reduced : kept;
-        if (runs > 1 && last == is_reduced[d]) {
+        Steps& steps = is_reduced(d) ? reduced : kept;
+        if (runs > 1 && last == is_reduced(d)) {
           steps.sizes[steps.ndim - 1] *= size;
         } else {
           steps.sizes[steps.ndim] = size;
           steps.distance[steps.ndim++] = distance;
         }
         ++runs;
-        last = is_reduced[d];
+        last = is_reduced(d);
       }
       distance *= size;
     }
@@ -82,10 +81,15 @@ struct Folding {
   }
 
  private:
-  static void mark(int ndim, DimSpan dims, bool* is_reduced) {
-    for (int d = 0; d < ndim; ++d) is_reduced[d] = dims.empty();
-    if (ndim == 0) return;
-    for (const std::int64_t d : dims) is_reduced[d < 0 ? d + ndim : d] = true;
+  static std::uint64_t mask_of(int ndim, const ops::Attr& attr) {
+    if (attr.kind() == ops::Attr::Kind::kInt) return bit_of(ndim, attr.integer());
+    const DimSpan dims = attr.is_none() ? DimSpan() : DimSpan(attr.dims());
+    std::uint64_t mask = dims.empty() ? ~std::uint64_t{0} : 0;
+    for (const std::int64_t d : dims) mask |= bit_of(ndim, d);
+    return mask;
+  }
+  static std::uint64_t bit_of(int ndim, std::int64_t d) {
+    return ndim == 0 ? 0 : std::uint64_t{1} << (d < 0 ? d + ndim : d);
   }
   // Collected from the inside out.
   static void reverse(Steps& steps) {

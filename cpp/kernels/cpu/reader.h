@@ -20,7 +20,6 @@ class Reader {
     joint_.merge();
     joint_.ensure_row();
     flat_ = joint_.is_flat(0);
-    is_transposed_ = joint_.ndim > 1 && joint_.strides[0][joint_.ndim - 2] == 1;
   }
 
   bool is_flat() const { return flat_; }
@@ -34,11 +33,21 @@ class Reader {
   // Where the memory runs across the ranges, they are transposed together.
   void read_rows(std::int64_t begin, std::int64_t distance, std::int64_t count, std::int64_t n, T* buffer,
                  const T** rows) const {
-    if (!flat_ && is_transposed_ && distance == joint_.row()) {
-      const Cursor cursor(joint_, begin);
-      const int d = joint_.ndim - 2;
-      if (cursor.left_in_row() >= n && joint_.sizes[d] - cursor.index[d] >= count) {
-        transpose_elements(buffer, n, data_ + cursor.offset[0], joint_.row_stride(0), count, n);
+    if (flat_) {
+      for (std::int64_t r = 0; r < count; ++r) rows[r] = data_ + begin + r * distance;
+      return;
+    }
+    const Cursor cursor(joint_, begin);
+    const int d = dim_of(distance);
+    if (d >= 0 && cursor.left_in_row() >= n && joint_.sizes[d] - cursor.index[d] >= count) {
+      const T* first = data_ + cursor.offset[0];
+      const std::int64_t step = joint_.strides[0][d];
+      if (joint_.row_stride(0) == 1) {
+        for (std::int64_t r = 0; r < count; ++r) rows[r] = first + r * step;
+        return;
+      }
+      if (step == 1) {
+        transpose_elements(buffer, n, first, joint_.row_stride(0), count, n);
         for (std::int64_t r = 0; r < count; ++r) rows[r] = buffer + r * n;
         return;
       }
@@ -47,6 +56,14 @@ class Reader {
   }
 
  private:
+  // The dimension in which neighbours are `distance` apart in row-major order, or -1.
+  int dim_of(std::int64_t distance) const {
+    std::int64_t run = joint_.row();
+    int d = joint_.ndim - 2;
+    while (d >= 0 && run < distance) run *= joint_.sizes[d--];
+    return run == distance ? d : -1;
+  }
+
   static void transpose_elements(T* to, std::int64_t to_step, const T* from, std::int64_t from_step,
                                  std::int64_t rows, std::int64_t columns) {
     visit_size(sizeof(T), [&](auto word) {
@@ -70,7 +87,6 @@ class Reader {
 
   const T* data_;
   bool flat_;
-  bool is_transposed_ = false;
   Joint joint_;
 };
 

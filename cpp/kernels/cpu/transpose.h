@@ -97,23 +97,32 @@ void block(W* to, std::int64_t to_step, const W* from, std::int64_t from_step) {
 
 }  // namespace transposing
 
-// to[r * to_step + c] = from[c * from_step + r] for r < rows, c < columns.
+// to[r * to_step + c] = from[c * from_step + r] for r < rows, c < columns; the two do not overlap. Where the
+// sides are no multiples of a block's, the last blocks lie across the ones before.
 template <class W>
 void transpose(W* to, std::int64_t to_step, const W* from, std::int64_t from_step, std::int64_t rows,
                std::int64_t columns) {
   constexpr std::int64_t kSize = kTransposeBlock<W>;
-  std::int64_t r = 0;
-  for (; r + kSize <= rows; r += kSize) {
-    std::int64_t c = 0;
-    for (; c + kSize <= columns; c += kSize) {
-      transposing::block(to + r * to_step + c, to_step, from + c * from_step + r, from_step);
+  if (rows < kSize || columns < kSize) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) to[r * to_step + c] = from[c * from_step + r];
     }
-    for (std::int64_t i = r; i < r + kSize; ++i) {
-      for (std::int64_t j = c; j < columns; ++j) to[i * to_step + j] = from[j * from_step + i];
-    }
+    return;
   }
-  for (; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) to[r * to_step + c] = from[c * from_step + r];
+  const auto block = [&](std::int64_t row, std::int64_t column) {
+    const std::int64_t r = std::min(row, rows - kSize), c = std::min(column, columns - kSize);
+    transposing::block(to + r * to_step + c, to_step, from + c * from_step + r, from_step);
+  };
+  // Along the side that lies more densely, so that the lines of the other one are used up while they are
+  // near.
+  if (from_step > to_step) {
+    for (std::int64_t column = 0; column < columns; column += kSize) {
+      for (std::int64_t row = 0; row < rows; row += kSize) block(row, column);
+    }
+  } else {
+    for (std::int64_t row = 0; row < rows; row += kSize) {
+      for (std::int64_t column = 0; column < columns; column += kSize) block(row, column);
+    }
   }
 }
 
