@@ -354,6 +354,18 @@ def test_a_module_compiles_for_inference_and_keeps_its_names() -> None:
     assert compiled.append == model.append
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("dtype", [us.float32, us.float64], ids=str)
+def test_replays_that_read_weights_from_either_end_give_the_same_bits(rows: int, dtype: us.dtype) -> None:
+    us.manual_seed(0)
+    model = nn.Sequential(nn.Linear(300, 1001), nn.ReLU(), nn.Linear(1001, 7)).to(dtype)
+    compiled = us.compile(model)
+    with us.no_grad():
+        for _ in range(4):
+            x = us.randn(rows, 300, dtype=dtype)
+            np.testing.assert_array_equal(compiled(x).numpy(), model(x).numpy())
+
+
 @pytest.mark.parametrize(
     "passes", [(), ("dead_code",), ("common_subexpressions",), ("in_place",), ("tiles",)], ids=str
 )

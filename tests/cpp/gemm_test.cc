@@ -1,5 +1,6 @@
 // The matrix product against a sum in extended precision: random shapes and strides, what lies between the
-// rows of the result, NaN that must stay in its row and column, and the same bits for every thread count.
+// rows of the result, NaN that must stay in its row and column, and the same bits for every thread
+// count and from whichever end it starts.
 #include "kernels/cpu/gemm.h"
 
 #include <atomic>
@@ -109,8 +110,11 @@ void with_scratch(std::size_t bytes, int threads, F&& product) {
 }
 
 template <class T>
-void run(const Gemm<T>& product, int threads) {
-  with_scratch(gemm_scratch(product, threads), threads, [&](const Context& c) { gemm(c, product); });
+void run(const Gemm<T>& product, int threads, bool from_end = false) {
+  with_scratch(gemm_scratch(product, threads), threads, [&](Context c) {
+    c.from_end = from_end;
+    gemm(c, product);
+  });
 }
 
 struct Case {
@@ -155,11 +159,11 @@ class Check {
     for (T& x : bias_) x = random.element<T>();
   }
 
-  std::vector<T> result(int threads) const {
+  std::vector<T> result(int threads, bool from_end = false) const {
     std::vector<T> c = before_;
     run(Gemm<T>{s_.m, s_.n, s_.k, a_.data(), a_.row, a_.col, b_.data(), b_.row, b_.col, c.data(), row_,
                 s_.bias ? bias_.data() : nullptr, s_.accumulate},
-        threads);
+        threads, from_end);
     return c;
   }
 
@@ -225,6 +229,7 @@ void check(Random& random, const Case& shape, int threads) {
   checked.compare_with_sum(c);
   checked.compare_gaps(c);
   CHECK(checked.result(threads) == c);
+  CHECK(checked.result(threads, true) == c);
   checked.compare_with_nan(random, c);
 }
 

@@ -291,6 +291,7 @@ void Program::launch_all(double* seconds) {
   kernels::Context context;
   context.run_chunks = run_chunks;
   context.scratch = arena_ + plan_.bytes;
+  context.from_end = is_odd_run_ = !is_odd_run_;
   fault_ = {};
   const Unlocked unlocked(is_long_);
   for (done_ = 0; done_ < launches_.size() && !fault_.what; ++done_) {

@@ -105,6 +105,7 @@ class Program {
   kernels::Fault fault_;
   std::size_t done_ = 0;  // launches made in the present call
   bool is_long_ = false;
+  bool is_odd_run_ = false;
   std::vector<HostStep::Attributes> attributes_;
   std::vector<Ref<Storage>> new_outputs_;  // by buffer, for kOutput
   std::vector<Storage*> written_;          // external storages that the program writes

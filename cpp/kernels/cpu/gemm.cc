@@ -139,8 +139,10 @@ void run_dots(const Context& context, const Gemm<T>& g, Way way) {
   const std::int64_t rows = way == Way::kFewColumns ? g.m : g.n;
   if (rows == 1 && dots.few_count == 1 && g.k >= kLongDot) return dot_alone(dots);
   const std::int64_t chunk_rows = round_up(ceil_div(kChunkWork, g.k * dots.few_count), 24);
-  context.parallel(ceil_div(rows, chunk_rows), [&](std::int64_t chunk) {
-    run_dots(dots, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows));
+  const std::int64_t chunks = ceil_div(rows, chunk_rows);
+  context.parallel(chunks, [&](std::int64_t turn) {
+    const std::int64_t chunk = context.from_end ? chunks - 1 - turn : turn;
+    run_dots(dots, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows), context.from_end);
   });
 }
 

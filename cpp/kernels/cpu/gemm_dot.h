@@ -128,22 +128,29 @@ void dot_rows(const Dots<T>& dots, std::int64_t first, std::int64_t last, std::i
 
 // Rows [first, last) of the result.
 template <class T>
-void run_dots(const Dots<T>& dots, std::int64_t first, std::int64_t last) {
-  constexpr std::int64_t kBlock = 48;  // rows that stay in the nearest cache between two passes
-  for (; first < last; first += kBlock) {
-    const std::int64_t end = std::min(last, first + kBlock);
-    for (std::int64_t f = 0; f < dots.few_count;) {
-      const std::int64_t left = dots.few_count - f;
-      if (left >= 4 && left != 5) {
-        dot_rows<T, 4>(dots, first, end, f), f += 4;
-      } else if (left >= 3) {
-        dot_rows<T, 3>(dots, first, end, f), f += 3;
-      } else if (left == 2) {
-        dot_rows<T, 2>(dots, first, end, f), f += 2;
-      } else {
-        dot_rows<T, 1>(dots, first, end, f), f += 1;
-      }
+void dot_block(const Dots<T>& dots, std::int64_t first, std::int64_t last) {
+  for (std::int64_t f = 0; f < dots.few_count;) {
+    const std::int64_t left = dots.few_count - f;
+    if (left >= 4 && left != 5) {
+      dot_rows<T, 4>(dots, first, last, f), f += 4;
+    } else if (left >= 3) {
+      dot_rows<T, 3>(dots, first, last, f), f += 3;
+    } else if (left == 2) {
+      dot_rows<T, 2>(dots, first, last, f), f += 2;
+    } else {
+      dot_rows<T, 1>(dots, first, last, f), f += 1;
     }
+  }
+}
+
+// The same by blocks, from the first or from the last on.
+template <class T>
+void run_dots(const Dots<T>& dots, std::int64_t first, std::int64_t last, bool from_end) {
+  constexpr std::int64_t kBlock = 48;  // rows that stay in the nearest cache between two passes
+  const std::int64_t blocks = (last - first + kBlock - 1) / kBlock;
+  for (std::int64_t turn = 0; turn < blocks; ++turn) {
+    const std::int64_t start = first + (from_end ? blocks - 1 - turn : turn) * kBlock;
+    dot_block(dots, start, std::min(last, start + kBlock));
   }
 }
 
