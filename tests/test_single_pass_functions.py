@@ -101,3 +101,44 @@ def test_prelu_has_derivatives_by_both_operands() -> None:
         weight = us.linspace(0.2, 0.6, slopes, dtype=us.float64).requires_grad_(True)
         assert gradcheck(F.prelu, (x, weight))
         assert gradgradcheck(F.prelu, (x, weight))
+
+
+LOSSES: dict[str, Callable[..., us.Tensor]] = {
+    "mse": F.mse_loss,
+    "huber": lambda x, t, **how: F.huber_loss(x, t, delta=0.7, **how),
+    "smooth_l1": lambda x, t, **how: F.smooth_l1_loss(x, t, beta=0.7, **how),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_losses_of_a_difference_have_derivatives_by_both_operands(name: str, reduction: str) -> None:
+    def loss(x: us.Tensor, target: us.Tensor) -> us.Tensor:
+        return LOSSES[name](x, target, reduction=reduction)
+
+    x, target = POINTS.clone().requires_grad_(True), (POINTS * 0.3 + 0.1).requires_grad_(True)
+    assert gradcheck(loss, (x, target))
+    assert gradgradcheck(loss, (x, target))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_a_difference_promote_and_take_integers(name: str) -> None:
+    whole, half = us.tensor([0, 3, -2, 9]), us.tensor([0.5, 3.0, -4.0, 9.25])
+    for a, b in itertools.product((whole, half, half.double(), half.half()), repeat=2):
+        loss = LOSSES[name](a, b, reduction="none")
+        gap = (a - b).double()
+        expected = LOSSES[name](gap, us.zeros_like(gap), reduction="none")
+        assert us.allclose(loss.double(), expected, rtol=1e-3 if loss.dtype == us.float16 else 1e-6)
+        is_whole = a is whole and b is whole
+        wide = us.int64 if name == "mse" else us.float32
+        assert loss.dtype == (wide if is_whole else us.promote_types(a.dtype, b.dtype))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_a_difference_pass_nan_and_infinity(name: str) -> None:
+    x = us.tensor([NAN, INFINITY, 1.0, -INFINITY]).requires_grad_(True)
+    loss = LOSSES[name](x, us.tensor([0.0, 1.0, NAN, 2.0]), reduction="none")
+    loss.backward(us.ones(4))
+    assert loss.isnan().tolist() == [True, False, True, False]
+    assert x.grad is not None
+    assert x.grad.isnan().tolist() == [True, False, True, False]

@@ -63,9 +63,24 @@ Tensor weighted_mean(const Call& c, const Tensor& losses, int weight) {
 
 }  // namespace
 
+namespace {
+
+bool is_any_floating(const Call& c) {
+  return is_floating(c[0].impl().dtype) || is_floating(c[1].impl().dtype);
+}
+
+// Integers are subtracted as such, which is refused for bool.
+template <class Core>
+Tensor of_gap(const Call& c, double limit) {
+  if (is_any_floating(c)) return call<Core>({c[0], c[1]}, {limit});
+  return call<Core>({c[0] - c[1], 0.0}, {limit});
+}
+
+}  // namespace
+
 Tensor mse_loss(const Call& c) {
   check_fits(c);
-  return weighted_mean(c, square(c[0] - c[1]), 2);
+  return weighted_mean(c, is_any_floating(c) ? call<SquaredGap>({c[0], c[1]}) : square(c[0] - c[1]), 2);
 }
 
 Tensor l1_loss(const Call& c) {
@@ -73,17 +88,19 @@ Tensor l1_loss(const Call& c) {
   return weighted_mean(c, abs(c[0] - c[1]), 2);
 }
 
-Tensor huber_loss(const Call& c, bool smooth_l1) {
+Tensor huber_loss(const Call& c) {
   check_fits(c);
-  const double threshold = c.number(smooth_l1 ? "beta" : "delta");
-  const Tensor gap = c[0] - c[1];
-  if (smooth_l1) {
-    if (threshold < 0) c.fail("beta must not be negative, got ", threshold);
-    if (threshold == 0) return reduce(c, abs(gap));
-    return reduce(c, call<HuberCore>({gap}, {threshold}) / threshold);
-  }
-  if (threshold <= 0) c.fail("delta must be positive, got ", threshold);
-  return weighted_mean(c, call<HuberCore>({gap}, {threshold}), 2);
+  const double delta = c.number("delta");
+  if (delta <= 0) c.fail("delta must be positive, got ", delta);
+  return weighted_mean(c, of_gap<HuberCore>(c, delta), 2);
+}
+
+Tensor smooth_l1_loss(const Call& c) {
+  check_fits(c);
+  const double beta = c.number("beta");
+  if (beta < 0) c.fail("beta must not be negative, got ", beta);
+  if (beta == 0) return reduce(c, abs(c[0] - c[1]));
+  return reduce(c, of_gap<SmoothL1Core>(c, beta));
 }
 
 void infer_nll(Inference& c) {

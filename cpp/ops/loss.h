@@ -75,19 +75,113 @@ struct BceLogitsCore {
   }
 };
 
+// The derivative kernel of a loss of input - other: linear in grad.
+constexpr Record gap_backward(Text name, Text formula, Text doc, Args args, Rule grad, Rule input,
+                              Rule other) {
+  Record record = binary(name, formula, doc, grad, input, Result::kFloating);
+  record.where = kHidden;
+  record.args = args;
+  record.has_in_place = false;
+  record.vjp = {grad, input, other};
+  return record;
+}
+
+struct SquaredGapBackward {
+  static constexpr Record record = gap_backward(
+      "squared_gap_backward", "2 * grad * (input - other)", "Cotangent of squared_gap.",
+      {tensor("grad"), tensor("input"), tensor("other")},
+      {in(1) | in(2), [](Vjp& v) { return call<SquaredGapBackward>({v.g(), v.in(1), v.in(2)}); }},
+      {in(0), [](Vjp& v) { return v.g() * v.in(0) * 2; }},
+      {in(0), [](Vjp& v) { return v.g() * v.in(0) * -2; }});
+  template <class P>
+  static P body(P grad, P x, P t) {
+    return grad * (x - t) * P(2);
+  }
+};
+
+struct SquaredGap {
+  static constexpr Record record =
+      at(kHidden,
+         binary("squared_gap", "(input - other)^2", "Squared difference.",
+                {in(0) | in(1), [](Vjp& v) { return call<SquaredGapBackward>({v.g(), v.in(0), v.in(1)}); }},
+                {in(0) | in(1), [](Vjp& v) { return call<SquaredGapBackward>({v.g(), v.in(1), v.in(0)}); }},
+                Result::kPromoted, kFloats));
+  template <class P>
+  static P body(P x, P t) {
+    const P gap = x - t;
+    return gap * gap;
+  }
+};
+
+// Where |input - other| is below the limit, the slopes of the losses below are linear.
+inline Tensor inside_of(Vjp& v, std::string_view limit) {
+  return le(abs(v.in(1) - v.in(2)), v.number(limit));
+}
+
+struct HuberBackward {
+  static constexpr Record record = gap_backward(
+      "huber_backward", "grad * min(max(input - other, -delta), delta)", "Cotangent of huber_core.",
+      {tensor("grad"), tensor("input"), tensor("other"), real("delta")},
+      {in(1) | in(2),
+       [](Vjp& v) { return call<HuberBackward>({v.g(), v.in(1), v.in(2)}, {v.number("delta")}); }},
+      {in(0) | in(1) | in(2), [](Vjp& v) { return where(inside_of(v, "delta"), v.g() * v.in(0), 0.0); }},
+      {in(0) | in(1) | in(2), [](Vjp& v) { return where(inside_of(v, "delta"), -(v.g() * v.in(0)), 0.0); }});
+  template <class P>
+  static P body(P grad, P x, P t, P delta) {
+    return grad * max(min(x - t, delta), -delta);
+  }
+};
+
 struct HuberCore {
   static constexpr Record record = with_args(
-      {tensor(), real("delta")},
-      at(kHidden, unary("huber_core", "|input| <= delta ? input^2 / 2 : delta * (|input| - delta / 2)",
-                        "Quadratic near 0, linear beyond delta.",
-                        {in(0), [](Vjp& v) {
-                           const double delta = v.number("delta");
-                           return v.g() * clamp_min(clamp_max(v.in(0), delta), -delta);
-                         }})));
+      {tensor(), operand("other"), real("delta")},
+      at(kHidden,
+         binary("huber_core", "|d| <= delta ? d^2 / 2 : delta * (|d| - delta / 2), d = input - other",
+                "Quadratic near 0, linear beyond delta.",
+                {in(0) | in(1),
+                 [](Vjp& v) { return call<HuberBackward>({v.g(), v.in(0), v.in(1)}, {v.number("delta")}); }},
+                {in(0) | in(1),
+                 [](Vjp& v) { return call<HuberBackward>({v.g(), v.in(1), v.in(0)}, {v.number("delta")}); }},
+                Result::kFloating)));
   template <class P>
-  static P body(P x, P delta) {
-    const P size = abs(x);
-    return select(size <= delta, P(0.5) * x * x, delta * (size - P(0.5) * delta));
+  static P body(P x, P t, P delta) {
+    const P gap = x - t, size = abs(gap);
+    return select(size <= delta, P(0.5) * gap * gap, delta * (size - P(0.5) * delta));
+  }
+};
+
+struct SmoothL1Backward {
+  static constexpr Record record = gap_backward(
+      "smooth_l1_backward", "grad * min(max((input - other) / beta, -1), 1)", "Cotangent of smooth_l1_core.",
+      {tensor("grad"), tensor("input"), tensor("other"), real("beta")},
+      {in(1) | in(2),
+       [](Vjp& v) { return call<SmoothL1Backward>({v.g(), v.in(1), v.in(2)}, {v.number("beta")}); }},
+      {in(0) | in(1) | in(2),
+       [](Vjp& v) { return where(inside_of(v, "beta"), v.g() * v.in(0) / v.number("beta"), 0.0); }},
+      {in(0) | in(1) | in(2),
+       [](Vjp& v) { return where(inside_of(v, "beta"), v.g() * v.in(0) / -v.number("beta"), 0.0); }});
+  template <class P>
+  static P body(P grad, P x, P t, P beta) {
+    return grad * max(min((x - t) / beta, P(1)), P(-1));
+  }
+};
+
+struct SmoothL1Core {
+  static constexpr Record record = with_args(
+      {tensor(), operand("other"), real("beta")},
+      at(kHidden,
+         binary(
+             "smooth_l1_core", "|d| <= beta ? d^2 / (2 beta) : |d| - beta / 2, d = input - other",
+             "Quadratic near 0, with the slope 1 beyond beta.",
+             {in(0) | in(1),
+              [](Vjp& v) { return call<SmoothL1Backward>({v.g(), v.in(0), v.in(1)}, {v.number("beta")}); }},
+             {in(0) | in(1),
+              [](Vjp& v) { return call<SmoothL1Backward>({v.g(), v.in(1), v.in(0)}, {v.number("beta")}); }},
+             Result::kFloating)));
+  template <class P>
+  static P body(P x, P t, P beta) {
+    const P gap = x - t, size = abs(gap);
+    return select(size <= beta, P(0.5) * gap * gap / beta, size - P(0.5) * beta);
   }
 };
 
@@ -150,7 +244,8 @@ inline constexpr Arg kReduction = text("reduction", "mean");
 
 Tensor mse_loss(const Call& c);
 Tensor l1_loss(const Call& c);
-Tensor huber_loss(const Call& c, bool smooth_l1);
+Tensor huber_loss(const Call& c);
+Tensor smooth_l1_loss(const Call& c);
 Tensor nll_loss(const Call& c);
 Tensor cross_entropy(const Call& c);
 Tensor bce_loss(const Call& c);
@@ -183,14 +278,14 @@ struct SmoothL1Loss {
       loss("smooth_l1_loss", "mean(|d| < beta ? d^2 / (2 beta) : |d| - beta / 2), d = input - target",
            "Absolute error with a quadratic bottom; beta 0 gives l1_loss.",
            {tensor(), tensor("target"), kReduction, real("beta", 1)},
-           [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c, true); });
+           [](const Call& c, std::span<Tensor> out) { out[0] = smooth_l1_loss(c); });
 };
 struct HuberLoss {
   static constexpr Record record =
       loss("huber_loss", "mean(|d| <= delta ? d^2 / 2 : delta (|d| - delta / 2)), d = input - target",
            "Quadratic near 0 and linear beyond delta (Huber 1964), optionally weighted.",
            {tensor(), tensor("target"), kReduction, real("delta", 1), optional_tensor("weight")},
-           [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c, false); });
+           [](const Call& c, std::span<Tensor> out) { out[0] = huber_loss(c); });
 };
 struct NllLossOp {
   static constexpr Record record =
@@ -292,7 +387,8 @@ struct CosineSimilarity {
                                [](const Call& c, std::span<Tensor> out) { out[0] = cosine_similarity(c); }));
 };
 
-using LossCores = OpList<BceCore, BceLogitsCore, HuberCore>;
+using LossCores = OpList<BceCore, BceLogitsCore, SquaredGap, SquaredGapBackward, HuberCore, HuberBackward,
+                         SmoothL1Core, SmoothL1Backward>;
 using LossOps =
     OpList<NllLoss, NllBackward, CheckProbabilities, MultilabelMargin, MultilabelMarginBackward,
            MultilabelMarginLoss, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,

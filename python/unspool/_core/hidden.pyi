@@ -497,10 +497,13 @@ def hardswish_backward(grad: Tensor, saved: Tensor) -> Tensor:
 def hardtanh_backward(grad: Tensor, saved: Tensor, min_val: float, max_val: float) -> Tensor:
     """Passes the cotangent where the saved value is inside of an interval."""
 
-def huber_core(input: Tensor, delta: float) -> Tensor:
+def huber_backward(grad: Tensor, input: Tensor, other: Tensor, delta: float) -> Tensor:
+    """Cotangent of huber_core."""
+
+def huber_core(input: Tensor, other: Tensor | float, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
-def huber_core_(input: Tensor, delta: float) -> Tensor:
+def huber_core_(input: Tensor, other: Tensor | float, delta: float) -> Tensor:
     """Quadratic near 0, linear beyond delta."""
 
 @overload
@@ -983,6 +986,15 @@ def slice_backward(
 ) -> Tensor:
     """Zeros of the given sizes with grad written into a slice."""
 
+def smooth_l1_backward(grad: Tensor, input: Tensor, other: Tensor, beta: float) -> Tensor:
+    """Cotangent of smooth_l1_core."""
+
+def smooth_l1_core(input: Tensor, other: Tensor | float, beta: float) -> Tensor:
+    """Quadratic near 0, with the slope 1 beyond beta."""
+
+def smooth_l1_core_(input: Tensor, other: Tensor | float, beta: float) -> Tensor:
+    """Quadratic near 0, with the slope 1 beyond beta."""
+
 def softmax_backward(grad: Tensor, saved: Tensor, dim: SupportsIndex) -> Tensor:
     """Cotangent of softmax from its output."""
 
@@ -991,6 +1003,15 @@ def softplus_backward(grad: Tensor, saved: Tensor, beta: float, threshold: float
 
 def sort_rows(input: Tensor) -> Tensor:
     """Indices that put the rows in lexicographic order."""
+
+def squared_gap(input: Tensor, other: Tensor | float) -> Tensor:
+    """Squared difference."""
+
+def squared_gap_(input: Tensor, other: Tensor | float) -> Tensor:
+    """Squared difference."""
+
+def squared_gap_backward(grad: Tensor, input: Tensor, other: Tensor) -> Tensor:
+    """Cotangent of squared_gap."""
 
 def standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Gamma numbers of rate 1 with a concentration per element."""
