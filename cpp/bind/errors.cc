@@ -39,12 +39,34 @@ void* release_gil() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr;
 void acquire_gil(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
 constexpr HostLock kGil{release_gil, acquire_gil};
 
-void issue_warning(const std::string& message) {
-  const WithGil gil;
-  if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) throw PythonError{};
+bool is_of_package(PyFrameObject* frame) {
+  const Owned globals(PyFrame_GetGlobals(frame));
+  PyObject* name = PyDict_GetItemString(globals.get(), "__name__");
+  if (!name || !PyUnicode_Check(name)) return false;
+  const std::string_view text = text_of(name);
+  return text == "unspool" || text.starts_with("unspool.");
+}
+
+// How many Python frames up the innermost call from outside of this package was made; 1 is the present one.
+Py_ssize_t level_of_user() {
+  Py_ssize_t level = 1;
+  PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
+  while (frame && is_of_package(frame)) {
+    PyFrameObject* caller = PyFrame_GetBack(frame);
+    Py_DECREF(frame);
+    frame = caller;
+    ++level;
+  }
+  Py_XDECREF(frame);
+  return level;
 }
 
 }  // namespace
+
+void issue_warning(const std::string& message) {
+  const WithGil gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), level_of_user()) < 0) throw PythonError{};
+}
 
 void set_python_error() noexcept { set_python_error(nullptr); }
 

@@ -95,6 +95,10 @@ class WithGil {
   PyGILState_STATE state_;
 };
 
+// Issues a UserWarning that points at the line outside of this package that made the call. Throws PythonError
+// where warnings are errors.
+void issue_warning(const std::string& message);
+
 // Registers the host lock and the warning sink with the lower floors.
 void connect_interpreter();
 

@@ -98,9 +98,8 @@ PyObject* run_older_form(const OpFunction& function, const RawArguments& raw) {
     const std::string name = text_of(function.name);
     if (!warned) {
       warned = true;
-      const std::string text =
-          name + "(): numbers before the tensors are an older form; write " + show(name, signature);
-      if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw PythonError{};
+      issue_warning(name + "(): numbers before the tensors are an older form; write " +
+                    show(name, signature));
     }
     return run_checked(function, signature, today, arguments);
   }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor_like
 from unspool._core import Tensor, dtype
 
 
@@ -33,12 +34,14 @@ def result_type(tensor1: Tensor | float, tensor2: Tensor | float) -> dtype:
 
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is float16, bfloat16, float32 or float64."""
-    return input.dtype.is_floating_point
+    kind: dtype = require_tensor_like("input", input, "is_floating_point").dtype
+    return kind.is_floating_point
 
 
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is complex: never, complex numbers are not supported."""
-    return input.dtype.is_complex
+    kind: dtype = require_tensor_like("input", input, "is_complex").dtype
+    return kind.is_complex
 
 
 # max, min, eps and the smallest normal number of 8-bit types, which no tensor has.

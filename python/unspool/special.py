@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, dtype, functional, get_default_dtype, hidden, ops
 from unspool._core.ops import (
     digamma,
@@ -43,6 +44,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tenso
 @with_out
 def erfcx(input: Tensor) -> Tensor:
     """Give exp(x^2) erfc(x), without overflow for large x."""
+    require_tensor("input", input, "erfcx")
     x = input if input.is_floating_point() else input.float()
     is_large = ops.gt(x, 5)
     # From 5 on by the continued fraction of erfc.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
 import unspool
 from unspool import _core
 from unspool._compile.guards import collect
+from unspool._warning import warn
 from unspool.nn.modules.module import Module
 
 Fallback = Literal["eager"] | None
@@ -68,7 +68,7 @@ class CompiledFunction(_core.CompiledStep):
         result, reason = self._trace(self.__wrapped__, args, kwargs, guards, is_tolerant)
         if reason is not None and not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"{self!r} runs eagerly: {reason}", stacklevel=3)
+            warn(f"{self!r} runs eagerly: {reason}")
         return result
 
     # -- what a user sees -------------------------------------------------------------------------------

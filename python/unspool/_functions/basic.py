@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor, require_tensor_like
 from unspool._core import Generator, Size, Tensor, ops
 from unspool._functions.out import with_out
 from unspool._functions.undifferentiable import with_zero_derivative
@@ -21,11 +22,13 @@ def is_tensor(obj: object) -> TypeGuard[Tensor]:
 
 def numel(input: Tensor) -> int:
     """Give the number of elements."""
-    return input.numel()
+    return int(require_tensor_like("input", input, "numel").numel())
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and equal elements."""
+    for name, each in (("input", input), ("other", other)):
+        require_tensor_like(name, each, "equal")
     return input.shape == other.shape and bool(ops.all(ops.eq(input, other)))
 
 
@@ -59,7 +62,9 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Expand tensors, without copying, to the shape they broadcast to."""
-    shape = broadcast_shapes(*(each.shape for each in tensors))
+    shape = broadcast_shapes(
+        *(require_tensor("tensors", each, "broadcast_tensors").shape for each in tensors)
+    )
     return tuple(each.expand(shape) for each in tensors)
 
 
@@ -67,7 +72,9 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str = "ij") -> tuple
     """Give coordinate grids of 0-d or 1-d tensors; indexing 'xy' swaps the first two dimensions."""
     axes: list[Tensor] = []
     for each in tensors:
-        axes.extend([each] if isinstance(each, Tensor) else each)
+        axes.extend(each if isinstance(each, Sequence) else [each])
+    for axis in axes:
+        require_tensor("tensors", axis, "meshgrid")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
     if any(axis.ndim > 1 for axis in axes):

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, ops
-from unspool._functions.mathematics import _tensor
 from unspool._functions.out import with_out
 
 __all__ = [
@@ -26,56 +26,56 @@ __all__ = [
 
 def real(input: Tensor) -> Tensor:
     """Give the real part: the tensor itself."""
-    return _tensor("input", input, "real")
+    return require_tensor("input", input, "real")
 
 
 def imag(input: Tensor) -> Tensor:
     """Raise RuntimeError: a real tensor has no imaginary part to show."""
-    raise RuntimeError(f"imag: needs a complex tensor, got {_tensor('input', input, 'imag').dtype}")
+    raise RuntimeError(f"imag: needs a complex tensor, got {require_tensor('input', input, 'imag').dtype}")
 
 
 def conj(input: Tensor) -> Tensor:
     """Give the conjugate: the tensor itself."""
-    return _tensor("input", input, "conj")
+    return require_tensor("input", input, "conj")
 
 
 @with_out
 def conj_physical(input: Tensor) -> Tensor:
     """Give a copy of the conjugate."""
-    return _tensor("input", input, "conj_physical").clone()
+    return require_tensor("input", input, "conj_physical").clone()
 
 
 def conj_physical_(input: Tensor) -> Tensor:
     """Conjugate in place, which changes nothing."""
-    return _tensor("input", input, "conj_physical_")
+    return require_tensor("input", input, "conj_physical_")
 
 
 def resolve_conj(input: Tensor) -> Tensor:
     """Give the tensor itself: no conjugation is pending."""
-    return _tensor("input", input, "resolve_conj")
+    return require_tensor("input", input, "resolve_conj")
 
 
 def resolve_neg(input: Tensor) -> Tensor:
     """Give the tensor itself: no change of sign is pending."""
-    return _tensor("input", input, "resolve_neg")
+    return require_tensor("input", input, "resolve_neg")
 
 
 def is_conj(input: Tensor) -> bool:
     """Give False: no conjugation is pending."""
-    _tensor("input", input, "is_conj")
+    require_tensor("input", input, "is_conj")
     return False
 
 
 def is_neg(input: Tensor) -> bool:
     """Give False: no change of sign is pending."""
-    _tensor("input", input, "is_neg")
+    require_tensor("input", input, "is_neg")
     return False
 
 
 @with_out
 def angle(input: Tensor) -> Tensor:
     """Give the angle to the positive axis: pi below zero, 0 elsewhere, NaN for NaN."""
-    x = _tensor("input", input, "angle")
+    x = require_tensor("input", input, "angle")
     x = x if x.is_floating_point() else x.to(_core.get_default_dtype())
     nothing = _core.zeros_like(x)
     return ops.where(ops.isnan(x), x * 0, ops.where(ops.lt(x, 0), math.pi, nothing))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Generator, Tensor, ops
 from unspool._functions.undifferentiable import without_derivative
 
@@ -53,6 +54,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
         ValueError: ``count`` is not floating.
         RuntimeError: the dtypes differ, a count is negative or a probability not in [0, 1].
     """
+    require_tensors("binomial", count=count, prob=prob)
     if not count.is_floating_point():
         raise ValueError(f"binomial: count must be floating, got {count.dtype}; convert it with .float()")
     if prob.dtype != count.dtype:
@@ -91,7 +93,7 @@ def scalar_tensor(s: float, *, dtype: Any = None, device: Any = None, requires_g
 
 def is_nonzero(input: Tensor) -> bool:
     """Whether the only element is nonzero."""
-    if input.numel() != 1:
+    if require_tensor("input", input, "is_nonzero").numel() != 1:
         raise RuntimeError(f"is_nonzero: a tensor of {input.numel()} elements has no single truth value")
     return bool(input)
 

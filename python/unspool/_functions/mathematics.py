@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import into, with_out
 from unspool._functions.undifferentiable import without_derivative
+from unspool._warning import warn
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -20,14 +21,8 @@ def _floating(x: Tensor) -> Tensor:
     return x if x.is_floating_point() else x.to(_core.get_default_dtype())
 
 
-def _tensor(name: str, value: Any, who: str) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{who}(): argument {name!r} must be Tensor, not {type(value).__name__}")
-    return value
-
-
 def _vector(name: str, x: Tensor, who: str) -> Tensor:
-    if _tensor(name, x, who).ndim != 1:
+    if require_tensor(name, x, who).ndim != 1:
         raise RuntimeError(f"{who}: {name} must be 1-d, got shape {tuple(x.shape)}")
     return x
 
@@ -38,7 +33,8 @@ def _vector(name: str, x: Tensor, who: str) -> Tensor:
 @with_out
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Step function: 0 below zero, 1 above, and values at zero. Going back through it raises."""
-    if _tensor("input", input, "heaviside").dtype != _tensor("values", values, "heaviside").dtype:
+    require_tensors("heaviside", input=input, values=values)
+    if input.dtype != values.dtype:
         raise RuntimeError(
             f"heaviside: input is {input.dtype} and values {values.dtype}: they must have one dtype"
         )
@@ -50,7 +46,8 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 @with_out
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """Give input * 2 ^ other."""
-    return ops.mul(_tensor("input", input, "ldexp"), ops.exp2(_floating(_tensor("other", other, "ldexp"))))
+    require_tensors("ldexp", input=input, other=other)
+    return ops.mul(input, ops.exp2(_floating(other)))
 
 
 class FrexpResult(NamedTuple):
@@ -63,7 +60,7 @@ class FrexpResult(NamedTuple):
 @with_out
 def frexp(input: Tensor) -> FrexpResult:
     """Split floating numbers into mantissa * 2 ^ exponent with 0.5 <= |mantissa| < 1; exponents are int32."""
-    if not _tensor("input", input, "frexp").is_floating_point():
+    if not require_tensor("input", input, "frexp").is_floating_point():
         raise RuntimeError(f"frexp: needs a floating dtype, got {input.dtype}")
     if input.dtype in (_core.bfloat16, _core.float16):  # which float32 holds exactly
         mantissa, exponent = frexp(input.float())
@@ -88,7 +85,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 @with_out
 def sinc(input: Tensor) -> Tensor:
     """Give sin(pi x) / (pi x), 1 at 0."""
-    angle = _floating(_tensor("input", input, "sinc")) * math.pi
+    angle = _floating(require_tensor("input", input, "sinc")) * math.pi
     at_zero = ops.eq(angle, 0)
     safe = ops.where(at_zero, 1, angle)
     # At 0 by its series, whose derivatives are right there.
@@ -120,30 +117,30 @@ def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
 @with_out
 def deg2rad(input: Tensor) -> Tensor:
     """Turn degrees into radians."""
-    return _floating(_tensor("input", input, "deg2rad")) * (math.pi / 180)
+    return _floating(require_tensor("input", input, "deg2rad")) * (math.pi / 180)
 
 
 @with_out
 def rad2deg(input: Tensor) -> Tensor:
     """Turn radians into degrees."""
-    return _floating(_tensor("input", input, "rad2deg")) * (180 / math.pi)
+    return _floating(require_tensor("input", input, "rad2deg")) * (180 / math.pi)
 
 
 @with_out
 def isposinf(input: Tensor) -> Tensor:
     """Whether each element is +inf."""
-    return ops.eq(_tensor("input", input, "isposinf"), math.inf)
+    return ops.eq(require_tensor("input", input, "isposinf"), math.inf)
 
 
 @with_out
 def isneginf(input: Tensor) -> Tensor:
     """Whether each element is -inf."""
-    return ops.eq(_tensor("input", input, "isneginf"), -math.inf)
+    return ops.eq(require_tensor("input", input, "isneginf"), -math.inf)
 
 
 def isreal(input: Tensor) -> Tensor:
     """Whether each element is real: always."""
-    return _core.ones(_tensor("input", input, "isreal").shape, dtype=_core.bool)
+    return _core.ones(require_tensor("input", input, "isreal").shape, dtype=_core.bool)
 
 
 # Gamma and zeta -------------------------------------------------------------------------------------------
@@ -179,7 +176,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     """Logarithm of the multivariate gamma function of dimension p; elements must exceed (p - 1) / 2."""
     if p < 1:
         raise RuntimeError(f"mvlgamma: p must be at least 1, got {p}")
-    x = _floating(_tensor("input", input, "mvlgamma"))
+    x = _floating(require_tensor("input", input, "mvlgamma"))
     total = ops.lgamma(x) + p * (p - 1) / 4 * math.log(math.pi)
     for i in range(1, p):
         total = total + ops.lgamma(x - i / 2)
@@ -189,12 +186,14 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 @with_out
 def ndtr(input: Tensor) -> Tensor:
     """Distribution function of the standard normal."""
+    require_tensor("input", input, "ndtr")
     return ops.erfc(_floating(input) * -math.sqrt(0.5)) / 2
 
 
 @with_out
 def log_ndtr(input: Tensor) -> Tensor:
     """Logarithm of the standard normal's distribution function, also far below zero."""
+    require_tensor("input", input, "log_ndtr")
     x = _floating(input)
     is_low = ops.lt(x, -5)
     # Below -5 by the continued fraction of Mills' ratio, elsewhere directly.
@@ -209,6 +208,7 @@ def log_ndtr(input: Tensor) -> Tensor:
 @with_out
 def entr(input: Tensor) -> Tensor:
     """Give -x log(x): 0 at 0, -inf below."""
+    require_tensor("input", input, "entr")
     x = _floating(input)
     return ops.where(ops.lt(x, 0), -math.inf, -ops.xlogy(x, x))
 
@@ -219,7 +219,7 @@ def entr(input: Tensor) -> Tensor:
 @with_out
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sum products over the last dimension of both; numbers multiply."""
-    a, b = _tensor("input", input, "inner"), _tensor("other", other, "inner")
+    a, b = require_tensor("input", input, "inner"), require_tensor("other", other, "inner")
     if a.ndim == 0 or b.ndim == 0:
         return ops.mul(a, b)
     if a.shape[-1] != b.shape[-1]:
@@ -231,12 +231,13 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 @with_out
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Dot product of two vectors."""
+    require_tensor("other", other, "vdot")
     return ops.dot(input, other)
 
 
 def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix."""
-    if _tensor("input", input, "trace").ndim != 2:
+    if require_tensor("input", input, "trace").ndim != 2:
         raise RuntimeError(f"trace: expects a matrix, got shape {tuple(input.shape)}")
     return input.diagonal().sum()
 
@@ -244,7 +245,7 @@ def trace(input: Tensor) -> Tensor:
 @with_out
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: every element of input times the whole of other."""
-    a, b = _tensor("input", input, "kron"), _tensor("other", other, "kron")
+    a, b = require_tensor("input", input, "kron"), require_tensor("other", other, "kron")
     ndim = max(a.ndim, b.ndim)
     left = (1,) * (ndim - a.ndim) + tuple(a.shape)
     right = (1,) * (ndim - b.ndim) + tuple(b.shape)
@@ -275,7 +276,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Give beta * input + alpha * the sum of the matrix products of two batches."""
     for name, batch in (("batch1", batch1), ("batch2", batch2)):
-        if _tensor(name, batch, "addbmm").ndim != 3:
+        if require_tensor(name, batch, "addbmm").ndim != 3:
             raise RuntimeError(f"addbmm: {name} must have 3 dimensions, got shape {tuple(batch.shape)}")
     count, rows, inner = batch1.shape
     if batch2.shape[:2] != (count, inner):
@@ -289,6 +290,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
 @with_out
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Shrink the slices along a dimension whose p-norm exceeds maxnorm to that norm."""
+    require_tensor("input", input, "renorm")
     if p <= 0:
         raise RuntimeError(f"renorm: p must be positive, got {p}")
     if maxnorm < 0:
@@ -305,6 +307,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """Give the p-norm of input - other."""
+    require_tensors("dist", input=input, other=other)
     return ops.norm(input - other, p)
 
 
@@ -327,7 +330,7 @@ def nansum(
     input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """Sum over dimensions, NaN counting as 0."""
-    if not _tensor("input", input, "nansum").is_floating_point():
+    if not require_tensor("input", input, "nansum").is_floating_point():
         return ops.sum(input, dim, keepdim, dtype=dtype)
     if dtype is None:
         return hidden.sum_of_numbers(input, dim, keepdim)
@@ -339,7 +342,7 @@ def nanmean(
     input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """Mean over dimensions of the elements that are not NaN."""
-    if not _tensor("input", input, "nanmean").is_floating_point():
+    if not require_tensor("input", input, "nanmean").is_floating_point():
         raise RuntimeError(f"nanmean: needs a floating dtype, got {input.dtype}")
     return nansum(input, dim, keepdim, dtype=dtype) / ops.sum(ops.logical_not(ops.isnan(input)), dim, keepdim)
 
@@ -369,7 +372,7 @@ def aminmax(
 
 def _observation_weights(name: str, given: Tensor, count: int, is_floating: bool) -> Tensor:
     """Counts or weights of observations, checked."""
-    if given.ndim > 1 or given.numel() != count:
+    if require_tensor(name, given, "cov").ndim > 1 or given.numel() != count:
         raise RuntimeError(f"cov: {name} must be a vector of {count} weights, got shape {tuple(given.shape)}")
     if given.is_floating_point() != is_floating or given.dtype == _core.bool:
         raise RuntimeError(
@@ -391,7 +394,7 @@ def cov(
         fweights: how often each observation counts, integers.
         aweights: how much each observation weighs, floating numbers.
     """
-    if _tensor("input", input, "cov").ndim > 2:
+    if require_tensor("input", input, "cov").ndim > 2:
         raise RuntimeError(f"cov: expects at most 2 dimensions, got shape {tuple(input.shape)}")
     if input.dtype == _core.bool:
         raise RuntimeError("cov: bool is not supported; convert the input with .float()")
@@ -419,7 +422,7 @@ def cov(
         scaled = centred * weights
         product = ops.mm(scaled, centred.to(scaled.dtype).t())
     if float(freedom) <= 0:
-        warnings.warn("cov: correction takes away all degrees of freedom", stacklevel=2)
+        warn("cov: correction takes away all degrees of freedom")
     freedom = ops.clamp(freedom, min=0) if isinstance(freedom, Tensor) else max(0, freedom)
     return (product / freedom).squeeze()
 

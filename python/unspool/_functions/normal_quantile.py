@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, get_default_dtype, ops
 from unspool._functions.mathematics import log_ndtr
 from unspool._functions.out import with_out
@@ -18,6 +19,7 @@ _TAIL = 0.02
 @with_out
 def ndtri(input: Tensor) -> Tensor:
     """Inverse of ndtr: -inf at 0, inf at 1, NaN outside of [0, 1]."""
+    require_tensor("input", input, "ndtri")
     p = input if input.is_floating_point() else input.to(get_default_dtype())
     if not p.requires_grad:
         return _quantile(p)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, ops
-from unspool._functions.mathematics import _tensor
 from unspool._functions.out import with_out
 from unspool._tensor import shaping
 
@@ -162,6 +162,7 @@ def native_group_norm(
 
     With it come the means and reciprocal deviations it divided by, of shape (N, group).
     """
+    require_tensor("input", input, "native_group_norm")
     if input.numel() != N * C * HxW:
         raise RuntimeError(
             f"native_group_norm: input {tuple(input.shape)} has not {N} x {C} x {HxW} elements"
@@ -198,7 +199,7 @@ def native_batch_norm(
 
 def _method(name: str) -> Callable[..., Any]:
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_tensor("input", input, name), name)(*args, **kwargs)
+        return getattr(require_tensor("input", input, name), name)(*args, **kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The same as ``input.{name}(...)``."
@@ -220,7 +221,7 @@ zero_ = _method("zero_")
 
 def _copy(view: str) -> Callable[..., Tensor]:
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        shown: Tensor = getattr(_tensor("input", input, f"{view}_copy"), view)(*args, **kwargs)
+        shown: Tensor = getattr(require_tensor("input", input, f"{view}_copy"), view)(*args, **kwargs)
         return shown.clone()
 
     function.__name__ = function.__qualname__ = f"{view}_copy"
@@ -245,16 +246,18 @@ view_copy = _copy("view")
 @with_out
 def alias_copy(input: Tensor) -> Tensor:
     """A copy of the tensor."""
-    return _tensor("input", input, "alias_copy").clone()
+    return require_tensor("input", input, "alias_copy").clone()
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``nn.functional.celu`` in place."""
+    require_tensor("input", input, "celu_")
     return _functional("celu")(input, alpha, inplace=True)
 
 
 def selu_(input: Tensor) -> Tensor:
     """``nn.functional.selu`` in place."""
+    require_tensor("input", input, "selu_")
     return _functional("selu")(input, inplace=True)
 
 
@@ -263,13 +266,13 @@ def selu_(input: Tensor) -> Tensor:
 
 def get_device(input: Tensor) -> int:
     """Give the number of the tensor's device: -1 for the CPU."""
-    _tensor("input", input, "get_device")
+    require_tensor("input", input, "get_device")
     return -1
 
 
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype has negative numbers."""
-    return _tensor("input", input, "is_signed").dtype not in (_core.uint8, _core.bool)
+    return require_tensor("input", input, "is_signed").dtype not in (_core.uint8, _core.bool)
 
 
 # Pieces --------------------
@@ -288,23 +291,27 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
 
 def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """The same as ``split``."""
+    require_tensor("input", input, "unsafe_split")
     return tuple(input.split(split_size, dim))
 
 
 @with_out
 def split_with_sizes_copy(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Copies of the pieces that ``split_with_sizes`` shows."""
+    require_tensor("input", input, "split_with_sizes_copy")
     return tuple(piece.clone() for piece in input.split_with_sizes(list(split_sizes), dim))
 
 
 def split_copy(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Copies of the pieces that ``split`` shows."""
+    require_tensor("input", input, "split_copy")
     return tuple(piece.clone() for piece in input.split(split_size, dim))
 
 
 @with_out
 def unbind_copy(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Copies of the slices that ``unbind`` shows."""
+    require_tensor("input", input, "unbind_copy")
     return tuple(piece.clone() for piece in input.unbind(dim))
 
 
@@ -312,6 +319,7 @@ def slice_copy(
     input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
     """A copy of ``input[start:end:step]`` along ``dim``."""
+    require_tensor("input", input, "slice_copy")
     if not -input.ndim <= dim < input.ndim:
         raise IndexError(f"slice_copy: dim {dim} is out of range for {input.ndim} dimensions")
     if step <= 0:
@@ -333,7 +341,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
         ValueError: the indices are no integers, a size is negative, or an index lies outside.
     """
     sizes = [shape] if isinstance(shape, int) else list(shape)
-    if _tensor("indices", indices, "unravel_index").is_floating_point() or indices.dtype == _core.bool:
+    if require_tensor("indices", indices, "unravel_index").is_floating_point() or indices.dtype == _core.bool:
         raise ValueError(f"unravel_index: indices must be integers, got {indices.dtype}")
     if any(size < 0 for size in sizes):
         raise ValueError(f"unravel_index: sizes must not be negative, got {tuple(sizes)}")
@@ -353,7 +361,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """Give the places of the nonzero elements as exactly ``size`` rows: the first ones, or filled up."""
     if size < 0:
         raise RuntimeError(f"nonzero_static: size must not be negative, got {size}")
-    found = ops.argwhere(_tensor("input", input, "nonzero_static"))[:size]
+    found = ops.argwhere(require_tensor("input", input, "nonzero_static"))[:size]
     filled = _core.full([size - found.shape[0], input.ndim], fill_value, dtype=_core.int64)
     return ops.cat([found, filled])
 
@@ -363,6 +371,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 
 def frobenius_norm(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool = False) -> Tensor:
     """Give the square root of the sum of squares, over all or the named dimensions."""
+    require_tensor("input", input, "frobenius_norm")
     from unspool import linalg
 
     dims = [dim] if isinstance(dim, int) else list(dim)
@@ -372,6 +381,7 @@ def frobenius_norm(input: Tensor, dim: int | Sequence[int] = (), keepdim: bool =
 
 def nuclear_norm(input: Tensor, dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Tensor:
     """Give the sum of a matrix' singular values."""
+    require_tensor("input", input, "nuclear_norm")
     from unspool import linalg
 
     result: Tensor = linalg.matrix_norm(input, "nuc", tuple(dim), keepdim)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, ops
 from unspool._functions.out import with_out
 
@@ -144,6 +145,7 @@ def _pairs(n: int, with_equals: bool) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """Give every combination of r elements of a vector, as rows."""
+    require_tensor("input", input, "combinations")
     if input.ndim != 1:
         raise RuntimeError(f"combinations: expects a 1-d tensor, got shape {tuple(input.shape)}")
     if r < 0:
@@ -213,16 +215,19 @@ def _split_at(who: str, input: Tensor, what: Any, dim: int, least: int) -> tuple
 
 def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """Split along the second dimension (the only one of vectors)."""
+    require_tensor("input", input, "hsplit")
     return _split_at("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """Split along the first dimension of at least two."""
+    require_tensor("input", input, "vsplit")
     return _split_at("vsplit", input, indices_or_sections, 0, 2)
 
 
 def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
     """Split along the third dimension."""
+    require_tensor("input", input, "dsplit")
     return _split_at("dsplit", input, indices_or_sections, 2, 3)
 
 
@@ -240,6 +245,7 @@ def repeat_interleave(
 
     With one argument, a vector of counts, give each index as often as its count.
     """
+    require_tensor("input", input, "repeat_interleave")
     if repeats is None:
         counts = input
         if counts.ndim != 1 or counts.dtype not in (_core.int32, _core.int64):
@@ -283,6 +289,7 @@ def repeat_interleave(
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turn by k times 90 degrees in the plane of two dimensions, from the first towards the second."""
+    require_tensor("input", input, "rot90")
     if len(dims) != 2 or input.ndim < 2:
         raise RuntimeError(
             f"rot90: needs two dims and at least 2 dimensions, got {list(dims)} for {tuple(input.shape)}"
@@ -304,6 +311,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """Reverse the second dimension."""
+    require_tensor("input", input, "fliplr")
     if input.ndim < 2:
         raise RuntimeError(f"fliplr: needs at least 2 dimensions, got shape {tuple(input.shape)}")
     return input.flip([1])
@@ -311,6 +319,7 @@ def fliplr(input: Tensor) -> Tensor:
 
 def flipud(input: Tensor) -> Tensor:
     """Reverse the first dimension."""
+    require_tensor("input", input, "flipud")
     if input.ndim < 1:
         raise RuntimeError("flipud: needs at least 1 dimension, got a 0-d tensor")
     return input.flip([0])
@@ -318,6 +327,7 @@ def flipud(input: Tensor) -> Tensor:
 
 def adjoint(input: Tensor) -> Tensor:
     """Give a view with the last two dimensions swapped; real tensors have nothing to conjugate."""
+    require_tensor("input", input, "adjoint")
     return input.transpose(-2, -1)
 
 
@@ -352,6 +362,7 @@ def triu_indices(
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Give the matrix whose columns are the powers of a vector, from the highest down unless increasing."""
+    require_tensor("x", x, "vander")
     if x.ndim != 1:
         raise RuntimeError(f"vander: expects a 1-d tensor, got shape {tuple(x.shape)}")
     n = x.numel() if N is None else N

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import with_out
 from unspool._functions.undifferentiable import without_derivative
@@ -74,6 +75,7 @@ def unique(
     With ``return_inverse`` also where each input element is found among them, with ``return_counts`` also how
     often each occurs, both int64. Going back through the elements raises.
     """
+    require_tensor("input", input, "unique")
     del sorted
     rows = _rows(input.detach(), dim, "unique")
     order = ops.argsort(rows.reshape(-1)) if rows.shape[1] == 1 else hidden.sort_rows(rows)
@@ -84,6 +86,7 @@ def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """Give the first of each run of equal elements, or of equal slices along a dimension; see unique."""
+    require_tensor("input", input, "unique_consecutive")
     rows = _rows(input.detach(), dim, "unique_consecutive")
     return _distinct("unique_consecutive", input, rows, None, dim, return_inverse, return_counts)
 
@@ -93,6 +96,7 @@ def unique_consecutive(
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Count how often each non-negative integer occurs in a vector, or sum the weights found with each."""
+    require_tensor("input", input, "bincount")
     if input.ndim != 1 or input.is_floating_point() or input.dtype == _core.bool:
         raise RuntimeError(
             f"bincount: expects a 1-d tensor of integers, got {input.dtype} {tuple(input.shape)}"
@@ -143,6 +147,7 @@ def _counted(x: Tensor, edges: Tensor, weight: Tensor | None) -> Tensor:
 @with_out
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Count the elements in equal bins from min to max (the data's own when equal); others are left out."""
+    require_tensor("input", input, "histc")
     if not input.is_floating_point():
         raise NotImplementedError(
             f"histc: needs a floating dtype, got {input.dtype}; convert the input with .float()"
@@ -174,6 +179,9 @@ def histogram(
     density: bool = False,
 ) -> HistogramResult:
     """Count elements (or sum their weights) between edges: given ones, or equal bins over a range."""
+    require_tensor("input", input, "histogram")
+    if weight is not None:
+        require_tensor("weight", weight, "histogram")
     if not input.is_floating_point():
         raise NotImplementedError(f"histogram: needs a floating dtype, got {input.dtype}")
     if weight is not None and weight.shape != input.shape:
@@ -230,6 +238,9 @@ def histogramdd(
         RuntimeError: numbers or shapes that do not fit the points.
         NotImplementedError: ``input`` is not floating.
     """
+    require_tensor("input", input, "histogramdd")
+    if weight is not None:
+        require_tensor("weight", weight, "histogramdd")
     if not input.is_floating_point():
         raise NotImplementedError(f"histogramdd: needs a floating dtype, got {input.dtype}")
     if input.ndim < 2:

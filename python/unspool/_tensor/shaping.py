@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor, ops
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
 
 def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
     """``resize_`` to the other tensor's shape."""
-    if not isinstance(other, Tensor):
-        raise TypeError(f"resize_as_(): argument 'other' must be Tensor, not {type(other).__name__}")
+    require_tensors("resize_as_", self=self, other=other)
     return resize_(self, list(other.shape), memory_format=memory_format)
 
 

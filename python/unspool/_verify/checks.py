@@ -8,7 +8,6 @@ the results differ (a value was overwritten unseen, a cache was stale), differen
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from unspool import _core
 from unspool._core import Tensor
 from unspool._verify.case import Case, as_double, is_finite, reduced
 from unspool._verify.error import GradientError
+from unspool._warning import warn
 from unspool.autograd import _numerical as numerical
 from unspool.autograd._gradcheck_basics import GradcheckError
 from unspool.autograd._gradcheck_compare import Settings, check_projections
@@ -92,7 +92,7 @@ def _compare(case: Case, rng: np.random.Generator) -> tuple[list[Jacobian], floa
 
 
 def _warn(why: str) -> None:
-    warnings.warn(f"verify: {why}, so its gradient was not compared", stacklevel=2)
+    warn(f"verify: {why}, so its gradient was not compared")
 
 
 def _function(case: Case, is_double: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import unspool
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, hidden
 from unspool._functions.out import into
 from unspool.linalg._checks import check_info, check_matrix, check_same_dtype, check_square
@@ -288,6 +289,7 @@ def lu_solve(
         adjoint: A is transposed.
         out: where to write the result.
     """
+    require_tensor("pivots", pivots, "linalg.lu_solve")
     name = "linalg.lu_solve"
     if pivots.dtype != unspool.int32:
         raise RuntimeError(f"{name}: pivots should be a Tensor of dtype int32")

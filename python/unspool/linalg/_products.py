@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import unspool
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import into
 from unspool.linalg._checks import LinAlgError, check_matrix, check_square
@@ -35,16 +36,19 @@ def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices, as a view."""
+    require_tensor("A", A, "linalg.diagonal")
     return A.diagonal(offset, dim1, dim2)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Inner products along ``dim``, with broadcasting."""
+    require_tensors("linalg.vecdot", x=x, y=y)
     return into(out, (x * y).sum(dim))
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Cross products of vectors of 3 elements along ``dim``, with broadcasting."""
+    require_tensors("linalg.cross", input=input, other=other)
     if input.ndim != other.ndim:
         raise RuntimeError(
             f"linalg.cross: inputs must have the same number of dimensions; got {input.ndim} and {other.ndim}"
@@ -169,6 +173,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
         tau: (..., k) with k <= n.
         out: where to write the result.
     """
+    require_tensor("tau", tau, "linalg.householder_product")
     check_matrix("linalg.householder_product", A)
     m, n = A.shape[-2:]
     if m < n or tau.shape[-1] > n:
@@ -186,6 +191,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
 
 def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
     """The inverse of ``tensordot(A, ., ind)``: A's first ``ind`` sizes multiply to as much as the others."""
+    require_tensor("A", A, "linalg.tensorinv")
     if ind <= 0:
         raise RuntimeError("linalg.tensorinv: Expected a strictly positive integer for 'ind'")
     rows, columns = math.prod(A.shape[:ind]), math.prod(A.shape[ind:])
@@ -203,6 +209,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out: Any = None) -> Tensor:
     """X with ``tensordot(A, X, X.ndim) == B``; ``dims`` of A are moved to its end first."""
+    require_tensors("linalg.tensorsolve", A=A, B=B)
     if dims is not None:
         A = A.movedim(list(dims), list(range(A.ndim - len(dims), A.ndim)))
     shape = A.shape[B.ndim :]
@@ -220,6 +227,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
 
     A 0-d tensor counts as one of shape (1,).
     """
+    require_tensor("x", x, "linalg.vander")
     if N is None and x.ndim == 0:
         raise RuntimeError("linalg.vander: N must be given for a tensor without dimensions")
     count = x.shape[-1] if N is None else N

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import unspool
+from unspool._arguments import require_tensor
 from unspool._core import Tensor
 from unspool._functions.out import into
 from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square
@@ -174,6 +175,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
         RuntimeError: shapes or dtypes that do not go together, or pivots that are no swaps of rows.
         NotImplementedError: an argument requires grad.
     """
+    require_tensor("pivots", pivots, "linalg.ldl_solve")
     del hermitian
     name = "linalg.ldl_solve"
     check_square(name, LD, "LD")

@@ -7,12 +7,12 @@ Every function returns the tensor it was given. Random ones draw from the defaul
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool._warning import warn
 
 __all__ = [
     "calculate_gain",
@@ -263,7 +263,7 @@ def kaiming_uniform_(
         ValueError: fewer than 2 dimensions, an unknown mode or nonlinearity.
     """
     if 0 in tuple(tensor.shape):
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
+        warn("Initializing zero-element tensors is a no-op")
         return tensor
     # Associated as in PyTorch, which tells in the last bit.
     deviation = calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
@@ -280,7 +280,7 @@ def kaiming_normal_(
 ) -> Tensor:
     """Fills with draws from N(0, s^2), s = gain / sqrt(fan); arguments as ``kaiming_uniform_``."""
     if 0 in tuple(tensor.shape):
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
+        warn("Initializing zero-element tensors is a no-op")
         return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
     return normal_(tensor, 0.0, std, generator)
@@ -346,10 +346,9 @@ def _deprecated(new: Callable[..., Tensor]) -> Callable[..., Tensor]:
     old_name, new_name = new.__name__[:-1], new.__name__
 
     def old(*args: Any, **kwargs: Any) -> Tensor:
-        warnings.warn(
+        warn(
             f"`nn.init.{old_name}` is now deprecated in favor of `nn.init.{new_name}`.",
             FutureWarning,
-            stacklevel=2,
         )
         return new(*args, **kwargs)
 

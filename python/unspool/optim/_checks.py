@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any
 
 from unspool._core import Tensor
+from unspool._warning import warn
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -62,4 +62,4 @@ def check_variants(optimizer: str, *, foreach: bool | None, fused: bool | None, 
 def warn_unused(name: str, value: Any) -> None:
     """Warns of an argument that has no effect."""
     if value:
-        warnings.warn(f"{name} has no effect", stacklevel=3)
+        warn(f"{name} has no effect")

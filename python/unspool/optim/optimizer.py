@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeAlias
@@ -16,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 import unspool
 from unspool import _core
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn.modules._registry import RemovableHandle
 from unspool.optim._state import packed_state, unpacked_state
 
@@ -232,10 +232,9 @@ class Optimizer:
             param_group.setdefault(name, default)
         own = {id(parameter) for parameter in param_group["params"]}
         if len(own) != len(param_group["params"]):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; each of its occurrences is "
                 "updated",
-                stacklevel=3,
             )
         for group in self.param_groups:
             if ("param_names" in group and "param_names" not in param_group) or (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from unspool import _core
 from unspool._core import Tensor
 from unspool._recompute.dropping import checkpoint as _checkpoint
 from unspool._recompute.dropping import tensors_in
+from unspool._warning import warn
 from unspool.autograd.grad_mode import no_grad
 from unspool.nn.modules.container import Sequential
 
@@ -89,7 +89,7 @@ def checkpoint(
             "nothing for a context to surround; enter it inside of the function"
         )
     if use_reentrant and _core.is_grad_enabled() and not any(t.requires_grad for t in tensors_in(args)):
-        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+        warn("None of the inputs have requires_grad=True. Gradients will be None")
         with no_grad():
             return function(*args)
     return _checkpoint(function, *args, **kwargs)

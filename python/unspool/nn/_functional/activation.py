@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import unspool
+from unspool._arguments import require_tensor
 from unspool._core import Tensor
 from unspool._functions.overwriting import overwrite
+from unspool._warning import warn
 from unspool.nn._functional.common import in_place, ops
 
 
@@ -102,12 +103,12 @@ def rrelu(
     return overwrite("rrelu_", input, result) if inplace else result
 
 
-def _old_default_dim(name: str, dimensions: int) -> int:
+def _old_default_dim(name: str, input: Tensor) -> int:
     """The dimension that ``softmax(x)`` once stood for; a guess, hence the warning."""
-    warnings.warn(
+    dimensions = require_tensor("input", input, name).ndim
+    warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
         "argument.",
-        stacklevel=4,
     )
     return 0 if dimensions in (0, 1, 3) else 1
 
@@ -121,21 +122,21 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         dtype: converted to before computing.
     """
     if dim is None:
-        dim = _old_default_dim("softmax", input.dim())
+        dim = _old_default_dim("softmax", input)
     return ops.softmax(input, dim) if dtype is None else ops.softmax(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """log(softmax(x)) along ``dim``, without forming the softmax; arguments as ``softmax``."""
     if dim is None:
-        dim = _old_default_dim("log_softmax", input.dim())
+        dim = _old_default_dim("log_softmax", input)
     return ops.log_softmax(input, dim) if dtype is None else ops.log_softmax(input, dim, dtype=dtype)
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """softmax(-x) along ``dim``; arguments as ``softmax``."""
     if dim is None:
-        dim = _old_default_dim("softmin", input.dim())
+        dim = _old_default_dim("softmin", input)
     return ops.softmin(input, dim) if dtype is None else ops.softmin(input, dim, dtype=dtype)
 
 
@@ -151,6 +152,7 @@ def gumbel_softmax(
         eps: accepted and without effect.
         dim: the dimension that holds the categories.
     """
+    require_tensor("logits", logits, "gumbel_softmax")
     del eps
     exponential = unspool.empty_like(logits).exponential_()
     soft = softmax((logits - exponential.log()) / tau, dim)
@@ -169,16 +171,19 @@ def relu_(input: Tensor) -> Tensor:
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``elu`` in place."""
+    require_tensor("input", input, "elu_")
     return elu(input, alpha, True)
 
 
 def selu_(input: Tensor) -> Tensor:
     """``selu`` in place."""
+    require_tensor("input", input, "selu_")
     return selu(input, True)
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``celu`` in place."""
+    require_tensor("input", input, "celu_")
     return celu(input, alpha, True)
 
 

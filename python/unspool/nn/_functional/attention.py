@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import unspool
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
-from unspool.nn._functional.common import ops, require_tensors
+from unspool.nn._functional.common import ops
 from unspool.nn._functional.dropout import dropout
 
 
@@ -182,7 +183,9 @@ def multi_head_attention_forward(
         AssertionError: shapes, sizes or dtypes of masks that do not go together.
         RuntimeError: ``is_causal`` without ``attn_mask``, or a mask of another shape.
     """
-    require_tensors("multi_head_attention_forward", query=query, key=key, value=value)
+    masks = {"key_padding_mask": key_padding_mask, "attn_mask": attn_mask}
+    given = {name: mask for name, mask in masks.items() if mask is not None}
+    require_tensors("multi_head_attention_forward", query=query, key=key, value=value, **given)
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         shared = query is key and key is value, key is value

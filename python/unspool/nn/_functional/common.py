@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor
 from unspool._functions.overwriting import overwrite
+from unspool._warning import warn
 
 ops = _core.functional
 
 REDUCTIONS = ("none", "mean", "sum")
-
-
-def require_tensors(name: str, **arguments: object) -> None:
-    """Checks what a function in Python is given before it uses it.
-
-    Raises:
-        TypeError: an argument is not a Tensor.
-    """
-    for argument, value in arguments.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name}: argument '{argument}' must be a Tensor, not {type(value).__name__}")
 
 
 def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:
@@ -48,9 +37,8 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     if size_average is None and reduce is None:
         return reduction
     chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(
+    warn(
         f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
-        stacklevel=4,
     )
     return chosen
 

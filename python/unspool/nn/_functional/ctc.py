@@ -7,8 +7,8 @@ from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
-from unspool.nn._functional.common import require_tensors
 
 Lengths = Tensor | Sequence[int]
 

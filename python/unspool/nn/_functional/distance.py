@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor, hidden
 from unspool._functions.out import into
-from unspool.nn._functional.common import require_tensors
 
 
 def normalize(
@@ -23,6 +23,7 @@ def normalize(
         eps: smallest divisor.
         out: tensor that receives the result.
     """
+    require_tensor("input", input, "normalize")
     result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     normalized: Tensor = into(out, result, "normalize")
     return normalized
@@ -43,6 +44,7 @@ def pairwise_distance(
     Returns:
         Shape (...), or (..., 1).
     """
+    require_tensors("pairwise_distance", x1=x1, x2=x2)
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 

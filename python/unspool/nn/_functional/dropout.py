@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
 from unspool._functions.overwriting import overwrite
-from unspool.nn._functional.common import ops, require_tensors
+from unspool._warning import warn
+from unspool.nn._functional.common import ops
 
 
 def _dropped(
@@ -87,10 +88,9 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     require_tensors("dropout2d", input=input)
     _check_probability(p)
     if input.dim() != 4:
-        warnings.warn(
+        warn(
             f"dropout2d: received a {input.dim()}-d input {tuple(input.shape)}, which is taken for (N, C, "
             "...); expected (N, C, H, W). Use dropout, dropout1d or dropout3d for other shapes.",
-            stacklevel=2,
         )
     return _channels(input, p, training, inplace, batched=True)
 
@@ -100,11 +100,10 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     require_tensors("dropout3d", input=input)
     _check_probability(p)
     if input.dim() not in (4, 5):
-        warnings.warn(
+        warn(
             f"dropout3d: received a {input.dim()}-d input {tuple(input.shape)}, which is taken for (C, "
             "...); expected (N, C, D, H, W) or (C, D, H, W). Use dropout, dropout1d or dropout2d for other "
             "shapes.",
-            stacklevel=2,
         )
     return _channels(input, p, training, inplace, batched=input.dim() == 5)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
-from unspool.nn._functional.common import require_tensors
 
 _hidden = _core.hidden
 NO_PADDING = -1  # no index has this value
@@ -161,6 +161,8 @@ def embedding_bag(
         IndexError: an index outside of [0, V), or offsets that are not ascending from 0.
     """
     require_tensors("embedding_bag", input=input, weight=weight)
+    given = {"offsets": offsets, "per_sample_weights": per_sample_weights}
+    require_tensors("embedding_bag", **{name: each for name, each in given.items() if each is not None})
     _check_bag_call(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights)
     padding = _padding_row("embedding_bag", padding_idx, weight.shape[0])
     starts = _bag_offsets(input, offsets, include_last_offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from unspool._arguments import require_tensors
 from unspool._core import Tensor, functional
 from unspool.nn._functional.loss import cross_entropy
 
@@ -40,6 +41,9 @@ def linear_cross_entropy(
         RuntimeError: shapes that do not go together, or ``ignore_index`` with probabilities.
         TypeError: ``options`` is something else.
     """
+    require_tensors("linear_cross_entropy", input=input, linear_weight=linear_weight)
+    if linear_bias is not None:
+        require_tensors("linear_cross_entropy", linear_bias=linear_bias)
     if options is not None:
         from unspool.nn import LinearCrossEntropyOptions
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import unspool
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor
-from unspool.nn._functional.common import legacy_reduction, ops, reduced, require_tensors
+from unspool.nn._functional.common import legacy_reduction, ops, reduced
 from unspool.nn._functional.distance import pairwise_distance
 
 
@@ -31,6 +32,7 @@ def cosine_embedding_loss(
     Raises:
         RuntimeError: other shapes.
     """
+    require_tensors("cosine_embedding_loss", input1=input1, input2=input2, target=target)
     reduction = legacy_reduction(size_average, reduce, reduction)
     if target.dim() not in (0, 1) or input1.dim() != target.dim() + 1 or input2.dim() != target.dim() + 1:
         raise RuntimeError(
@@ -95,12 +97,16 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """``triplet_margin_loss`` with any distance; the Euclidean one by default."""
+    if distance_function is None:
+        distance_function = pairwise_distance
+        require_tensors(
+            "triplet_margin_with_distance_loss", anchor=anchor, positive=positive, negative=negative
+        )
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    distance = pairwise_distance if distance_function is None else distance_function
-    near, far = distance(anchor, positive), distance(anchor, negative)
+    near, far = distance_function(anchor, positive), distance_function(anchor, negative)
     if swap:
-        far = unspool.minimum(far, distance(positive, negative))
+        far = unspool.minimum(far, distance_function(positive, negative))
     return reduced((near - far + margin).clamp_min(0), reduction, "triplet_margin_with_distance_loss")
 
 
@@ -119,6 +125,9 @@ def multilabel_soft_margin_loss(
         target: 0 or 1, the same shape.
         weight: one weight per class, shape (C,).
     """
+    require_tensor("target", target, "multilabel_soft_margin_loss")
+    if weight is not None:
+        require_tensor("weight", weight, "multilabel_soft_margin_loss")
     reduction = legacy_reduction(size_average, reduce, reduction)
     loss = -(target * ops.logsigmoid(input) + (1 - target) * ops.logsigmoid(-input))
     if weight is not None:

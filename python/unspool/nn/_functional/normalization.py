@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import unspool
+from unspool._arguments import require_tensor
 from unspool._core import Tensor
 
 
@@ -25,6 +26,7 @@ def local_response_norm(
     Raises:
         ValueError: fewer than 3 dimensions.
     """
+    require_tensor("input", input, "local_response_norm")
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
     if math.prod(input.shape) == 0:

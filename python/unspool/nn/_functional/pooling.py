@@ -14,8 +14,9 @@ from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
-from unspool.nn._functional.common import ops, require_tensors
+from unspool.nn._functional.common import ops
 
 Ints = int | Sequence[int]
 
@@ -194,6 +195,10 @@ def _fractional(
 ) -> Any:
     name = f"fractional_max_pool{ndim}d"
     require_tensors(name, input=input)
+    if input.ndim not in (ndim + 1, ndim + 2):
+        raise RuntimeError(
+            f"{name}: expected a {ndim + 1}-d or {ndim + 2}-d input, got shape {tuple(input.shape)}"
+        )
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name}: requires specifying either an output_size or an output_ratio")
     if output_size is None:

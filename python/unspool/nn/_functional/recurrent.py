@@ -7,6 +7,7 @@ from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor
 from unspool.nn._functional.dropout import dropout
 
@@ -186,7 +187,7 @@ def step(
     mode: str, input: Tensor, hidden: Tensor | None, cell: Tensor | None, weights: Sequence[Any]
 ) -> tuple[Tensor, Tensor]:
     """The hidden and the cell state after one input (N, I) or (I,)."""
-    if input.ndim == 1:
+    if require_tensor("input", input, f"{mode}_cell").ndim == 1:
         rows = [None if state is None else state.unsqueeze(0) for state in (hidden, cell)]
         output, last_cell = step(mode, input.unsqueeze(0), rows[0], rows[1], weights)
         return output.squeeze(0), last_cell.squeeze(0) if mode == "lstm" else last_cell

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import unspool
 from unspool import _core
+from unspool._arguments import require_tensors
 from unspool._core import Tensor
 from unspool._core import functional as ops
-from unspool.nn._functional.common import require_tensors
+from unspool._warning import warn
 
 RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 MODES = ("nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area")
@@ -135,7 +135,7 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:
     """Old name of ``interpolate``."""
-    warnings.warn("nn.functional.upsample is deprecated; use interpolate", stacklevel=2)
+    warn("nn.functional.upsample is deprecated; use interpolate")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
@@ -145,7 +145,7 @@ def upsample_nearest(
     scale_factor: float | Sequence[float] | None = None,
 ) -> Tensor:
     """Old name of ``interpolate`` with mode "nearest"."""
-    warnings.warn("nn.functional.upsample_nearest is deprecated; use interpolate", stacklevel=2)
+    warn("nn.functional.upsample_nearest is deprecated; use interpolate")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
@@ -155,15 +155,14 @@ def upsample_bilinear(
     scale_factor: float | Sequence[float] | None = None,
 ) -> Tensor:
     """Old name of ``interpolate`` with mode "bilinear" and aligned corners."""
-    warnings.warn("nn.functional.upsample_bilinear is deprecated; use interpolate", stacklevel=2)
+    warn("nn.functional.upsample_bilinear is deprecated; use interpolate")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
 def _warn_of_corners(name: str) -> None:
-    warnings.warn(
+    warn(
         f"{name}: align_corners was left out and counts as False (as in PyTorch since 1.3, where it was True"
         " before); pass align_corners to say which is meant",
-        stacklevel=3,
     )
 
 

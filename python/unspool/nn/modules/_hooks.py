@@ -6,12 +6,12 @@ backward hooks that lives on the tape is in ``_backward_hooks.py``.
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from unspool import _core
+from unspool._warning import warn
 from unspool.nn.modules._registry import HookDict, RemovableHandle
 from unspool.nn.modules._tree import ModuleTree, registration_hooks
 
@@ -112,11 +112,10 @@ class HookedModule(ModuleTree):
 
     def register_backward_hook(self, hook: Hook) -> RemovableHandle:
         """Deprecated name of ``register_full_backward_hook``, which it calls."""
-        warnings.warn(
+        warn(
             "register_backward_hook is deprecated: it registers a full backward hook; "
             "call register_full_backward_hook instead",
             FutureWarning,
-            stacklevel=2,
         )
         return self.register_full_backward_hook(hook)
 
@@ -204,11 +203,10 @@ class HookedModule(ModuleTree):
                 if result is not None:
                     output = result
             except Exception as error:
-                warnings.warn(
+                warn(
                     f"{type(self).__name__}: a forward hook with always_call=True raised, after an error "
                     "that had "
                     f"already been raised: {error}",
-                    stacklevel=2,
                 )
 
     def _open_gates(self) -> Any:

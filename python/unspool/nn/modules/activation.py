@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn import functional as F
 from unspool.nn.modules.attention import MultiheadAttention as MultiheadAttention
 from unspool.nn.modules.module import Module
@@ -136,17 +136,15 @@ class Hardtanh(_MaybeInPlace):
     ) -> None:
         super().__init__(inplace)
         if min_value is not None:
-            warnings.warn(
+            warn(
                 "keyword argument `min_value` is deprecated and rename to `min_val`",
                 FutureWarning,
-                stacklevel=2,
             )
             min_val = min_value
         if max_value is not None:
-            warnings.warn(
+            warn(
                 "keyword argument `max_value` is deprecated and rename to `max_val`",
                 FutureWarning,
-                stacklevel=2,
             )
             max_val = max_value
         self.min_val = min_val

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn import functional as F
 from unspool.nn.modules.batchnorm import _NormBase
 
@@ -61,10 +61,9 @@ class _InstanceNorm(_NormBase):
                     f"expected input's size at dim={0 if single else 1} to match num_features "
                     f"({self.num_features}), but got: {channels}."
                 )
-            warnings.warn(
+            warn(
                 f"input has {channels} channels, not num_features ({self.num_features}), which is not used "
                 "because affine=False",
-                stacklevel=2,
             )
         output = F.instance_norm(
             input.unsqueeze(0) if single else input,

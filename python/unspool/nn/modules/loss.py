@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn import functional as F
 from unspool.nn._functional.common import legacy_reduction
 from unspool.nn.modules.module import Module
@@ -194,10 +194,9 @@ class NLLLoss2d(NLLLoss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
-        warnings.warn(
+        warn(
             "NLLLoss2d has been deprecated. Please use NLLLoss instead as a drop-in replacement.",
             FutureWarning,
-            stacklevel=2,
         )
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn import functional as F
 from unspool.nn import init
 from unspool.nn._functional.recurrent import run_layers
@@ -92,10 +92,9 @@ class RNNBase(Module):
                 "zeroed"
             )
         if dropout > 0 and self.num_layers == 1:
-            warnings.warn(
+            warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
                 f"num_layers greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
-                stacklevel=4,
             )
         for name in ("input_size", "hidden_size"):
             size = getattr(self, name)

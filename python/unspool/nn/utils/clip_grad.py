@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import unspool
 from unspool import _core
 from unspool._core import Tensor
+from unspool._warning import warn
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -128,7 +128,7 @@ def clip_grad_norm_(
 
 def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
     """Deprecated name of ``clip_grad_norm_``."""
-    warnings.warn("clip_grad_norm is deprecated: call clip_grad_norm_", FutureWarning, stacklevel=2)
+    warn("clip_grad_norm is deprecated: call clip_grad_norm_", FutureWarning)
     return clip_grad_norm_(*args, **kwargs)
 
 

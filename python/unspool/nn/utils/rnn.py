@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 import unspool
+from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor
 
 __all__ = [
@@ -131,6 +132,10 @@ def pack_padded_sequence(
         RuntimeError: lengths that are not sorted where they must be, too many, too few, 0 or above L.
     """
     listed = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
+    if require_tensor("input", input, "pack_padded_sequence").ndim < 2:
+        raise RuntimeError(
+            f"pack_padded_sequence: expected at least 2 dimensions, got shape {tuple(input.shape)}"
+        )
     steps, batch = (input.shape[1], input.shape[0]) if batch_first else (input.shape[0], input.shape[1])
     if input.numel() == 0:
         raise RuntimeError("Cannot pack empty tensors.")
@@ -231,6 +236,8 @@ def pad_sequence(
         raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise ValueError(f"padding_side must be 'left' or 'right', got {padding_side!r}")
+    if any(require_tensor("sequences", each, "pad_sequence").ndim == 0 for each in listed):
+        raise RuntimeError("pad_sequence: a sequence has at least one dimension, but one of them is 0-d")
     longest = max(each.shape[0] for each in listed)
     padded = []
     for each in listed:
@@ -244,11 +251,17 @@ def pad_sequence(
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
     """The sequences of a padded (L, N, ...), or (N, L, ...) with ``batch_first``, cut to their lengths."""
+    require_tensors("unpad_sequence", padded_sequences=padded_sequences, lengths=lengths)
     rows = padded_sequences.unbind(0 if batch_first else 1)
+    if lengths.shape != (len(rows),):
+        raise ValueError(
+            f"unpad_sequence: expected one length for each of {len(rows)} sequences, got lengths of shape "
+            f"{tuple(lengths.shape)}"
+        )
     return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Packs sequences (L_i, ...); see ``pack_padded_sequence``."""
-    lengths = [each.shape[0] for each in sequences]
-    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+    padded = pad_sequence(sequences)
+    return pack_padded_sequence(padded, [each.shape[0] for each in sequences], enforce_sorted=enforce_sorted)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeVar
 
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.nn.modules.module import Module
 from unspool.nn.parameter import Parameter
 from unspool.nn.utils.parametrizations import norm_except_dim
@@ -62,10 +62,9 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     Raises:
         RuntimeError: the weight is normalized already.
     """
-    warnings.warn(
+    warn(
         "`nn.utils.weight_norm` is deprecated in favor of `nn.utils.parametrizations.weight_norm`.",
         FutureWarning,
-        stacklevel=2,
     )
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm) and hook.name == name:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import unspool
 from unspool._core import Tensor
+from unspool._warning import warn
 from unspool.optim.optimizer import Optimizer
 
 
@@ -87,11 +87,10 @@ class LRScheduler:
             self.last_epoch += 1
             rates = self.get_lr()
         else:
-            warnings.warn(
+            warn(
                 "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated: call "
                 "scheduler.step() without it",
                 UserWarning,
-                stacklevel=2,
             )
             self.last_epoch = epoch
             closed_form = getattr(self, "_get_closed_form_lr", self.get_lr)
@@ -101,12 +100,11 @@ class LRScheduler:
     def _check_order(self) -> None:
         replaced = "step" in self.optimizer.__dict__
         if not replaced and not self.optimizer.__dict__.get("_opt_called", False):
-            warnings.warn(
+            warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`: call them in the opposite "
                 "order, "
                 "or the first value of the schedule is skipped",
                 UserWarning,
-                stacklevel=3,
             )
 
     def _set_rates(self, rates: list[Any]) -> None:
