@@ -122,7 +122,7 @@ def test_real_tensors_are_their_own_conjugates() -> None:
     assert x.resolve_conj().resolve_neg() is x
     assert not us.is_conj(x)
     assert not x.is_neg()
-    assert us.conj_physical(x).data_ptr() != x.data_ptr()
+    assert us.conj_physical(x) is x
     angle = us.angle(x)
     np.testing.assert_allclose(angle.detach().numpy(), np.angle([1.0, -2, 0, math.nan]), rtol=1e-7)
     angle.sum().backward()

@@ -175,6 +175,15 @@ Tensor in_order_of_memory(const Tensor& x) {
   return ops::permute(x, order);
 }
 
+// One of the elements that an expanded dimension repeats, for all of them: a constant may be written there.
+Tensor without_repeats(Tensor x) {
+  for (int d = 0; d < x.ndim(); ++d) {
+    const auto at = static_cast<std::size_t>(d);
+    if (x.strides()[at] == 0 && x.sizes()[at] > 1) x = ops::slice(x, d, 0, 1);
+  }
+  return x;
+}
+
 // Writes the result of a random operation of these attributes, and the sizes, into an existing tensor.
 template <class Op>
 void fill_with(const Tensor& tensor, std::initializer_list<ops::Attr> rest) {
@@ -294,7 +303,7 @@ void bind_fills() {
             fail("fill_: value must be a number or a 0-d tensor, got shape ",
                  to_string(tensor_of(value.ptr()).sizes()));
           }
-          py::cast(self).attr("copy_")(value);
+          py::cast(without_repeats(self)).attr("copy_")(value);
           return self;
         }
         const auto number = number_operand(value.ptr());
@@ -302,14 +311,14 @@ void bind_fills() {
           fail(ErrorKind::kType, "fill_: value must be a number, not ", Py_TYPE(value.ptr())->tp_name);
         const ops::Attr attr = number->kind() == ops::Operand::Kind::kFloat ? ops::Attr(number->number())
                                                                             : ops::Attr(number->integer());
-        fill_with<ops::Full>(self, {attr, self.dtype()});
+        fill_with<ops::Full>(without_repeats(self), {attr, self.dtype()});
         return self;
       },
       py::arg("value"), "Sets every element to the value.");
   method(
       "zero_",
       [](const Tensor& self) {
-        fill_with<ops::Full>(self, {0, self.dtype()});
+        fill_with<ops::Full>(without_repeats(self), {0, self.dtype()});
         self->storage->set_writer("zero_");
         return self;
       },

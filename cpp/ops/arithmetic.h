@@ -99,7 +99,7 @@ struct Div {
 };
 
 struct Remainder {
-  static constexpr Record record = of_operands(
+  static constexpr Record record = beside_a_tensor(
       binary("remainder", "input - floor(input / other) * other",
              "Remainder with the divisor's sign, as Python's %.", {kNothing, pass_on},
              {in(0) | in(1), [](Vjp& v) { return -(v.g() * call<FloorDivide>({v.in(0), v.in(1)})); }}));
@@ -196,16 +196,15 @@ struct Neg {
 };
 
 struct Positive {
-  static constexpr Record record = [] {
-    Record r = unary("positive", "input", "The input itself. Not defined for bool.", {kNothing, pass_on},
-                     Result::kPromoted, kNumbers);
-    r.has_in_place = false;
-    return r;
-  }();
-  template <class P>
-  static P body(P x) {
-    return x;
-  }
+  static constexpr Record record{.name = "positive",
+                                 .kind = Kind::kComposite,
+                                 .formula = "input",
+                                 .doc = "The input itself. Not defined for bool.",
+                                 .args = {tensor()},
+                                 .compose = [](const Call& c, std::span<Tensor> out) {
+                                   if (c[0].category() == Category::kBool) c.fail("not defined for bool");
+                                   out[0] = c.tensor(0);
+                                 }};
 };
 
 struct Abs {
@@ -416,8 +415,8 @@ struct Clip {
 
 using ArithmeticOps =
     OpList<Add, Sub, Rsub, Mul, TrueDivide, FloorDivide, TruncDivide, Remainder, Fmod, Square, Cube, Power,
-           Neg, Positive, Abs, Sign, Reciprocal, Floor, Ceil, Trunc, RoundHalfEven, Frac, Maximum, Minimum,
-           Fmax, Fmin, ClampMin, ClampMax, ClampBoth>;
-using ArithmeticComposites = OpList<Div, Pow, Round, Clamp, Clip>;
+           Neg, Abs, Sign, Reciprocal, Floor, Ceil, Trunc, RoundHalfEven, Frac, Maximum, Minimum, Fmax, Fmin,
+           ClampMin, ClampMax, ClampBoth>;
+using ArithmeticComposites = OpList<Div, Positive, Pow, Round, Clamp, Clip>;
 
 }  // namespace unspool::ops

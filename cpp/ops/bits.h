@@ -15,7 +15,7 @@ constexpr Record of_integers(Text name, Text formula, Text doc) {
 
 struct Gcd {
   static constexpr Record record =
-      of_integers("gcd", "gcd(|input|, |other|)", "Greatest common divisor; gcd(0, 0) is 0.");
+      of_tensors(of_integers("gcd", "gcd(|input|, |other|)", "Greatest common divisor; gcd(0, 0) is 0."));
   template <class P>
   static P body(P a, P b) {
     a = abs(a);
@@ -30,8 +30,8 @@ struct Gcd {
 };
 
 struct Lcm {
-  static constexpr Record record =
-      of_integers("lcm", "|input other| / gcd(input, other)", "Least common multiple; 0 where either is 0.");
+  static constexpr Record record = of_tensors(
+      of_integers("lcm", "|input other| / gcd(input, other)", "Least common multiple; 0 where either is 0."));
   template <class P>
   static P body(P a, P b) {
     const P divisor = Gcd::body(a, b);
@@ -41,7 +41,7 @@ struct Lcm {
 
 // Bits that are shifted out are lost; a count that is negative or not below the width shifts out all.
 struct LeftShift {
-  static constexpr Record record = of_operands(
+  static constexpr Record record = beside_a_tensor(
       of_integers("bitwise_left_shift", "input << other", "Bits moved to the left by `other` places."));
   template <class P>
   static P body(P a, P b) {
@@ -54,8 +54,8 @@ struct LeftShift {
 
 struct RightShift {
   static constexpr Record record =
-      of_operands(of_integers("bitwise_right_shift", "input >> other",
-                              "Bits moved to the right by `other` places; the sign is kept."));
+      beside_a_tensor(of_integers("bitwise_right_shift", "input >> other",
+                                  "Bits moved to the right by `other` places; the sign is kept."));
   template <class P>
   static P body(P a, P b) {
     using U = typename P::Unsigned;
@@ -66,9 +66,9 @@ struct RightShift {
 };
 
 struct NextAfter {
-  static constexpr Record record = binary("nextafter", "the number next to input in the direction of other",
-                                          "The next floating number towards other.", {kNothing, pass_on},
-                                          kZeroRule, Result::kPromoted, kFloats);
+  static constexpr Record record = of_tensors(binary(
+      "nextafter", "the number next to input in the direction of other",
+      "The next floating number towards other.", {kNothing, pass_on}, kZeroRule, Result::kPromoted, kFloats));
   template <class P>
   static P body(P a, P b) {
     decltype(lane_type(a)) from[P::kLanes], to[P::kLanes];

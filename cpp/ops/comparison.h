@@ -143,7 +143,7 @@ struct SignBit {
 };
 
 constexpr Record bitwise(Text name, Text formula, Text doc) {
-  return of_operands(binary(name, formula, doc, kNoRule, kNoRule, Result::kPromoted, kIntegers | kBools));
+  return beside_a_tensor(binary(name, formula, doc, kNoRule, kNoRule, Result::kPromoted, kIntegers | kBools));
 }
 
 struct BitwiseAnd {

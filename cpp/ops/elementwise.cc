@@ -42,6 +42,12 @@ const TensorImpl* first_tensor(const Inference& c, std::size_t first) {
 
 }  // namespace
 
+void expect_a_tensor(Inference& c) {
+  if (first_tensor(c, 0)) return;
+  c.fail_as(ErrorKind::kType, "one of the operands must be a Tensor, got only numbers (", c.describe(),
+            "); make one with tensor()");
+}
+
 void infer_elementwise(Inference& c) {
   const Record& record = c.op.record;
   if (record.infer) record.infer(c);

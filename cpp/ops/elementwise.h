@@ -14,6 +14,9 @@ using Text = std::string_view;
 // Broadcasts the shapes and promotes the dtypes.
 void infer_elementwise(Inference& c);
 
+// Raises TypeError where all operands are numbers.
+void expect_a_tensor(Inference& c);
+
 // f(input); integers become float32 unless `result` says otherwise.
 constexpr Record unary(Text name, Text formula, Text doc, Rule rule, Result result = Result::kFloating,
                        DtypeSet dtypes = kAnyDtype) {
@@ -60,6 +63,8 @@ constexpr Record checked(void (*check)(Inference&), Record record) {
   record.infer = check;
   return record;
 }
+// Either operand may be a number, but not both: in what dtype would the result be?
+constexpr Record beside_a_tensor(Record record) { return checked(expect_a_tensor, of_operands(record)); }
 constexpr Record at(int where, Record record) {
   record.where = where;
   return record;

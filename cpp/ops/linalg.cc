@@ -249,7 +249,11 @@ void qr_cotangent(Vjp& v, std::span<Tensor> grads) {
 void eigh_cotangent(Vjp& v, std::span<Tensor> grads) {
   const Tensor vectors = v.out(1);
   Tensor left = scale_columns(vectors, v.g(0));
-  if (v.has_g(1)) left = left + matmul(vectors, off_diagonal(matmul(mT(vectors), v.g(1)) / gaps(v.out(0))));
+  if (v.has_g(1)) {
+    // Vectors that stay orthonormal turn: of their cotangents only the antisymmetric part moves them.
+    const Tensor product = matmul(mT(vectors), v.g(1));
+    left = left + matmul(vectors, off_diagonal((product - mT(product)) / (gaps(v.out(0)) * 2)));
+  }
   grads[0] = matmul(left, mT(vectors));
 }
 

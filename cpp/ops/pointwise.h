@@ -328,10 +328,10 @@ struct Logit {
 };
 
 struct Hypot {
-  static constexpr Record record =
-      binary("hypot", "(input^2 + other^2) ^ (1/2)", "Length of the hypotenuse.",
-             {in(0) | out(), [](Vjp& v) { return v.g() * (v.in(0) / v.out()); }},
-             {in(1) | out(), [](Vjp& v) { return v.g() * (v.in(1) / v.out()); }}, Result::kPromoted, kFloats);
+  static constexpr Record record = of_tensors(binary(
+      "hypot", "(input^2 + other^2) ^ (1/2)", "Length of the hypotenuse.",
+      {in(0) | out(), [](Vjp& v) { return v.g() * (v.in(0) / v.out()); }},
+      {in(1) | out(), [](Vjp& v) { return v.g() * (v.in(1) / v.out()); }}, Result::kPromoted, kFloats));
   template <class P>
   static P body(P a, P b) {
     const P x = abs(a), y = abs(b);
@@ -371,7 +371,7 @@ struct Logaddexp {
 };
 
 struct Xlogy {
-  static constexpr Record record = of_operands(
+  static constexpr Record record = beside_a_tensor(
       binary("xlogy", "input * ln(other)",
              "Product with a logarithm, 0 where the input is 0 (NaN where the other is NaN).",
              {in(0) | in(1),
@@ -405,7 +405,7 @@ struct Digamma {
 
 struct Zeta {
   static constexpr Record record =
-      at(kHidden, of_operands(binary(
+      at(kHidden, beside_a_tensor(binary(
                       "zeta", "sum over k >= 0 of (other + k) ^ -input", "Hurwitz zeta function.",
                       {0,
                        [](Vjp&) -> Tensor {

@@ -164,7 +164,7 @@ Tensor put_at(Vjp& v) {
   const Tensor indices = v.out(1);
   const auto spatial = static_cast<int>(v.dims("size").size());
   const std::int64_t planes = planes_of(indices, spatial);
-  if (indices.numel() == 0) return full(v.sizes(0), 0.0, v.dtype(0));
+  if (indices.numel() == 0) return expand(sum(v.g()), v.sizes(0));  // zeros, as a function of g
   const Dims flat_sizes{planes, numel(plane_of(v, 0))};
   return reshape(scatter_onto(flat_sizes, 1, flat(indices, planes), flat(v.g(), planes)), v.sizes(0));
 }

@@ -13,6 +13,7 @@ namespace unspool::ops {
 
 Dims reduced_sizes(const Call& c, DimSpan dims, bool keepdim) {
   const DimSpan sizes = c.sizes(0);
+  if (sizes.size() > 64) c.fail("only tensors with up to 64 dims are supported, got ", sizes.size());
   const auto mask = dim_mask(dims, c.ndim(0), c.name());
   Dims result;
   for (std::size_t d = 0; d < sizes.size(); ++d) {
@@ -71,7 +72,7 @@ Tensor mean_cotangent(Vjp& v) {
 
 Tensor product_cotangent(Vjp& v) {
   const Tensor x = v.x();
-  if (x.numel() == 0) return zeros_like(x);
+  if (x.numel() == 0) return expand(spread(v, v.g()), x.sizes());  // empty, and a function of g
   const DimSpan dims = dims_of(v);
   if (dims.size() == 1) return spread(v, v.g()) * product_of_others(x, dims[0]);
   // Over all dimensions.

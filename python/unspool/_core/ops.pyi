@@ -676,10 +676,10 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Picks elements along a dimension: result[i][j] = input[index[i][j]][j] for dim 0. The index is int64 or int32."""
 
-def gcd(input: Tensor, other: Tensor | float) -> Tensor:
+def gcd(input: Tensor, other: Tensor) -> Tensor:
     """Greatest common divisor; gcd(0, 0) is 0."""
 
-def gcd_(input: Tensor, other: Tensor | float) -> Tensor:
+def gcd_(input: Tensor, other: Tensor) -> Tensor:
     """Greatest common divisor; gcd(0, 0) is 0."""
 
 def ge(input: Tensor, other: Tensor | float) -> Tensor:
@@ -710,10 +710,10 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 def hardshrink_(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Sets small values to 0."""
 
-def hypot(input: Tensor, other: Tensor | float) -> Tensor:
+def hypot(input: Tensor, other: Tensor) -> Tensor:
     """Length of the hypotenuse."""
 
-def hypot_(input: Tensor, other: Tensor | float) -> Tensor:
+def hypot_(input: Tensor, other: Tensor) -> Tensor:
     """Length of the hypotenuse."""
 
 def igamma(input: Tensor, other: Tensor) -> Tensor:
@@ -832,10 +832,10 @@ def layer_norm(
 ) -> Tensor:
     """Layer normalization over the last dimensions, whose sizes are normalized_shape (Ba et al. 2016); weight and bias have that shape. cudnn_enable is ignored."""
 
-def lcm(input: Tensor, other: Tensor | float) -> Tensor:
+def lcm(input: Tensor, other: Tensor) -> Tensor:
     """Least common multiple; 0 where either is 0."""
 
-def lcm_(input: Tensor, other: Tensor | float) -> Tensor:
+def lcm_(input: Tensor, other: Tensor) -> Tensor:
     """Least common multiple; 0 where either is 0."""
 
 def le(input: Tensor, other: Tensor | float) -> Tensor:
@@ -1126,10 +1126,10 @@ def neg(input: Tensor) -> Tensor:
 def neg_(input: Tensor) -> Tensor:
     """Negation. Not defined for bool: use logical_not."""
 
-def nextafter(input: Tensor, other: Tensor | float) -> Tensor:
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next floating number towards other."""
 
-def nextafter_(input: Tensor, other: Tensor | float) -> Tensor:
+def nextafter_(input: Tensor, other: Tensor) -> Tensor:
     """The next floating number towards other."""
 
 @overload

@@ -11,7 +11,7 @@ import numpy as np
 from unspool import _core
 from unspool._arguments import require_tensor, require_tensor_like
 from unspool._core import Generator, Size, Tensor, ops
-from unspool._functions.out import with_out
+from unspool._functions.out import into, with_out
 from unspool._functions.undifferentiable import with_zero_derivative
 
 
@@ -39,15 +39,21 @@ def allclose(
     return bool(ops.all(ops.isclose(input, other, rtol, atol, equal_nan)))
 
 
-@with_out
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Tensor | tuple[Tensor, ...]:
     """Give the places of the nonzero elements, in row-major order, as int64.
 
     Returns:
         A matrix with one row per element and one column per dimension; with ``as_tuple`` one tensor per
         dimension, by which the input can be indexed.
+
+    Raises:
+        TypeError: ``as_tuple`` together with ``out``, a tensor for the matrix.
     """
-    return tuple(ops.where(input)) if as_tuple else ops.argwhere(input)
+    if not as_tuple:
+        return into(out, ops.argwhere(input), "nonzero")  # type: ignore[no-any-return]
+    if out is not None:
+        raise TypeError("nonzero(): out= takes the matrix of places, so as_tuple must be False")
+    return tuple(ops.where(input))
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:

@@ -94,7 +94,9 @@ def sinc(input: Tensor) -> Tensor:
 
 @with_out
 def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
-    """Give input * log(1 + other), 0 where input is 0 (NaN where other is NaN)."""
+    """Give input * log(1 + other), 0 where input is 0 (NaN where other is NaN); one of them is a tensor."""
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        raise TypeError("xlog1py(): one of the operands must be a Tensor; make one with tensor()")
     x = input if isinstance(input, Tensor) else _number_beside(other, input)
     y = other if isinstance(other, Tensor) else _number_beside(input, other)
     is_zero = ops.logical_and(ops.eq(x, 0), ops.logical_not(ops.isnan(y)))
@@ -112,6 +114,17 @@ def float_power(input: Tensor | float, exponent: Tensor | float) -> Tensor:
     """Give input ^ exponent, computed in float64."""
     double = [x.double() if isinstance(x, Tensor) else float(x) for x in (input, exponent)]
     return ops.pow(double[0], double[1])
+
+
+def float_power_(self: Tensor, exponent: Tensor | float) -> Tensor:
+    """``float_power`` in place.
+
+    Raises:
+        RuntimeError: the tensor is not float64, which the result is.
+    """
+    if self.dtype != _core.float64:
+        raise RuntimeError(f"float_power_: the result is float64, the tensor {self.dtype}; convert it first")
+    return self.pow_(exponent.double() if isinstance(exponent, Tensor) else float(exponent))
 
 
 @with_out
@@ -464,13 +477,12 @@ __all__ = [
     "trace",
     "vdot",
 ]
-METHODS = [*__all__, "sum_to_size"]
+METHODS = [*__all__, "float_power_", "sum_to_size"]
 # Methods that also exist with an underscore: the result is written into the tensor.
 IN_PLACE = [
     "addbmm",
     "addr",
     "deg2rad",
-    "float_power",
     "heaviside",
     "ldexp",
     "mvlgamma",

@@ -140,11 +140,11 @@ def native_layer_norm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``nn.functional.layer_norm``, and the means and reciprocal deviations it divided by.
 
-    The latter have the input's shape, with size 1 in the normalized dimensions.
+    The latter have the input's shape, with size 1 in the normalized dimensions, and no derivative.
     """
     out = _functional("layer_norm")(input, normalized_shape, weight, bias, eps)
     dims = list(range(input.ndim - len(normalized_shape), input.ndim))
-    variance, mean = ops.var_mean(input, dims, False, True)
+    variance, mean = ops.var_mean(input.detach(), dims, False, True)
     return out, mean, ops.rsqrt(variance + eps)
 
 
@@ -172,6 +172,7 @@ def native_group_norm(
     return out, mean, ops.rsqrt(variance + eps)
 
 
+@with_out
 def native_batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -184,13 +185,13 @@ def native_batch_norm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``nn.functional.batch_norm``, and the channels' means and reciprocal deviations it divided by.
 
-    These are empty without ``training``, when the running ones are used.
+    These have no derivative, and are empty without ``training``, when the running ones are used.
     """
     batch_norm = _functional("batch_norm")
     out = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if not training:
         return out, input.new_empty(0), input.new_empty(0)
-    variance, mean = ops.var_mean(input, [d for d in range(input.ndim) if d != 1], False)
+    variance, mean = ops.var_mean(input.detach(), [d for d in range(input.ndim) if d != 1], False)
     return out, mean, ops.rsqrt(variance + eps)
 
 
@@ -240,7 +241,12 @@ t_copy = _copy("t")
 transpose_copy = _copy("transpose")
 unfold_copy = _copy("unfold")
 unsqueeze_copy = _copy("unsqueeze")
-view_copy = _copy("view")
+
+
+@with_out
+def view_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """A copy of what ``input.view(...)`` shows, or would show if the elements lay one after another."""
+    return _tensor("input", input, "view_copy").clone().view(*args, **kwargs)
 
 
 @with_out

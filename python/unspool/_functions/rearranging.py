@@ -281,7 +281,7 @@ def repeat_interleave(
         shape = list(input.shape)
         result = input.unsqueeze(dim + 1).expand([*shape[: dim + 1], repeats, *shape[dim + 1 :]])
         shape[dim] = total
-        result = result.reshape(shape)
+        result = result.clone().reshape(shape)  # never a view, in which elements might share a place
     if output_size is not None and output_size != total:
         raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats sum to {total}")
     return result
