@@ -213,6 +213,20 @@ def test_a_users_own_schedule_defines_get_lr() -> None:
     assert rates(Warmup(optimizer(), 4), 4) == pytest.approx([BASE * s for s in (0.25, 0.5, 0.75, 1.0, 1.0)])
 
 
+def test_a_users_get_lr_can_tell_who_calls_it() -> None:
+    class Halving(schedules.LRScheduler):
+        def get_lr(self) -> list[float]:
+            if not self._get_lr_called_within_step:
+                raise RuntimeError("use get_last_lr()")
+            return [base * 0.5**self.last_epoch for base in self.base_lrs]
+
+    scheduler = Halving(optimizer())
+    assert rates(scheduler, 2) == [BASE, BASE / 2, BASE / 4]
+    assert scheduler.state_dict()["_get_lr_called_within_step"] is False
+    with pytest.raises(RuntimeError, match="get_last_lr"):
+        scheduler.get_lr()
+
+
 def test_resuming_continues_after_the_given_step() -> None:
     opt = optimizer()
     opt.param_groups[0]["initial_lr"] = BASE

@@ -103,8 +103,8 @@ double Nadam::momentum_of(double step) const {
 }
 
 Phase Nadam::phase(double step, std::span<double> numbers) const {
-  // Rounded as it is kept, so that a resumed run has the same bits.
-  numbers[0] = static_cast<float>(numbers[0] * momentum_of(step));
+  // A product of float32, as it is kept, so that a resumed run has the same bits.
+  numbers[0] = static_cast<float>(numbers[0]) * static_cast<float>(momentum_of(step));
   return {step, {numbers[0]}};
 }
 

@@ -180,7 +180,7 @@ def nadam(
     decoupled_weight_decay: bool = False,
     maximize: bool = False,
 ) -> Iterator[Array]:
-    """Dozat 2016; the product of momenta is kept in float32, whatever the parameter's dtype."""
+    """Dozat 2016; the product of momenta is taken in float32, whatever the parameter's dtype."""
     first, second = np.zeros_like(p), np.zeros_like(p)
     product = 1.0
     t = 0
@@ -190,7 +190,7 @@ def nadam(
         if decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
         now, following = (betas[0] * (1 - 0.5 * 0.96 ** (i * momentum_decay)) for i in (t, t + 1))
-        product = float(np.float32(product * now))
+        product = float(np.float32(product) * np.float32(now))
         first = betas[0] * first + (1 - betas[0]) * g
         second = betas[1] * second + (1 - betas[1]) * g * g
         mean = following * first / (1 - product * following) + (1 - now) * g / (1 - product)

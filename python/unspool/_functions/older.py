@@ -246,7 +246,7 @@ unsqueeze_copy = _copy("unsqueeze")
 @with_out
 def view_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """A copy of what ``input.view(...)`` shows, or would show if the elements lay one after another."""
-    return _tensor("input", input, "view_copy").clone().view(*args, **kwargs)
+    return require_tensor("input", input, "view_copy").clone().view(*args, **kwargs)
 
 
 @with_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import unspool
@@ -85,7 +86,7 @@ class LRScheduler:
         self._step_count += 1
         if epoch is None:
             self.last_epoch += 1
-            rates = self.get_lr()
+            rates = self._rates_of(self.get_lr)
         else:
             warn(
                 "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated: call "
@@ -93,9 +94,16 @@ class LRScheduler:
                 UserWarning,
             )
             self.last_epoch = epoch
-            closed_form = getattr(self, "_get_closed_form_lr", self.get_lr)
-            rates = closed_form()
+            rates = self._rates_of(getattr(self, "_get_closed_form_lr", self.get_lr))
         self._set_rates(rates)
+
+    def _rates_of(self, get: Callable[[], list[Any]]) -> list[Any]:
+        # PyTorch's name, which get_lr of public subclasses reads to warn of calls from elsewhere.
+        self._get_lr_called_within_step = True
+        try:
+            return get()
+        finally:
+            self._get_lr_called_within_step = False
 
     def _check_order(self) -> None:
         replaced = "step" in self.optimizer.__dict__
