@@ -147,3 +147,10 @@ def test_sums_and_differences_promote_and_keep_what_is_sparse() -> None:
     x = us.ones(3, 4).requires_grad_()
     ((x - counts) ** 2).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), 2 * (1 - whole))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("dtype", [us.float16, us.float64, us.int64])
+def test_older_constructors_keep_the_dtype_of_values_that_are_tensors(dtype: us.dtype) -> None:
+    indices = us.tensor([[0, 1], [1, 0]])
+    assert us.sparse.FloatTensor(indices, us.ones(2, dtype=dtype), (2, 2)).dtype is dtype
+    assert us.sparse.DoubleTensor(indices, [1, 2], (2, 2)).dtype is us.float64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import collections
 import math
 from typing import Any
 
@@ -252,3 +254,56 @@ def test_tensordot_spreads_dimensions_of_size_one() -> None:
     a, b = np.arange(6.0).reshape(2, 3, 1), np.arange(20.0).reshape(5, 4)
     result = us.tensordot(us.tensor(a), us.tensor(b), dims=([2], [0]))
     np.testing.assert_array_equal(result.numpy(), np.tensordot(a, b.sum(0, keepdims=True), axes=([2], [0])))
+
+
+class _Row:
+    """Indexes, as a sequence does, and is nothing else."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.values[place]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ([range(3), range(1, 4)], [[0, 1, 2], [1, 2, 3]]),
+        ((range(2), [5, 6]), [[0, 1], [5, 6]]),
+        ([[5, 6], range(2)], [[5, 6], [0, 1]]),
+        ([_Row(1, 2), _Row(3, 4)], [[1, 2], [3, 4]]),
+        (_Row(_Row(1.5, 2), _Row(3, 4)), [[1.5, 2.0], [3.0, 4.0]]),
+        ([collections.deque([True, False])], [[True, False]]),
+        ([[array.array("i", [1, 2])], [range(2)]], [[[1, 2]], [[0, 1]]]),
+        ([range(2), np.array([3, 4])], [[0, 1], [3, 4]]),
+        ([range(0), range(0)], [[], []]),
+    ],
+)
+def test_sequences_of_any_kind_can_be_nested(data: Any, expected: list[Any]) -> None:
+    for make in (us.tensor, us.as_tensor, us.LongTensor, us.Tensor):
+        tensor = make(data)
+        assert tensor.tolist() == us.tensor(expected, dtype=tensor.dtype).tolist()
+    assert us.tensor(data).dtype == us.tensor(expected).dtype
+
+
+@pytest.mark.parametrize("data", [[range(2), [1]], [[1], range(2)], [range(2), 1], [1, range(2)]])
+def test_nested_sequences_of_other_kinds_must_fit_too(data: Any) -> None:
+    with pytest.raises(ValueError, match=r"ragged|expected a sequence"):
+        us.tensor(data)
+
+
+@pytest.mark.parametrize("leaf", ["12", b"12", {1: 2}, {1, 2}, None])
+def test_what_is_no_sequence_of_numbers_is_refused_inside_others(leaf: Any) -> None:
+    with pytest.raises(TypeError, match="elements must be numbers or sequences of them"):
+        us.tensor([[leaf], range(1)])
+
+
+def test_a_sequence_that_holds_itself_is_refused() -> None:
+    endless: collections.deque[Any] = collections.deque()
+    endless.append(endless)
+    with pytest.raises(ValueError, match="nested deeper than 64 levels"):
+        us.tensor([endless])

@@ -33,11 +33,38 @@ bool has_array(PyObject* object) {
          PyObject_HasAttrString(object, "__array__") == 1;
 }
 
+// A sequence that is neither a list nor a tuple: a range, a deque, an array, an object of a class that
+// indexes.
+bool is_other_sequence(PyObject* object) {
+  return PySequence_Check(object) && !is_sequence(object) && !is_tensor(object) && !PyUnicode_Check(object) &&
+         !PyBytes_Check(object) && !number_operand(object);
+}
+
+constexpr std::size_t kMaxNesting = 64;
+
+void check_nesting(std::size_t depth) {
+  if (depth > kMaxNesting)
+    fail(ErrorKind::kValue, "tensor(): data is nested deeper than ", kMaxNesting, " levels");
+}
+
+// The data with each sequence as a list.
+Owned as_lists(PyObject* object, std::size_t depth = 0) {
+  check_nesting(depth);
+  if (!is_sequence(object) && !is_other_sequence(object)) return Owned(Py_NewRef(object));
+  Owned list(checked(PySequence_List(object)));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+    Owned item = as_lists(PyList_GET_ITEM(list.get(), i), depth + 1);
+    PyList_SetItem(list.get(), i, item.release());
+  }
+  return list;
+}
+
 // What the nested data holds, found by one walk.
 struct Survey {
   Dims sizes;
   Category category = Category::kBool;
-  std::optional<Dtype> tensors;  // the dtype that tensor elements promote to
+  std::optional<Dtype> tensors;      // the dtype that tensor elements promote to
+  bool has_other_sequences = false;  // then the rest is not filled in
 };
 
 void note(Survey& survey, PyObject* leaf) {
@@ -48,19 +75,19 @@ void note(Survey& survey, PyObject* leaf) {
   }
   const auto number = number_operand(leaf);
   if (!number) {
+    if ((survey.has_other_sequences = is_other_sequence(leaf))) return;
     fail(ErrorKind::kType, "tensor(): elements must be numbers or sequences of them, not ",
          Py_TYPE(leaf)->tp_name);
   }
   survey.category = std::max(survey.category, number->category());
 }
 
-constexpr std::size_t kMaxNesting = 64;
-
 void walk(PyObject* object, std::size_t depth, Survey& survey) {
-  if (depth > kMaxNesting)
-    fail(ErrorKind::kValue, "tensor(): data is nested deeper than ", kMaxNesting, " levels");
+  check_nesting(depth);
+  if (survey.has_other_sequences) return;
   if (!is_sequence(object)) {
     if (depth != survey.sizes.size()) {
+      if ((survey.has_other_sequences = is_other_sequence(object))) return;
       fail(ErrorKind::kValue, "tensor(): expected a sequence of length ", survey.sizes[depth],
            " at nesting depth ", depth, ", got a ", Py_TYPE(object)->tp_name);
     }
@@ -137,6 +164,7 @@ Tensor from_sequence(PyObject* data, std::optional<Dtype> dtype) {
     return new_from_data(py::module_::import("numpy").attr("asarray")(py::handle(data)).ptr(), dtype);
   }
   walk(data, 0, survey);
+  if (survey.has_other_sequences) return from_sequence(as_lists(data).get(), dtype);
   Dtype type;
   if (dtype)
     type = *dtype;

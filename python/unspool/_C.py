@@ -29,6 +29,22 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[device | None, dtype | None, b
 _nn = SimpleNamespace(_parse_to=_parse_to)
 
 
+def _get_tracing_state() -> None:
+    """Give None: PyTorch's tracer does not run."""
+
+
+def _jit_set_profiling_executor(enable: bool) -> bool:
+    """Accept the choice, and give False for the one before: programs are not scripted."""
+    del enable
+    return False
+
+
+def _jit_set_profiling_mode(enable: bool) -> bool:
+    """Accept the choice, and give False for the one before: programs are not scripted."""
+    del enable
+    return False
+
+
 def _log_api_usage_once(event: str) -> None:
     """Do nothing: uses are not logged."""
     del event

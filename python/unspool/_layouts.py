@@ -7,6 +7,7 @@ __all__ = [
     "channels_last_3d",
     "contiguous_format",
     "layout",
+    "legacy_contiguous_format",
     "memory_format",
     "preserve_format",
     "sparse_coo",
@@ -42,5 +43,6 @@ strided = layout("strided")
 sparse_coo = layout("sparse_coo")
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
+legacy_contiguous_format = contiguous_format
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")

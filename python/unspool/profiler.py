@@ -15,6 +15,7 @@ __all__ = [
     "kineto_available",
     "profile",
     "record_function",
+    "schedule",
     "tensorboard_trace_handler",
 ]
 
@@ -69,6 +70,11 @@ class profile:
 def kineto_available() -> bool:
     """Give False: there is no library that records."""
     return False
+
+
+def schedule(*_args: Any, **_kwargs: Any) -> NoReturn:
+    """Raise NotImplementedError: there are no steps to record."""
+    raise NotImplementedError(unsupported("torch.profiler.schedule"))
 
 
 def tensorboard_trace_handler(*_args: Any, **_kwargs: Any) -> NoReturn:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_safe_globals",
     "clear_safe_globals",
+    "default_restore_location",
     "get_safe_globals",
     "load",
     "safe_globals",
@@ -173,6 +174,16 @@ def _locator(map_location: Any) -> Callable[[str], None]:
             )
 
     return locate
+
+
+def default_restore_location(storage: Any, location: str) -> Any:
+    """Give the storage itself for "cpu": what functions for ``load``'s ``map_location`` call.
+
+    Raises:
+        RuntimeError: another location, which this build does not have.
+    """
+    _core._check_device(location)
+    return storage
 
 
 # ---- names that files may ask for ----

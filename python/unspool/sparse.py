@@ -451,9 +451,13 @@ def sum(input: SparseTensor, dim: int | None = None) -> Tensor:
 
 def _typed(kind: _core.dtype) -> Any:
     def make(indices: Any, values: Any, size: Sequence[int] | None = None) -> SparseTensor:
-        return sparse_coo_tensor(indices, values, size, dtype=kind)
+        dtype = values.dtype if isinstance(values, Tensor) else kind
+        return sparse_coo_tensor(indices, values, size, dtype=dtype)
 
-    make.__doc__ = f"Make a sparse tensor of {kind}; an older name of ``sparse_coo_tensor``."
+    make.__doc__ = (
+        f"Make a sparse tensor, of {kind} where ``values`` is no tensor with a dtype of its own; "
+        "an older name of ``sparse_coo_tensor``."
+    )
     return make
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,22 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
         larger[:there].copy_(ops.as_strided(plain, [there], [1], self.storage_offset()))
     self.data = larger.reshape(sizes)
     return self
+
+
+def resize(self: Tensor, *size: Any) -> Tensor:
+    """Give the elements in another shape; an old name of ``reshape`` that warns.
+
+    Raises:
+        RuntimeError: the sizes hold another number of elements.
+    """
+    warnings.warn("Tensor.resize is an older name: use reshape, or resize_", stacklevel=2)
+    return self.reshape(*size)
+
+
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """Give the elements in the shape of ``tensor``; an old name of ``reshape_as`` that warns."""
+    warnings.warn("Tensor.resize_as is an older name: use reshape_as, or resize_as_", stacklevel=2)
+    return self.reshape(tensor.shape)
 
 
 def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
@@ -181,7 +198,9 @@ _VIEWS: dict[str, Callable[..., Tensor]] = {
 }
 METHODS: dict[str, Any] = {f"{name}_": _reshaping(view, name) for name, view in _VIEWS.items()}
 METHODS |= {
+    "resize": resize,
     "resize_": resize_,
+    "resize_as": resize_as,
     "resize_as_": resize_as_,
     "set_": set_,
     "fill_diagonal_": fill_diagonal_,

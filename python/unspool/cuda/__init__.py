@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from unspool import _core
+from unspool._absent_errors import AcceleratorError, OutOfMemoryError
 from unspool._lazy import lazy
 from unspool._tensor import kinds as _kinds
 
@@ -19,8 +20,10 @@ else:
     __getattr__ = lazy(__name__, ["amp"])
 
 __all__ = [
+    "AcceleratorError",
     "CUDAGraph",
     "Event",
+    "OutOfMemoryError",
     "Stream",
     "StreamContext",
     "amp",
@@ -30,6 +33,7 @@ __all__ = [
     "default_stream",
     "device",
     "device_count",
+    "device_of",
     "empty_cache",
     "get_arch_list",
     "get_device_capability",
@@ -62,6 +66,7 @@ __all__ = [
     "set_rng_state_all",
     "stream",
     "synchronize",
+    "utilization",
 ]
 
 # What libraries that save the generators' states of all devices ask without a call.
@@ -211,6 +216,7 @@ mem_get_info = _refusing("mem_get_info")
 current_stream = _refusing("current_stream")
 default_stream = _refusing("default_stream")
 stream = _refusing("stream")
+utilization = _refusing("utilization")
 
 
 class _Nothing:
@@ -250,6 +256,13 @@ class device:
 
     def __exit__(self, *_: object) -> None:
         return None
+
+
+class device_of(device):
+    """A ``with`` block on a tensor's device: nothing changes, as tensors are on the CPU."""
+
+    def __init__(self, obj: Any) -> None:
+        super().__init__(obj.get_device() if obj.is_cuda else -1)
 
 
 class _Absent(type):

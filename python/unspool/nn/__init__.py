@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazy(
         __name__,
-        ["blocks", "parallel"],
+        ["_reduction", "blocks", "parallel"],
         {
             "DataParallel": "unspool.nn.parallel",
             "LinearCrossEntropyOptions": "unspool.nn.modules.linear_cross_entropy_options",

@@ -71,7 +71,7 @@ class StatefulModule(HookedModule):
             prefix = args[1] if len(args) > 1 else prefix
             keep_vars = args[2] if len(args) > 2 else keep_vars
         if destination is None:
-            destination = _StateDict()
+            destination = OrderedDict()
             destination._metadata = OrderedDict()
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
@@ -229,16 +229,6 @@ class StatefulModule(HookedModule):
         The hook may edit the two lists in place and so decide what counts as an error.
         """
         return _keep(self._load_state_dict_post_hooks, hook)
-
-
-class _StateDict(OrderedDict[str, Any]):
-    """An ordered dictionary with the modules' versions beside it."""
-
-    _metadata: OrderedDict[str, Any]
-
-    def __reduce__(self) -> Any:
-        # In a file it is a plain ordered dictionary, which any reader knows.
-        return (OrderedDict, (), {"_metadata": self._metadata}, None, iter(self.items()))
 
 
 class _BoundHook:

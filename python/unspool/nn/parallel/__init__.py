@@ -7,8 +7,17 @@ from typing import Any
 from unspool._core import Tensor
 from unspool.nn.modules import Module
 from unspool.nn.parallel.distributed import DistributedDataParallel
+from unspool.nn.parallel.scatter_gather import gather, parallel_apply, replicate, scatter
 
-__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+__all__ = [
+    "DataParallel",
+    "DistributedDataParallel",
+    "data_parallel",
+    "gather",
+    "parallel_apply",
+    "replicate",
+    "scatter",
+]
 
 
 class DataParallel(Module):
