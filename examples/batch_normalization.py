@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 
 RATES = (0.001, 0.01, 0.1, 1.0, 10.0)
 
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--quick", action="store_true", help="few epochs")
-    parser.add_argument("--depth", type=int, default=4, help="hidden layers")
+    parser.add_argument("--depth", type=at_least_one, default=4, help="hidden layers")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     epochs = 3 if options.quick else 20

@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 import unspool as us
 from unspool import nn, optim
 from unspool.augment import functional as AF
+from unspool.demo import at_least_one
 
 SIDE, ROOM = 12, 2  # pixels of the canvas; how far a digit moves from its middle
 
@@ -164,8 +165,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--quick", action="store_true", help="few steps")
-    parser.add_argument("--capsules", type=int, default=40)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--capsules", type=at_least_one, default=40)
+    parser.add_argument("--steps", type=at_least_one, default=1200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     steps = 300 if options.quick else options.steps

@@ -23,6 +23,7 @@ from tqdm import tqdm
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 
 BATCH_SIZE = 32
 HELD_OUT = 0.2
@@ -204,14 +205,6 @@ def draw(path: Path, history: History, test: Samples, probabilities: us.Tensor) 
     for axes, place in zip(panels, _most_telling(test, probabilities), strict=False):
         _draw_digit(axes, test.images[place], int(test.labels[place]), probabilities[place])
     figure.savefig(path, dpi=110)
-
-
-def at_least_one(text: str) -> int:
-    """Give the number of epochs that a word of the command line names."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 from unspool.train import Features
 
 Initializer = Callable[[us.Tensor], Any]
@@ -131,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--quick", action="store_true", help="narrower, fewer networks")
-    parser.add_argument("--depth", type=int, default=50)
+    parser.add_argument("--depth", type=at_least_one, default=50)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     width, networks, epochs = (128, 3, 2) if options.quick else (256, 10, 8)

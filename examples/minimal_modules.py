@@ -22,6 +22,7 @@ import numpy as np
 import unspool as us
 from unspool import nn
 from unspool.autograd import Function, GradcheckError, gradcheck
+from unspool.demo import at_least_one
 
 INPUTS, HIDDEN, CLASSES = 6, 8, 4
 STEP = 1e-6  # of the naive gradient check
@@ -216,8 +217,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(
         prog="python -m unspool.demo minimal_modules", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--steps", type=int, default=200, help="of training")
-    parser.add_argument("--batch", type=int, default=64, help="samples in a minibatch")
+    parser.add_argument("--steps", type=at_least_one, default=200, help="of training")
+    parser.add_argument("--batch", type=at_least_one, default=64, help="samples in a minibatch")
     parser.add_argument("--scale", type=float, default=1.6e3, help="of the targets of the large loss")
     parser.add_argument("--quick", action="store_true", help="few steps")
     options = parser.parse_args(argv)

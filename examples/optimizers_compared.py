@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SMALL_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)  # for rules that divide by the size of the gradient
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--quick", action="store_true", help="few epochs")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=at_least_one, default=15)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     epochs = 2 if options.quick else options.epochs

@@ -31,6 +31,7 @@ import numpy as np
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 
 RATE = 0.0075
 
@@ -376,8 +377,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument(
         "--data", type=Path, metavar="CSV", help="the table to learn from, instead of a drawn one"
     )
-    parser.add_argument("--steps", type=int, help="of training; default: 5000")
-    parser.add_argument("--deepest", type=int, help="layers of the deepest network; default: 100000")
+    parser.add_argument("--steps", type=at_least_one, help="of training; default: 5000")
+    parser.add_argument("--deepest", type=at_least_one, help="layers of the deepest network; default: 100000")
     options = parser.parse_args(argv)
     steps = options.steps or (100 if options.quick else 5000)
     deepest = options.deepest or (100 if options.quick else 100_000)

@@ -21,6 +21,7 @@ import numpy as np
 
 import unspool as us
 from unspool.autograd import Function
+from unspool.demo import at_least_one
 
 Layers = list[tuple[us.Tensor, us.Tensor]]
 
@@ -152,17 +153,20 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m unspool.demo three_layers", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[3, 4, 4, 2], help="units per layer")
-    parser.add_argument("--batch", type=int, default=5, help="number of samples")
+    parser.add_argument("--sizes", type=at_least_one, nargs="+", default=[3, 4, 4, 2], help="units per layer")
+    parser.add_argument("--batch", type=at_least_one, default=5, help="number of samples")
     parser.add_argument("--columns", action="store_true", help="samples are columns, not rows")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=at_least_one, default=500)
     parser.add_argument("--rate", type=float, default=0.5, help="learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--out", type=Path, help="folder for a plot of the cost, and the mathematics as Markdown"
     )
     parser.add_argument("--quick", action="store_true", help="few steps")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if len(options.sizes) < 2:
+        parser.error("--sizes: name the units of at least two layers, inputs and outputs")
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

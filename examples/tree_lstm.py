@@ -28,6 +28,7 @@ import numpy as np
 import unspool as us
 import unspool.nn.functional as F
 from unspool import nn, optim
+from unspool.demo import at_least_one
 
 MODULES = (
     "argparse",
@@ -255,8 +256,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write the learning curve there")
     parser.add_argument("--quick", action="store_true", help="two epochs over few modules")
-    parser.add_argument("--epochs", type=int, help="passes over the trees; default: 12")
-    parser.add_argument("--size", type=int, default=48, help="of the states; default: 48")
+    parser.add_argument("--epochs", type=at_least_one, help="passes over the trees; default: 12")
+    parser.add_argument("--size", type=at_least_one, default=48, help="of the states; default: 48")
     parser.add_argument("--seed", type=int, default=0, help="of weights and order; default: 0")
     options = parser.parse_args(argv)
     epochs = options.epochs or (2 if options.quick else 12)

@@ -128,3 +128,29 @@ def test_importing_the_package_imports_no_extra() -> None:
     source = f"import sys, unspool, unspool.demo; print([m for m in {DIGITS_NEEDS} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["three_layers", "--sizes", "3"], "at least two layers"),
+        (["three_layers", "--sizes", "3", "0", "2"], "at least 1, not 0"),
+        (["minimal_modules", "--batch", "0"], "at least 1, not 0"),
+        (["three_layers", "--steps", "many"], "at least 1, not many"),
+    ],
+)
+def test_counts_that_make_no_sense_are_refused_before_anything_runs(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(words)
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert command_line.main(["three_layers", "--quick", "--out", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

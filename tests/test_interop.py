@@ -109,6 +109,7 @@ def test_a_stand_in_for_torchvision_is_used(tmp_path: Path) -> None:
 def test_wrong_command_lines_are_explained(tmp_path: Path) -> None:
     assert "usage: python -m unspool.run" in run(folder=tmp_path).stderr
     assert "there is no file none.py" in run("none.py", folder=tmp_path).stderr
+    assert "it is given unspool" in run("--help", folder=tmp_path).stdout
 
 
 def test_the_names_can_be_lent_for_a_while() -> None:

@@ -13,11 +13,17 @@ from pathlib import Path
 from unspool.interop._torch_names import install
 
 _USAGE = "usage: python -m unspool.run (script.py | -m module) [arguments...]"
+_HELP = f"""{_USAGE}
+
+Run a script that was written for PyTorch: wherever it imports torch, it is given unspool."""
 
 
 def main(arguments: list[str]) -> None:
     """Run the script that the first argument names with the others."""
-    if not arguments or arguments[0] in ("-h", "--help") or arguments == ["-m"]:
+    if arguments and arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_HELP + "\n")
+        return
+    if not arguments or arguments == ["-m"]:
         raise SystemExit(_USAGE)
     install()
     if arguments[0] == "-m":

@@ -5,6 +5,7 @@ Each is one file, meant to be read: ``examples/NAME.py`` in the sources.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 from collections.abc import Sequence
@@ -45,3 +46,14 @@ def load(name: str) -> Example:
     if name not in names():
         raise ValueError(f"no example is called {name!r}; there are {', '.join(names())}")
     return cast("Example", importlib.import_module(f"unspool._examples.{name}"))
+
+
+def at_least_one(text: str) -> int:
+    """Read a word of an example's command line that counts something: epochs, samples, units.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number above 0.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)

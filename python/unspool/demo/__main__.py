@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the example that is named; the exit status is 0, or 1 if something is not installed."""
+    """Run the example that is named; the exit status is 0, or 1 if a package or a file is missing."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("--list", "--help", "-h")):
         words.insert(0, "digits")
@@ -39,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'The example needs {error.name}: pip install "unspool[demo]"', file=sys.stderr)
         return 1
     sys.argv[0] = f"python -m unspool.demo {chosen.name}"
-    example.main(chosen.options)
+    try:
+        example.main(chosen.options)
+    except OSError as error:  # a folder that cannot be written, a table that is not there
+        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
