@@ -225,7 +225,7 @@ Dtype dtype_of_number(const ops::Operand& number) {
 
 // zeros, ones and empty share their arguments.
 template <class F>
-py::cpp_function sized_factory(const char* who, const char* doc, F make) {
+py::cpp_function sized_factory(py::module_& core, const char* who, const char* doc, F make) {
   return py::cpp_function(
       [who, make](const py::args& args, py::kwargs kwargs) {
         const Dims sizes = read_sizes(args, kwargs, who);
@@ -233,17 +233,17 @@ py::cpp_function sized_factory(const char* who, const char* doc, F make) {
         checked_numel(sizes, who);
         return finish(make(sizes, options.dtype.value_or(default_dtype())), options);
       },
-      py::name(who), py::doc(doc));
+      py::name(who), py::scope(core), py::doc(doc));
 }
 
 template <class F>
-py::cpp_function like_factory(const char* who, const char* doc, F make) {
+py::cpp_function like_factory(py::module_& core, const char* who, const char* doc, F make) {
   return py::cpp_function(
       [who, make](const Tensor& input, const py::kwargs& kwargs) {
         const TensorOptions options = read_options(kwargs, who);
         return finish(make(input.sizes(), options.dtype.value_or(input.dtype())), options);
       },
-      py::name(who), py::arg("input"), py::doc(doc));
+      py::name(who), py::scope(core), py::arg("input"), py::doc(doc));
 }
 
 Tensor arange(const py::args& args, py::kwargs kwargs) {
@@ -395,21 +395,21 @@ void bind_creation(py::module_& core) {
   core.def("as_tensor", &as_tensor, py::arg("data"), "A tensor that shares the data's memory where it can.");
   core.def("asarray", &as_tensor, py::arg("data"), "Alias of as_tensor.");
   core.attr("zeros") =
-      sized_factory("zeros", "zeros(*size, dtype=None, device=None, requires_grad=False): all 0.",
+      sized_factory(core, "zeros", "zeros(*size, dtype=None, device=None, requires_grad=False): all 0.",
                     [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
   core.attr("ones") =
-      sized_factory("ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
+      sized_factory(core, "ones", "ones(*size, dtype=None, device=None, requires_grad=False): all 1.",
                     [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
   core.attr("empty") = sized_factory(
-      "empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.", new_empty);
+      core, "empty", "empty(*size, dtype=None, device=None, requires_grad=False): uninitialised.", new_empty);
   core.attr("zeros_like") =
-      like_factory("zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
+      like_factory(core, "zeros_like", "zeros_like(input, *, dtype=None): all 0, in input's shape.",
                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 0, dtype); });
   core.attr("ones_like") =
-      like_factory("ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
+      like_factory(core, "ones_like", "ones_like(input, *, dtype=None): all 1, in input's shape.",
                    [](DimSpan sizes, Dtype dtype) { return ops::full(sizes, 1, dtype); });
   core.attr("empty_like") = like_factory(
-      "empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.", new_empty);
+      core, "empty_like", "empty_like(input, *, dtype=None): uninitialised, in input's shape.", new_empty);
   core.def("full", &full, py::arg("size"), py::arg("fill_value"),
            "full(size, fill_value, *, dtype=None): a constant.");
   core.def("full_like", &full_like, py::arg("input"), py::arg("fill_value"), "A constant in input's shape.");

@@ -26,7 +26,9 @@ struct OpFunction {
   // Leaked with the process: functions live as long as the extension.
   const std::vector<Signature>* overloads;
   bool in_place;
+  PyObject* module;  // where it is found by its qualified name
   PyObject* name;
+  PyObject* qualified_name;
   PyObject* doc;
 };
 
@@ -159,14 +161,23 @@ PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat("<operation %U>", reinterpret_cast<OpFunction*>(self)->name);
 }
 
-// Operations are looked up by name where they were found, so they pickle as that name.
-PyObject* reduce(PyObject* self, PyObject*) { return Py_NewRef(reinterpret_cast<OpFunction*>(self)->name); }
+// Operations pickle as the name under which they are found in their module.
+PyObject* reduce(PyObject* self, PyObject*) {
+  return Py_NewRef(reinterpret_cast<OpFunction*>(self)->qualified_name);
+}
+
+// A member called __module__ would hide that of the type.
+PyObject* attribute(PyObject* self, PyObject* name) {
+  if (PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
+    return Py_NewRef(reinterpret_cast<OpFunction*>(self)->module);
+  return PyObject_GenericGetAttr(self, name);
+}
 
 void create_type() {
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(OpFunction, call), READONLY, nullptr},
       {"__name__", T_OBJECT, offsetof(OpFunction, name), READONLY, nullptr},
-      {"__qualname__", T_OBJECT, offsetof(OpFunction, name), READONLY, nullptr},
+      {"__qualname__", T_OBJECT, offsetof(OpFunction, qualified_name), READONLY, nullptr},
       {"__doc__", T_OBJECT, offsetof(OpFunction, doc), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr},
   };
@@ -178,6 +189,7 @@ void create_type() {
       {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
       {Py_tp_descr_get, reinterpret_cast<void*>(bind_method)},
       {Py_tp_repr, reinterpret_cast<void*>(represent)},
+      {Py_tp_getattro, reinterpret_cast<void*>(attribute)},
       {0, nullptr},
   };
   static PyType_Spec spec = {"unspool.Operation", sizeof(OpFunction), 0,
@@ -187,12 +199,16 @@ void create_type() {
   function_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
 }
 
-PyObject* make_function(const std::string& name, const std::vector<Signature>* overloads, bool in_place) {
+PyObject* make_function(const char* module, const std::string& name, const std::vector<Signature>* overloads,
+                        bool in_place, bool is_method) {
   auto* function = reinterpret_cast<OpFunction*>(checked(function_type->tp_alloc(function_type, 0)));
   function->call = vectorcall;
   function->overloads = overloads;
   function->in_place = in_place;
+  function->module = checked(PyUnicode_InternFromString(module));
   function->name = checked(PyUnicode_InternFromString(name.c_str()));
+  function->qualified_name =
+      is_method ? checked(PyUnicode_FromFormat("Tensor.%U", function->name)) : Py_NewRef(function->name);
   const std::string doc = docstring(name, *overloads, in_place);
   function->doc = checked(PyUnicode_FromStringAndSize(doc.data(), static_cast<Py_ssize_t>(doc.size())));
   return reinterpret_cast<PyObject*>(function);
@@ -217,14 +233,18 @@ void add_operations(PyObject* core) {
   struct Place {
     int where;
     PyObject* owner;
+    const char* module;
   };
   const Place places[] = {
-      {ops::kTop, add_submodule(core, "ops", "Operations found as unspool.X.")},
-      {ops::kFunctional, add_submodule(core, "functional", "Operations found as unspool.nn.functional.X.")},
-      {ops::kLinalg, add_submodule(core, "linalg", "Operations found as unspool.linalg.X.")},
+      {ops::kTop, add_submodule(core, "ops", "Operations found as unspool.X."), "unspool"},
+      {ops::kFunctional, add_submodule(core, "functional", "Operations found as unspool.nn.functional.X."),
+       "unspool.nn.functional"},
+      {ops::kLinalg, add_submodule(core, "linalg", "Operations found as unspool.linalg.X."),
+       "unspool.linalg"},
       {ops::kHidden,
-       add_submodule(core, "hidden", "Operations that only other operations call; for tests and tools.")},
-      {ops::kMethod, reinterpret_cast<PyObject*>(tensor_type)},
+       add_submodule(core, "hidden", "Operations that only other operations call; for tests and tools."),
+       "unspool._core.hidden"},
+      {ops::kMethod, reinterpret_cast<PyObject*>(tensor_type), "unspool"},
   };
   for (const Place& target : places) {
     std::map<std::string, std::vector<const ops::Op*>> groups;
@@ -242,11 +262,11 @@ void add_operations(PyObject* core) {
         if (op->record.has_in_place) in_place->push_back(make_signature(*op));
       }
       if (!overloads->empty()) {
-        Owned function(make_function(name, overloads, false));
+        Owned function(make_function(target.module, name, overloads, false, target.where == ops::kMethod));
         place(target.owner, name, function.get());
       }
       if (target.where == ops::kLinalg || in_place->empty()) continue;
-      Owned changing(make_function(name + "_", in_place, true));
+      Owned changing(make_function(target.module, name + "_", in_place, true, target.where == ops::kMethod));
       place(target.owner, name + "_", changing.get());
     }
   }

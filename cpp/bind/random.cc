@@ -95,7 +95,7 @@ Tensor drawn(const Dims& sizes, double a, double b, Dtype dtype, const ops::Attr
 
 // rand and randn: (sizes, low or mean, high or std).
 template <class Op>
-py::cpp_function sized_random(const char* who, const char* doc, double a, double b) {
+py::cpp_function sized_random(py::module_& core, const char* who, const char* doc, double a, double b) {
   return py::cpp_function(
       [who, a, b](const py::args& args, py::kwargs kwargs) {
         const Dims sizes = read_sizes(args, kwargs, who);
@@ -106,11 +106,11 @@ py::cpp_function sized_random(const char* who, const char* doc, double a, double
         checked_numel(sizes, who);
         return finish(drawn<Op>(sizes, a, b, dtype, generator), options);
       },
-      py::name(who), py::doc(doc));
+      py::name(who), py::scope(core), py::doc(doc));
 }
 
 template <class Op>
-py::cpp_function like_random(const char* who, const char* doc, double a, double b) {
+py::cpp_function like_random(py::module_& core, const char* who, const char* doc, double a, double b) {
   return py::cpp_function(
       [who, a, b](const Tensor& input, py::kwargs kwargs) {
         const ops::Attr generator = generator_attr(kwargs);
@@ -119,7 +119,7 @@ py::cpp_function like_random(const char* who, const char* doc, double a, double 
         if (!is_floating(dtype)) fail(who, ": needs a floating dtype, got ", name(dtype));
         return finish(drawn<Op>(input.sizes(), a, b, dtype, generator), options);
       },
-      py::name(who), py::arg("input"), py::doc(doc));
+      py::name(who), py::scope(core), py::arg("input"), py::doc(doc));
 }
 
 void check_range(const char* who, std::int64_t low, std::int64_t high) {
@@ -365,6 +365,12 @@ void bind_random(py::module_& core) {
              copy->state() = self.ref->state();
              return GeneratorHandle{copy};
            })
+      .def(py::pickle([](const GeneratorHandle& self) { return state_tensor(*self.ref); },
+                      [](const Tensor& state) {
+                        Ref<Generator> copy(new Generator);
+                        restore_state(*copy, state);
+                        return GeneratorHandle{copy};
+                      }))
       .def(
           "_has_state_of",
           [](const GeneratorHandle& self, const GeneratorHandle& other) {
@@ -400,11 +406,11 @@ void bind_random(py::module_& core) {
       },
       py::arg("new_state"), "Restores the default generator's state.");
   core.attr("rand") =
-      sized_random<ops::Uniform>("rand", "rand(*size, generator=None, dtype=None): U[0, 1).", 0, 1);
+      sized_random<ops::Uniform>(core, "rand", "rand(*size, generator=None, dtype=None): U[0, 1).", 0, 1);
   core.attr("randn") =
-      sized_random<ops::Normal>("randn", "randn(*size, generator=None, dtype=None): N(0, 1).", 0, 1);
-  core.attr("rand_like") = like_random<ops::Uniform>("rand_like", "U[0, 1) in input's shape.", 0, 1);
-  core.attr("randn_like") = like_random<ops::Normal>("randn_like", "N(0, 1) in input's shape.", 0, 1);
+      sized_random<ops::Normal>(core, "randn", "randn(*size, generator=None, dtype=None): N(0, 1).", 0, 1);
+  core.attr("rand_like") = like_random<ops::Uniform>(core, "rand_like", "U[0, 1) in input's shape.", 0, 1);
+  core.attr("randn_like") = like_random<ops::Normal>(core, "randn_like", "N(0, 1) in input's shape.", 0, 1);
   core.def("randint", &randint,
            "randint(low=0, high, size, *, generator=None, dtype=int64): uniform integers.");
   core.def("randperm", &randperm, py::arg("n"),

@@ -192,7 +192,15 @@ void add_tensor_type(PyObject* module) {
       {"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, weakrefs), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr},
   };
+  static char doc[] =
+      "An n-dimensional array whose operations can be recorded and differentiated.\n\n"
+      "Made by unspool.tensor(data), from_numpy(array), zeros(sizes) and others; Tensor(sizes) is "
+      "uninitialised\n"
+      "float32. Slices, transposes and reshapes share memory where they can. What is computed from tensors "
+      "with\n"
+      "requires_grad=True is recorded, and backward() of a result adds up the gradients in their .grad.";
   static PyType_Slot slots[] = {
+      {Py_tp_doc, doc},
       {Py_tp_new, slot(construct)},
       {Py_tp_dealloc, slot(dealloc)},
       {Py_tp_members, members},

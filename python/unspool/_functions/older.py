@@ -198,11 +198,11 @@ def native_batch_norm(
 # Methods as functions --------------------
 
 
-def _method(name: str) -> Callable[..., Any]:
+def _method(name: str, alias: str | None = None) -> Callable[..., Any]:
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         return getattr(require_tensor("input", input, name), name)(*args, **kwargs)
 
-    function.__name__ = function.__qualname__ = name
+    function.__name__ = function.__qualname__ = alias or name
     function.__doc__ = f"The same as ``input.{name}(...)``."
     return function
 
@@ -213,7 +213,7 @@ detach = _method("detach")
 detach_ = _method("detach_")
 fill_ = _method("fill_")
 is_same_size = _method("is_same_size")
-negative_ = _method("neg_")
+negative_ = _method("neg_", "negative_")
 rad2deg_ = _method("rad2deg_")
 resize_as_ = shaping.resize_as_
 sinc_ = _method("sinc_")
