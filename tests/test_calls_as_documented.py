@@ -3,6 +3,8 @@ shared, what may be expanded, and which derivatives exist."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +180,54 @@ def test_norms_that_show_their_statistics_differentiate_their_output_only() -> N
         us.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5, out=into)
     for target, value in zip(into, expected, strict=True):
         assert target.tolist() == value.tolist()
+
+
+@pytest.mark.parametrize("space", ["", "nn.functional", "linalg", "special", "Tensor"])
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_public_operations_can_be_pickled(space: str, protocol: int) -> None:
+    owner: Any = us
+    for part in space.split(".") if space else []:
+        owner = getattr(owner, part)
+    kind = type(us.exp)
+    names = [
+        name
+        for name in dir(owner)
+        if not name.startswith("__") and isinstance(getattr(owner, name, None), kind)
+    ]
+    assert names
+    for name in names:
+        function = getattr(owner, name)
+        assert pickle.loads(pickle.dumps(function, protocol)) is function, name
+        assert copy.deepcopy(function) is function
+    assert {getattr(owner, name).__module__.partition(".")[0] for name in names} == {"unspool"}
+
+
+def test_layers_with_functions_as_activations_can_be_pickled() -> None:
+    for function in (us.nn.functional.gelu, us.nn.functional.relu, us.relu, us.tanh):
+        layer = us.nn.TransformerEncoderLayer(4, 2, 8, 0.0, function).eval()
+        twin = pickle.loads(pickle.dumps(layer))
+        x = us.randn(3, 2, 4)
+        assert twin(x).tolist() == layer(x).tolist()
+
+
+@pytest.mark.parametrize("layer", [us.nn.RNN, us.nn.GRU, us.nn.LSTM])
+def test_recurrent_layers_check_what_they_are_given(layer: Any) -> None:
+    with pytest.raises(ValueError, match="input_size must be greater than zero"):
+        layer(-1, 5)
+    with pytest.raises(ValueError, match="hidden_size must be greater than zero"):
+        layer(3, 0)
+    for name in ("bias", "batch_first"):
+        with pytest.raises(TypeError, match=f"{name} should be of type bool, got: int"):
+            layer(3, 5, **{name: 0})
+
+
+def test_circular_padding_takes_two_numbers_of_dimensions() -> None:
+    for n in (1, 2, 3):
+        layer = getattr(us.nn, f"CircularPad{n}d")(1)
+        for ndim in (n + 1, n + 2):
+            assert layer(us.zeros([2] * ndim)).shape == (2,) * (ndim - n) + (4,) * n
+        for ndim in (n, n + 3):
+            with pytest.raises(
+                ValueError, match=rf"expected {n + 1}D or {n + 2}D input \(got {ndim}D input\)"
+            ):
+                layer(us.zeros([2] * ndim))

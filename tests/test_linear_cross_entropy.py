@@ -110,3 +110,12 @@ def test_options_for_pieces_are_checked_and_change_nothing() -> None:
     ):
         with pytest.raises(ValueError, match=next(iter(bad))):
             nn.LinearCrossEntropyOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_the_layer_checks_what_it_is_given() -> None:
+    with pytest.raises(RuntimeError, match=r"expected weight shape to be \(2,\), got \(3,\)"):
+        us.nn.LinearCrossEntropyLoss(3, 2, weight=us.ones(3))
+    with pytest.raises(RuntimeError, match="label_smoothing"):
+        us.nn.LinearCrossEntropyLoss(3, 2, label_smoothing=2.0)
+    with pytest.raises(ValueError, match=r"input batch_size \(4\) to match target batch_size \(5\)"):
+        us.nn.LinearCrossEntropyLoss(3, 2)(us.zeros(4, 3), us.zeros(5, 2))

@@ -39,6 +39,7 @@ def linear_cross_entropy(
 
     Raises:
         RuntimeError: shapes that do not go together, or ``ignore_index`` with probabilities.
+        ValueError: not as many targets as there are samples.
         TypeError: ``options`` is something else.
     """
     require_tensors("linear_cross_entropy", input=input, linear_weight=linear_weight)
@@ -61,6 +62,10 @@ def linear_cross_entropy(
         raise RuntimeError(
             "linear_cross_entropy: input must be (in_features,) or (N, in_features), got "
             f"{tuple(input.shape)} for linear_weight {tuple(linear_weight.shape)}"
+        )
+    if input.ndim == 2 and target.ndim > 0 and input.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
         )
     outputs = linear_weight.shape[:-1]
     if linear_bias is not None and tuple(linear_bias.shape) != tuple(outputs):

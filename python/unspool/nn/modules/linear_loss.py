@@ -30,6 +30,9 @@ class LinearCrossEntropyLoss(Module):
         ignore_index: a class that does not count; -100 if None.
         label_smoothing: in [0, 1].
         options: see ``functional.linear_cross_entropy``.
+
+    Raises:
+        RuntimeError: ``weight`` has another shape, or ``label_smoothing`` is out of range.
     """
 
     weight: Tensor | None
@@ -50,6 +53,10 @@ class LinearCrossEntropyLoss(Module):
         options: Any = None,
     ) -> None:
         super().__init__()
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
         self.in_features = in_features
         self.num_classes = num_classes
         self.out_features = tuple(out_features)

@@ -155,19 +155,36 @@ class ReplicationPad3d(_Pad):
     _mode, _ndim = "replicate", 3
 
 
-class CircularPad1d(_Pad):
+class _CircularPad(_Pad):
+    """A border that continues the input from its other end.
+
+    Raises:
+        ValueError: an input of another number of dimensions.
+    """
+
+    _mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (self._ndim + 1, self._ndim + 2):
+            raise ValueError(
+                f"expected {self._ndim + 1}D or {self._ndim + 2}D input (got {input.ndim}D input)"
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPad):
     """Continues the last dimension of (N, C, W) or (C, W) from its other end."""
 
-    _mode, _ndim = "circular", 1
+    _ndim = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """Continues the last two dimensions of (N, C, H, W) or (C, H, W) from their other ends."""
 
-    _mode, _ndim = "circular", 2
+    _ndim = 2
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPad):
     """Continues the last three dimensions of (N, C, D, H, W) or (C, D, H, W) from their other ends."""
 
-    _mode, _ndim = "circular", 3
+    _ndim = 3
