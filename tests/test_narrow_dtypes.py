@@ -272,3 +272,93 @@ def test_places_of_int32_leave_the_dtype(name: str) -> None:
         (x[:, column], [[2, 0], [5, 3]]),
     ):
         assert (picked.tolist(), picked.dtype) == (expected, x.dtype)
+
+
+def halves(n: int, name: str, seed: int = 0) -> us.Tensor:
+    """Numbers of all magnitudes, with zeros, infinities and NaNs among them."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(n) * 10.0 ** rng.integers(-7, 5, n)
+    values[rng.random(n) < 0.1] = rng.choice([0.0, -0.0, np.inf, -np.inf, np.nan])
+    return us.tensor(values.astype(np.float32)).to(getattr(us, name))
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_elementwise_operations_of_every_length_are_those_of_float32_rounded(name: str) -> None:
+    single = us.tensor(1.5, dtype=getattr(us, name))
+    for n in (1, 2, 15, 16, 17, 31, 1023, 1024, 1025, 70001):
+        x, y, z = halves(n, name), halves(n, name, 1), us.tensor(halves(n, name, 2).float())
+        wide_x, wide_y = x.float(), y.float()
+        narrow = {
+            "add": (x + y, wide_x + wide_y),
+            "number": (x * 0.3, wide_x * 0.3),
+            "single": (x / single, wide_x / 1.5),
+            "single first": (single - x, 1.5 - wide_x),
+            "exp": (x.exp(), wide_x.exp()),
+            "lerp": (us.lerp(x, y, 0.3), us.lerp(wide_x, wide_y, 0.3)),
+        }
+        for case, (result, expected) in narrow.items():
+            assert result.dtype == x.dtype, case
+            assert us.equal(result.isnan(), expected.isnan()), case
+            assert us.equal(result.nan_to_num(7.0), expected.to(x.dtype).nan_to_num(7.0)), case
+        assert (x * z).dtype == us.float32
+        assert us.equal((x * z).nan_to_num(7.0), (wide_x * z).nan_to_num(7.0))
+        assert us.equal(x < y, wide_x < wide_y)
+        assert us.equal(x == x.clone(), wide_x == wide_x)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_recording_gives_the_values_of_not_recording(name: str) -> None:
+    x, y = halves(3000, name).nan_to_num(1.0), halves(3000, name, 1)
+    leaf = x.clone().requires_grad_(True)
+    for f in (
+        lambda a: a * y,
+        lambda a: a.tanh(),
+        lambda a: a[None, :] + y[:3, None],
+        lambda a: a.reshape(3, -1).t() - y.reshape(3, -1).t(),
+        lambda a: a.sum(),
+        lambda a: a.reshape(30, 100).sum(0),
+        lambda a: a.reshape(30, 100).t().sum(0, keepdim=True),
+        lambda a: a.reshape(3, 10, 100).permute(2, 0, 1).mean((0, 2)),
+        lambda a: a.mean(dtype=us.float32),
+    ):
+        plain, recorded = f(x), f(leaf).detach()
+        assert plain.dtype == recorded.dtype
+        assert plain.shape == recorded.shape
+        assert us.equal(plain.nan_to_num(7.0), recorded.nan_to_num(7.0))
+
+
+def test_shapes_that_do_not_broadcast_are_an_error_in_half_precision_too() -> None:
+    x = us.ones(3, dtype=us.float16)
+    with pytest.raises(RuntimeError, match=r"add: shapes do not broadcast"):
+        x + us.ones(4, dtype=us.float16)
+    with pytest.raises(IndexError, match="dim"):
+        x.sum(2)
+    assert (x + us.ones(1, 1, dtype=us.float16)).shape == (1, 3)
+    assert (us.ones(1, dtype=us.float16) + us.ones(1, 1, 1, dtype=us.float16)).shape == (1, 1, 1)
+    assert (us.ones(0, dtype=us.float16) + us.ones(1, dtype=us.float16)).shape == (0,)
+    assert us.ones(0, dtype=us.bfloat16).sum().item() == 0
+
+
+@pytest.mark.parametrize("name", ["bool", "uint8", "int32"])
+def test_sums_of_integers_are_added_up_in_64_bits(name: str) -> None:
+    values = np.random.default_rng(3).integers(0, 2**31 - 1 if name == "int32" else 256, (70, 1100, 3))
+    x = us.tensor(values).to(getattr(us, name))
+    exact = x.numpy().astype(np.int64)
+    for dims in (None, (0,), (1,), (2,), (0, 1), (0, 2), (1, 2)):
+        for order in ((0, 1, 2), (2, 0, 1), (1, 0, 2)):
+            total = x.permute(order).sum(dims)
+            assert total.dtype == us.int64
+            np.testing.assert_array_equal(total.numpy(), exact.transpose(order).sum(dims))
+    assert x[:0].sum((0,)).equal(us.zeros(1100, 3, dtype=us.int64))
+    assert us.count_nonzero(x).item() == np.count_nonzero(exact)
+
+
+def test_sums_of_bool_in_captured_programs() -> None:
+    @us.compile
+    def count(x: us.Tensor) -> us.Tensor:
+        return (x > 0).sum(0) + (x > 1).sum()
+
+    for seed in range(3):
+        x = us.tensor(np.random.default_rng(seed).standard_normal((40, 50)).astype(np.float32))
+        expected = (x.numpy() > 0).sum(0) + (x.numpy() > 1).sum()
+        np.testing.assert_array_equal(count(x).numpy(), expected)

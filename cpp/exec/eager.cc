@@ -280,6 +280,10 @@ void own(const Call& call, std::span<Tensor> out) {
   }
 }
 
+class Unwatched final : public Eager {
+  bool is_unwatched() const override { return true; }
+};
+
 }  // namespace
 
 void Eager::emit(const Call& call, std::span<Tensor> out) {
@@ -308,7 +312,11 @@ void Eager::emit_any(const Call& call, std::span<Tensor> out) {
     default:
       break;
   }
-  if (is_carried(call)) return emit_carried(call, out);
+  if (is_carried(call)) {
+    const bool is_direct = is_unwatched() && !needs_record(call.op, call.in) && emit_converting(call, out);
+    if (!is_direct) emit_carried(call, out);
+    return;
+  }
   Launch launch(call);
   launch.allocate(out);
   launch.run(out);
@@ -361,7 +369,7 @@ std::vector<Tensor> Eager::derive(std::span<const Tensor> outputs, std::span<con
 }
 
 void start(const kernels::Table& table) {
-  static Eager eager;
+  static Unwatched eager;
   map_kernels(table);
   ops::set_default_emitter(&eager);
 }

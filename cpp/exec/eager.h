@@ -22,6 +22,8 @@ class Eager : public ops::Emitter {
     bool fresh;
   };
   virtual void launched(const Launched& /*launch*/) {}
+  // Whether nobody needs to hear of the launches: then calls that are not recorded may take shorter ways.
+  virtual bool is_unwatched() const { return false; }
 
  private:
   void emit_any(const ops::Call& call, std::span<Tensor> out);

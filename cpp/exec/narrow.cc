@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "exec/kernel_map.h"
+#include "exec/number.h"
 #include "ops/api.h"
 #include "ops/emitter.h"
+#include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/sorting.h"
 
@@ -94,6 +96,67 @@ void emit_carried(const ops::Call& call, std::span<Tensor> out) {
   for (Tensor& result : out) {
     if (result.dtype() == carrier(target)) result = ops::to(result, target);
   }
+}
+
+namespace {
+
+bool is_narrow_floating(Dtype dtype) { return is_narrow(dtype) && is_floating(dtype); }
+
+// The operand that has the result's shape, if all tensors are such that one block of each makes one of the
+// result.
+const TensorImpl* form_of(const ops::Call& call) {
+  const TensorImpl* form = nullptr;
+  for (const Operand& operand : call.in) {
+    if (operand.is_number()) continue;
+    if (!operand.is_tensor()) return nullptr;
+    const TensorImpl& x = operand.impl();
+    if (!x.contiguous || !(is_narrow_floating(x.dtype) || x.dtype == Dtype::kFloat32)) return nullptr;
+    if (!form || x.numel > form->numel || (x.numel == form->numel && x.sizes.size() > form->sizes.size()))
+      form = &x;
+  }
+  for (const Operand& operand : call.in) {
+    if (!operand.is_tensor() || operand.impl().sizes == form->sizes) continue;
+    if (operand.impl().numel != 1 || operand.impl().sizes.size() > form->sizes.size()) return nullptr;
+  }
+  return form;
+}
+
+bool emit_elementwise(const ops::Call& call, std::span<Tensor> out) {
+  const ops::Record& record = call.op.record;
+  if (record.infer || record.first_is_mask || !(record.dtypes & ops::bit(Dtype::kFloat32))) return false;
+  const TensorImpl* form = form_of(call);
+  if (!form || form->numel == 0) return false;
+  const Dtype target = record.result == ops::Result::kBool ? Dtype::kBool : target_of(call);
+  SmallVector<View, 4> views;
+  SmallVector<Number, 4> numbers;
+  numbers.reserve(call.in.size());  // views point to them
+  for (const Operand& operand : call.in) {
+    views.push_back(operand.is_tensor() ? operand.impl().view()
+                                        : numbers.emplace_back().set(operand, Dtype::kFloat32));
+  }
+  out[0] = Tensor::empty(form->sizes, target);
+  const View to = out[0].view();
+  run_kernel(call.op, views, {&to, 1}, call.attrs);
+  return true;
+}
+
+bool emit_sum(const ops::Call& call, std::span<Tensor> out) {
+  const Tensor x = call.tensor(0);
+  if (!is_narrow_floating(x.dtype()) || call.given("dtype")) return false;
+  const Tensor total =
+      Tensor::empty(ops::reduced_sizes(call, ops::dims_of(call), call.flag("keepdim")), carrier(x.dtype()));
+  const View from = x.view(), to = total.view();
+  run_kernel(call.op, {&from, 1}, {&to, 1}, call.attrs);
+  out[0] = converted(total, x.dtype());
+  return true;
+}
+
+}  // namespace
+
+bool emit_converting(const ops::Call& call, std::span<Tensor> out) {
+  if (call.op.record.kind == ops::Kind::kElementwise) return emit_elementwise(call, out);
+  if (&call.op == &ops::op_of<ops::SumOp> || &call.op == &ops::op_of<ops::MeanOp>) return emit_sum(call, out);
+  return false;
 }
 
 bool is_narrow_cast(const ops::Call& call) {

@@ -19,6 +19,11 @@ bool is_carried(const ops::Call& call);
 // composition.
 void emit_carried(const ops::Call& call, std::span<Tensor> out);
 
+// The same for calls whose kernels convert as they read and write: element-wise ones over float16, bfloat16
+// and float32 without gaps, and sums and means of half-precision floats. False, with nothing done, for
+// others. Nothing is recorded.
+bool emit_converting(const ops::Call& call, std::span<Tensor> out);
+
 // Conversion where source or target is such a dtype.
 bool is_narrow_cast(const ops::Call& call);
 void run_narrow_cast(const Tensor& source, const Tensor& target);

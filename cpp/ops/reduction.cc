@@ -31,7 +31,11 @@ void infer_sum(Inference& c) {
     type = c.attr("dtype").dtype();
   else if (!is_floating(type))
     type = Dtype::kInt64;
-  c.cast_all(type);
+  // The kernel adds integers of any width up in 64 bits as it reads them.
+  if (type == Dtype::kInt64 && !is_floating(c[0].impl().dtype))
+    c.compute = type;
+  else
+    c.cast_all(type);
   c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/elements.h"
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/half_rows.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/ranges.h"
 #include "kernels/cpu/transpose.h"
@@ -19,9 +20,6 @@ namespace {
 constexpr std::int64_t kBand = 32;  // rows and columns of a tile
 constexpr std::int64_t kWide = 64;
 
-using RowMove = void (*)(std::byte* to, std::int64_t to_stride, const std::byte* from,
-                         std::int64_t from_stride, std::int64_t n);
-
 // Aligned, so that its short loops lie the same way whatever comes before them.
 template <class To, class From>
 [[gnu::aligned(64)]] void convert_row(std::byte* to_bytes, std::int64_t to_stride,
@@ -29,6 +27,7 @@ template <class To, class From>
   To* to = reinterpret_cast<To*>(to_bytes);
   const From* from = reinterpret_cast<const From*>(from_bytes);
   if (to_stride == 1 && from_stride == 1) {
+    if constexpr (std::is_same_v<To, Half> || std::is_same_v<From, Half>) return convert_halves(to, from, n);
     for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
   } else if (to_stride == 1 && from_stride == 0) {
     std::fill_n(to, n, convert<To>(*from));
@@ -246,6 +245,17 @@ void copy_view(const Context& context, const View& to, const View& from) {
       if constexpr (!std::is_same_v<To, From>) run_move(context, joint, kConversion<To, From>, to, from);
     });
   });
+}
+
+RowMove row_conversion(Dtype to, Dtype from) {
+  if (is_narrow(to) || is_narrow(from)) return narrow_move(to, from).row;
+  RowMove move = nullptr;
+  visit_dtype(to, [&]<class To>(To) {
+    visit_dtype(from, [&]<class From>(From) {
+      if constexpr (!std::is_same_v<To, From>) move = convert_row<To, From>;
+    });
+  });
+  return move;
 }
 
 std::span<const Kernel> copy_kernels() { return kKernels; }

@@ -66,7 +66,13 @@ void run_flat(const Context& context, const Operands& o, std::int64_t n, unsigne
 template <class W>
 void pack_short_rows(W* to, const W* from, std::int64_t row_step, std::int64_t step, std::int64_t rows,
                      std::int64_t width) {
-  constexpr std::int64_t kAtOnce = kSlackBytes / 2 / static_cast<std::int64_t>(sizeof(W));
+  constexpr std::int64_t kAtOnce = kSlackBytes / static_cast<std::int64_t>(sizeof(W));
+  if (row_step == 0 && rows > 1) {
+    pack_short_rows(to, from, 1, step, 1, width);
+    for (std::int64_t done = width, all = rows * width; done < all; done *= 2)
+      std::memcpy(to + done, to, static_cast<std::size_t>(std::min(done, all - done)) * sizeof(W));
+    return;
+  }
   for (std::int64_t r = 0; r < rows; ++r, to += width, from += row_step) {
     if (step == 0) {
       W copies[kAtOnce];
@@ -354,8 +360,16 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   const std::int64_t n = out.numel();
   if (n == 0) return;
 
+  double attrs[12];
+  int attr_count = 0;
+  for (const ops::Attr& attr : call.attrs) attrs[attr_count++] = attr.number();
+  const auto in = call.in.first(static_cast<std::size_t>(loops.arity));
+  if (is_narrow(out.dtype) || std::ranges::any_of(in, [](const View& x) { return is_narrow(x.dtype); }))
+    return run_narrow_elementwise(context, call, loops, attrs);
+
   Operands o;
   o.arity = loops.arity;
+  o.attrs = attrs;
   const Dtype dtype = call.in[loops.first_is_mask ? 1 : 0].dtype;
   o.loop = loops.by_dtype[static_cast<int>(dtype)];
   o.repeats = is_floating(dtype);
@@ -374,11 +388,6 @@ void run_elementwise(const Context& context, const KernelCall& call, const LoopS
   }
   o.data[o.arity] = bytes_of(out);
   o.item[o.arity] = static_cast<std::int64_t>(size_of(out.dtype));
-
-  double attrs[12];
-  int attr_count = 0;
-  for (const ops::Attr& attr : call.attrs) attrs[attr_count++] = attr.number();
-  o.attrs = attrs;
 
   if (flat)
     run_flat(context, o, n, single);

@@ -28,6 +28,10 @@ struct LoopSet {
 };
 
 void run_elementwise(const Context& context, const KernelCall& call, const LoopSet& loops);
+// The same where an operand or the result is float16 or bfloat16. All lie without gaps; operands have the
+// result's shape, or one element.
+void run_narrow_elementwise(const Context& context, const KernelCall& call, const LoopSet& loops,
+                            const double* attrs);
 
 constexpr int count_tensor_args(const ops::Record& record) {
   int count = 0;

@@ -279,9 +279,9 @@ template <class T>
 [[gnu::noinline]] void walk(const Context& context, const Loops<T>& loops, const Folding& f,
                             const View& input, const T* parameters, T* out) {
   if (input.contiguous || !KeptOrder::suits(input, f))
-    return walk_in<T>(context, loops, f, Reader<T>(input), parameters, out, nullptr);
+    return walk_in<T>(context, loops, f, Reader<T>::converting(input), parameters, out, nullptr);
   const KeptOrder order(input, f);
-  walk_in<T>(context, loops, order.folding(), Reader<T>(order.input()), parameters, out, &order);
+  walk_in<T>(context, loops, order.folding(), Reader<T>::converting(order.input()), parameters, out, &order);
 }
 
 // out[o] = combine over the elements x of output o of map(x, parameters[o]).

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/copy.h"
 #include "kernels/cpu/elements.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/transpose.h"
@@ -16,10 +17,20 @@ class Reader {
   explicit Reader(const View& view)
       : data_(view.as<const T>()), flat_(view.contiguous), joint_(view.sizes, 0) {
     if (flat_) return;
-    joint_ = Joint(view);
-    joint_.merge();
-    joint_.ensure_row();
+    lay_out(view);
     flat_ = joint_.is_flat(0);
+  }
+
+  // Of a view whose dtype may be another than T's: elements are then converted on their way to the buffers,
+  // and is_flat() is false.
+  static Reader converting(const View& view) {
+    Reader reader(view);
+    if (view.dtype == dtype_of<T>()) return reader;
+    reader.convert_ = row_conversion(dtype_of<T>(), view.dtype);
+    reader.item_ = static_cast<std::int64_t>(size_of(view.dtype));
+    if (view.contiguous) reader.lay_out(view);
+    reader.flat_ = false;
+    return reader;
   }
 
   bool is_flat() const { return flat_; }
@@ -38,7 +49,7 @@ class Reader {
       return;
     }
     const Cursor cursor(joint_, begin);
-    const int d = dim_of(distance);
+    const int d = convert_ ? -1 : dim_of(distance);
     if (d >= 0 && cursor.left_in_row() >= n && joint_.sizes[d] - cursor.index[d] >= count) {
       const T* first = data_ + cursor.offset[0];
       const std::int64_t step = joint_.strides[0][d];
@@ -56,6 +67,12 @@ class Reader {
   }
 
  private:
+  void lay_out(const View& view) {
+    joint_ = Joint(view);
+    joint_.merge();
+    joint_.ensure_row();
+  }
+
   // The dimension in which neighbours are `distance` apart in row-major order, or -1.
   int dim_of(std::int64_t distance) const {
     std::int64_t run = joint_.row();
@@ -75,10 +92,16 @@ class Reader {
 
   [[gnu::noinline]] const T* read_strided(std::int64_t begin, std::int64_t n, T* buffer) const {
     Cursor cursor(joint_, begin);
-    if (joint_.row_stride(0) == 1 && cursor.left_in_row() >= n) return data_ + cursor.offset[0];
+    if (!convert_ && joint_.row_stride(0) == 1 && cursor.left_in_row() >= n) return data_ + cursor.offset[0];
     for (std::int64_t done = 0; done < n;) {
       const std::int64_t part = std::min(n - done, cursor.left_in_row());
-      copy_row(buffer + done, 1, data_ + cursor.offset[0], joint_.row_stride(0), part);
+      if (convert_) {
+        convert_(reinterpret_cast<std::byte*>(buffer + done), 1,
+                 reinterpret_cast<const std::byte*>(data_) + cursor.offset[0] * item_, joint_.row_stride(0),
+                 part);
+      } else {
+        copy_row(buffer + done, 1, data_ + cursor.offset[0], joint_.row_stride(0), part);
+      }
       cursor.advance(part);
       done += part;
     }
@@ -87,6 +110,8 @@ class Reader {
 
   const T* data_;
   bool flat_;
+  RowMove convert_ = nullptr;
+  std::int64_t item_ = sizeof(T);
   Joint joint_;
 };
 
