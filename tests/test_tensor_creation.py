@@ -307,3 +307,31 @@ def test_a_sequence_that_holds_itself_is_refused() -> None:
     endless.append(endless)
     with pytest.raises(ValueError, match="nested deeper than 64 levels"):
         us.tensor([endless])
+
+
+def test_the_class_tensor_makes_the_default_dtype() -> None:
+    assert us.Tensor([1, 2]).dtype is us.Tensor(2, 3).dtype is us.Tensor().dtype is us.float32
+    us.set_default_dtype(us.float64)
+    try:
+        for made in (
+            us.Tensor([0.1, 2]),
+            us.Tensor(2),
+            us.Tensor(),
+            us.Tensor(range(2)),
+            us.Tensor(np.ones(2)),
+        ):
+            assert made.dtype is us.float64
+        assert us.Tensor([0.1])[0].item() == 0.1
+        assert us.FloatTensor([1]).dtype is us.float32
+    finally:
+        us.set_default_dtype(us.float32)
+
+
+def test_the_class_tensor_takes_a_device_and_no_other_keyword() -> None:
+    assert us.Tensor(2, 3, device="cpu").shape == (2, 3)
+    assert us.Tensor([1, 2], device=us.device("cpu")).tolist() == [1, 2]
+    with pytest.raises(RuntimeError, match="no CUDA support"):
+        us.Tensor(2, device="cuda")
+    for keywords in ({"dtype": us.float64}, {"device": "cpu", "dtype": us.float64}):
+        with pytest.raises(TypeError, match="takes no keywords but 'device'"):
+            us.Tensor(2, **keywords)

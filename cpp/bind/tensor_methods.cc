@@ -358,8 +358,11 @@ PyGetSetDef* tensor_properties() { return properties; }
 PyMethodDef* tensor_methods() { return methods; }
 
 Tensor construct_legacy(PyObject* args, PyObject* kwargs) {
-  if (kwargs && PyDict_GET_SIZE(kwargs) > 0) {
-    fail(ErrorKind::kType, "Tensor(): takes no keywords; use unspool.tensor(data, dtype=...)");
+  const Py_ssize_t keywords = kwargs ? PyDict_GET_SIZE(kwargs) : 0;
+  PyObject* device = keywords ? PyDict_GetItemString(kwargs, "device") : nullptr;
+  if (device) (void)device_of_object(device);
+  if (keywords > (device ? 1 : 0)) {
+    fail(ErrorKind::kType, "Tensor(): takes no keywords but 'device'; use unspool.tensor(data, dtype=...)");
   }
   const Py_ssize_t count = PyTuple_GET_SIZE(args);
   Dims sizes;
@@ -370,11 +373,11 @@ Tensor construct_legacy(PyObject* args, PyObject* kwargs) {
     are_sizes = size.has_value();
     if (are_sizes) sizes.push_back(*size);
   }
-  if (are_sizes) return new_empty(count ? sizes : Dims{0}, Dtype::kFloat32);
+  if (are_sizes) return new_empty(count ? sizes : Dims{0}, default_dtype());
   if (count != 1) fail(ErrorKind::kType, "Tensor(): takes sizes, or one sequence, array or tensor");
   PyObject* data = PyTuple_GET_ITEM(args, 0);
   if (is_tensor(data)) return detached(tensor_of(data));
-  return tensor_from_data(data, Dtype::kFloat32);
+  return tensor_from_data(data, default_dtype());
 }
 
 }  // namespace unspool::bind
