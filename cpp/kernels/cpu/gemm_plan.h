@@ -35,6 +35,8 @@ inline constexpr std::int64_t kStreamDepth = 16;
 inline constexpr std::int64_t kNearBytes = 1 << 20;  // of all operands, which stay in a core's own cache
 inline constexpr std::int64_t kRowBytes = 32 << 10;  // of b, from which on one row reads it in long runs
 inline constexpr std::int64_t kPackStep = 8;         // of k, when packing what lies side by side
+// As many rows as this may read where it lies a b of whole vectors, of so many bytes, in rows so short.
+inline constexpr std::int64_t kNearRows = 64, kNearDirectBytes = 256 << 10, kNearRowBytes = 2 << 10;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
@@ -118,7 +120,9 @@ template <class T>
 TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   TilePlan<T> plan{};
   const std::int64_t b_bytes = g.k * g.n * static_cast<std::int64_t>(sizeof(T));
-  const bool direct_b = g.b_col == 1 && (g.m <= kDirectRows || b_bytes <= kDirectBytes);
+  const bool near_b = g.m <= kNearRows && b_bytes <= kNearDirectBytes && g.b_row % simd::kWidth<T> == 0 &&
+                      g.b_row * static_cast<std::int64_t>(sizeof(T)) <= kNearRowBytes;
+  const bool direct_b = g.b_col == 1 && (g.m <= kDirectRows || b_bytes <= kDirectBytes || near_b);
   const auto is_compact = [](std::int64_t step) {
     return step * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
   };
