@@ -87,7 +87,8 @@ class Launch {
     for (std::size_t i = 0; i < call_.in.size(); ++i) {
       const bool is_index = static_cast<int>(i) == inference_.index;
       const bool casts = is_index || ((inference_.casts >> std::min<std::size_t>(i, 31)) & 1u);
-      const Dtype dtype = is_index ? Dtype::kInt64 : inference_.compute;
+      const bool is_mask = i == 0 && call_.op.record.first_is_mask;
+      const Dtype dtype = is_index ? Dtype::kInt64 : is_mask ? Dtype::kBool : inference_.compute;
       if (!casts || !call_.in[i].is_tensor() || call_.in[i].impl().dtype == dtype) continue;
       if (cast_.empty()) cast_.assign(call_.in.begin(), call_.in.end());
       cast_[i] = ops::to(call_.in[i].tensor(), dtype);

@@ -69,7 +69,7 @@ void infer_elementwise(Inference& c) {
   }
   if (first) {
     if (!c[0].is_tensor()) c.fail_as(ErrorKind::kType, "condition must be a Tensor");
-    if (c[0].impl().dtype != Dtype::kBool) {
+    if (c[0].impl().dtype != Dtype::kBool && c[0].impl().dtype != Dtype::kUInt8) {
       c.fail("condition must be bool, got ", name(c[0].impl().dtype), "; compare it, e.g. condition != 0");
     }
     if (!broadcast_into(sizes, c[0].impl().sizes)) c.fail("shapes do not broadcast: ", c.describe());
@@ -80,7 +80,7 @@ void infer_elementwise(Inference& c) {
     c.fail("not defined for ", name(compute), " (", c.describe(), "); it takes ", names_of(record.dtypes));
   }
   c.compute = compute;
-  c.casts = first ? ~1u : ~0u;
+  c.casts = ~0u;
   c.give(0, std::move(sizes), record.result == Result::kBool ? Dtype::kBool : compute);
 }
 

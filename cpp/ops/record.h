@@ -115,7 +115,7 @@ struct Record {
   bool has_in_place = false;                   // Python also gets name_
   bool only_in_place = false;                  // and nothing but name_
   bool row_major = false;                      // the kernel wants contiguous inputs
-  bool first_is_mask = false;                  // element-wise: input 0 is bool and stays so
+  bool first_is_mask = false;                  // element-wise: input 0 is bool, or uint8 and cast to it
   ErrorKind out_of_range = ErrorKind::kIndex;  // what is raised for an index beyond the kernel's limit
   int arity = 0;  // updates: tensors per parameter; the second, the gradient, is only read
   void (*infer)(Inference&) = nullptr;  // of element-wise operations: checks beyond the family's
