@@ -225,6 +225,8 @@ def test_a_users_get_lr_can_tell_who_calls_it() -> None:
     assert scheduler.state_dict()["_get_lr_called_within_step"] is False
     with pytest.raises(RuntimeError, match="get_last_lr"):
         scheduler.get_lr()
+    restarts = schedules.CosineAnnealingWarmRestarts(optimizer(), 3)
+    assert restarts.state_dict()["_get_lr_called_within_step"] is False
 
 
 def test_resuming_continues_after_the_given_step() -> None:

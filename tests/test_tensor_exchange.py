@@ -6,6 +6,7 @@ import copy
 import gc
 import io
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -267,3 +268,32 @@ def test_what_numpy_computes_from_a_tensor_is_a_tensor() -> None:
     changed = us.ones(2)
     changed += np.array([1.0, 2.0])
     assert changed.tolist() == [2.0, 3.0]
+
+
+def test_bool_elements_are_0_or_1() -> None:
+    odd = np.array([[0, 2, 1], [255, 0, 7]], np.uint8)
+    for array in (odd.view(np.bool_), odd.T.view(np.bool_), odd.view(np.bool_)[:, ::2]):
+        for share in (us.from_numpy, us.as_tensor, us.from_dlpack):
+            with pytest.raises(RuntimeError, match="bytes other than 0 and 1"):
+                share(array)
+    with pytest.raises(RuntimeError, match=r"view: bytes other than 0 and 1.*x != 0"):
+        us.from_numpy(odd).view(us.bool)
+    with pytest.raises(RuntimeError, match="bytes other than 0 and 1"):
+        us.frombuffer(bytearray(b"\x00\x02"), dtype=us.bool)
+    even = us.tensor([[0, 1, 1], [1, 0, 0]], dtype=us.uint8)
+    assert even.view(us.bool).tolist() == [[False, True, True], [True, False, False]]
+    assert even.t().view(us.bool)[::2].tolist() == [[False, True], [True, False]]
+    assert even[:, 1:].view(us.bool).sum().item() == 2
+    assert us.zeros(0, dtype=us.uint8).view(us.bool).numel() == 0
+
+
+def test_bool_elements_of_files_are_true_where_they_are_not_0(tmp_path: Path) -> None:
+    # As another library may have written them.
+    written = us.tensor([True, False, True, True])
+    written.numpy().view(np.uint8)[:] = [2, 0, 255, 1]
+    us.save(written, tmp_path / "mask.pt")
+    mask = us.load(tmp_path / "mask.pt")
+    assert mask.tolist() == [True, False, True, True]
+    assert (mask.sum().item(), mask.view(us.uint8).tolist()) == (3, [1, 0, 1, 1])
+    with pytest.raises(RuntimeError, match="bytes other than 0 and 1"):
+        us.load(tmp_path / "mask.pt", mmap=True)

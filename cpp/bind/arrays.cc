@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "bind/bits.h"
 #include "bind/caster.h"
 #include "bind/create.h"
 #include "bind/step_constants.h"
@@ -49,14 +50,16 @@ void drop_object(void* owner) {
   Py_DECREF(static_cast<PyObject*>(owner));
 }
 
-Tensor over(void* first, Dims sizes, Dims strides, Dtype dtype, bool writable, void* owner,
+Tensor over(const char* who, void* first, Dims sizes, Dims strides, Dtype dtype, bool writable, void* owner,
             Storage::Deleter deleter) {
   std::int64_t reach = numel(sizes) ? 1 : 0;
   for (std::size_t d = 0; d < sizes.size() && reach; ++d) reach += (sizes[d] - 1) * strides[d];
   auto storage =
       Storage::borrow(first, static_cast<std::size_t>(reach) * size_of(dtype), writable, owner, deleter);
-  return Tensor(
+  Tensor tensor(
       Ref<TensorImpl>(new TensorImpl(dtype, std::move(sizes), std::move(strides), std::move(storage), 0)));
+  expect_truth_values(tensor, who);
+  return tensor;
 }
 
 Tensor from_numpy(py::handle object) {
@@ -120,7 +123,8 @@ Tensor over_memory(const py::memoryview& memory, std::int64_t offset, std::int64
   if (reinterpret_cast<std::uintptr_t>(first) % size_of(dtype)) {
     fail(ErrorKind::kValue, "_over_memory: byte ", offset, " is not aligned to the elements");
   }
-  return over(first, Dims{count}, Dims{1}, dtype, !buffer.readonly, memory.inc_ref().ptr(), drop_object);
+  return over("_over_memory", first, Dims{count}, Dims{1}, dtype, !buffer.readonly, memory.inc_ref().ptr(),
+              drop_object);
 }
 
 // --- DLPack (version 0, and version 1 where the other side asks for it)
@@ -247,8 +251,8 @@ Tensor import_managed(py::handle capsule, const char* name, const char* used_nam
     if (stride < 0) fail("from_dlpack: negative strides are not supported; copy the array first");
   }
   if (PyCapsule_SetName(capsule.ptr(), used_name) < 0) throw py::error_already_set();
-  return over(static_cast<std::byte*>(dl.data) + dl.byte_offset, std::move(sizes), std::move(strides), dtype,
-              writable, managed, [](void* owner) {
+  return over("from_dlpack", static_cast<std::byte*>(dl.data) + dl.byte_offset, std::move(sizes),
+              std::move(strides), dtype, writable, managed, [](void* owner) {
                 auto* self = static_cast<Managed*>(owner);
                 if (self->deleter) self->deleter(self);
               });
@@ -308,7 +312,7 @@ Tensor share_array(PyObject* object) {
     fail(ErrorKind::kValue, "from_numpy: the array is not aligned to its elements; copy it first");
   }
   Py_INCREF(object);
-  return over(const_cast<void*>(array.data()), std::move(sizes), std::move(strides), *dtype,
+  return over("from_numpy", const_cast<void*>(array.data()), std::move(sizes), std::move(strides), *dtype,
               array.writeable(), object, drop_object);
 }
 

@@ -45,7 +45,31 @@ void join(const Tensor& x, Dtype dtype, Dims& sizes, Dims& strides, std::int64_t
   offset /= ratio;
 }
 
+// The bytes of elements from `first` on, or'ed together; with strides in bytes, as elements are.
+unsigned all_bits(const std::byte* first, DimSpan sizes, DimSpan strides) {
+  unsigned bits = 0;
+  if (sizes.empty()) return std::to_integer<unsigned>(*first);
+  for (std::int64_t i = 0; i < sizes[0]; ++i) {
+    const std::byte* at = first + i * strides[0];
+    bits |= sizes.size() == 1 ? std::to_integer<unsigned>(*at)
+                              : all_bits(at, sizes.subspan(1), strides.subspan(1));
+  }
+  return bits;
+}
+
 }  // namespace
+
+void expect_truth_values(const Tensor& x, const char* who) {
+  if (x.dtype() != Dtype::kBool || x.numel() == 0) return;
+  const auto* first = static_cast<const std::byte*>(x.data());
+  const std::int64_t count[1] = {x.numel()}, step[1] = {1};
+  const unsigned bits =
+      x.is_contiguous() ? all_bits(first, count, step) : all_bits(first, x.sizes(), x.strides());
+  if (bits > 1) {
+    fail(ErrorKind::kRuntime, who,
+         ": bytes other than 0 and 1 are no bool elements; compare the numbers, e.g. x != 0");
+  }
+}
 
 std::optional<Dtype> dtype_to_view_as(const Signature& signature, const RawArguments& raw) {
   const Py_ssize_t named = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
@@ -80,8 +104,10 @@ Tensor view_bits(const Tensor& x, Dtype dtype) {
     const bool is_smaller = size_of(dtype) < size_of(x.dtype());
     (is_smaller ? split : join)(x, dtype, sizes, strides, offset);
   }
-  return Tensor(Ref<TensorImpl>::of_new(
+  Tensor view(Ref<TensorImpl>::of_new(
       new TensorImpl(dtype, std::move(sizes), std::move(strides), x->storage, offset)));
+  if (x.dtype() != Dtype::kBool) expect_truth_values(view, "view");
+  return view;
 }
 
 }  // namespace unspool::bind

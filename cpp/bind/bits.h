@@ -15,4 +15,8 @@ std::optional<Dtype> dtype_to_view_as(const Signature& signature, const RawArgum
 // or shrinks; RuntimeError when its elements do not lie side by side, or do not fill larger ones.
 Tensor view_bits(const Tensor& x, Dtype dtype);
 
+// RuntimeError unless all elements of a bool tensor over memory that others wrote are 0 or 1, which every
+// kernel relies on. Other tensors are not looked at.
+void expect_truth_values(const Tensor& x, const char* who);
+
 }  // namespace unspool::bind

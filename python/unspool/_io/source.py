@@ -111,3 +111,7 @@ def fill(flat: Tensor, file: Any) -> None:
         if not count:
             raise damaged(f"it ends {flat.nbytes - done} bytes too early")
         done += count
+    if flat.dtype == unspool.bool:
+        # Whatever is not 0 is true, as for other readers of such files; in memory it is 1.
+        numbers = flat.view(unspool.uint8)
+        numbers.copy_(numbers != 0)

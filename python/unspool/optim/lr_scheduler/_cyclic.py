@@ -328,7 +328,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 raise ValueError(f"Expected non-negative epoch, but got {epoch}")
             self._go_to(epoch)
         self.last_epoch = math.floor(epoch)
-        self._set_rates(self.get_lr())
+        self._set_rates(self._rates_of(self.get_lr))
 
     def _go_to(self, epoch: float) -> None:
         """Finds the cycle that ``epoch`` lies in."""
