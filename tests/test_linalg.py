@@ -410,3 +410,53 @@ def test_orgqr_is_the_product_of_reflections() -> None:
     q = us.orgqr(packed, tau)
     np.testing.assert_allclose((q @ packed.triu()[:3]).numpy(), a.numpy(), atol=1e-14)
     assert (packed.orgqr(tau) == us.linalg.householder_product(packed, tau)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4, 4), (7, 3), (64, 64), (90, 40), (3, 5), (1, 1), (5, 1)], ids=str)
+def test_least_squares_of_full_rank_and_of_less(shape: tuple[int, int], dtype: str) -> None:
+    m, n = shape
+    full = min(m, n)
+    u, _, vt = np.linalg.svd(draw(m, n), full_matrices=False)
+    # Far from losing rank, near to it, beyond the threshold, and rank lost for certain.
+    for smallest in (0.5, 1e-2, 1e-4, 1e-9, 0.0):
+        values = np.geomspace(1, 0.7, full)
+        values[-1] = values[-1] if full == 1 else smallest
+        a = ((u * values) @ vt).astype(dtype)
+        b = draw(m, 2, dtype=dtype, seed=3)
+        expected, _, rank, _ = np.linalg.lstsq(a.astype(np.float64), b, rcond=np.finfo(dtype).eps * max(m, n))
+        solution, _, ranks, _ = us.linalg.lstsq(*tensors(a, b))
+        assert ranks.item() == rank
+        error = np.abs(solution.numpy() - expected).max() / np.abs(expected).max()
+        assert error < 40 * np.finfo(dtype).eps / max(smallest, 1e-6 if dtype == "float32" else 1e-9), (
+            smallest
+        )
+
+
+def test_least_squares_count_small_values_as_zero_where_asked() -> None:
+    a = np.diag([1.0, 0.5, 0.01])
+    (x, b) = tensors(a, np.ones((3, 1)))
+    assert us.linalg.lstsq(x, b).rank.item() == 3
+    solution, _, rank, _ = us.linalg.lstsq(x, b, rcond=0.05)
+    assert rank.item() == 2
+    np.testing.assert_allclose(solution.numpy()[:, 0], [1, 2, 0], atol=1e-15)
+
+
+def test_least_squares_of_a_batch_of_which_one_matrix_has_lost_rank() -> None:
+    a, b = draw(3, 6, 4), draw(6, 2)
+    a[1, :, 3] = a[1, :, 0]
+    solution, _, rank, _ = us.linalg.lstsq(*tensors(a, b))
+    assert rank.tolist() == [4, 3, 4]
+    for i in range(3):
+        np.testing.assert_allclose(solution.numpy()[i], np.linalg.lstsq(a[i], b, rcond=1e-10)[0], atol=1e-12)
+
+
+def test_least_squares_have_derivatives_of_both_orders() -> None:
+    a, b = (x.requires_grad_(True) for x in tensors(draw(5, 3), draw(5, 2)))
+    assert us.autograd.gradcheck(lambda a, b: us.linalg.lstsq(a, b)[0], (a, b))
+    assert us.autograd.gradgradcheck(lambda a, b: us.linalg.lstsq(a, b)[0], (a, b))
+
+
+def test_least_squares_refuse_what_is_not_finite() -> None:
+    with pytest.raises(us.linalg.LinAlgError, match="converge"):
+        us.linalg.lstsq(us.full((3, 2), math.nan), us.ones(3, 1))

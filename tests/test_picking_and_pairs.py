@@ -260,3 +260,27 @@ def test_long_inner_products_have_derivatives() -> None:
     assert b.grad is not None
     expected = 2 * (product.item() + a.detach().numpy() * b.detach().numpy().sum())
     np.testing.assert_allclose(b.grad.numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 15, 16, 20, 31, 32, 33, 300])
+@pytest.mark.parametrize("dtype", [us.float32, us.float64, us.uint8])
+def test_slices_of_every_width_are_picked_and_added(width: int, dtype: us.dtype) -> None:
+    rng = np.random.default_rng(width)
+    values = rng.integers(0, 9, (3, 7, width))
+    x = us.tensor(values).to(dtype)
+    index = rng.integers(0, 7, 9)
+    picked = us.index_select(x, 1, us.tensor(index))
+    np.testing.assert_array_equal(picked.numpy(), values[:, index])
+    for dim in range(3):
+        size = values.shape[dim]
+        places = rng.integers(0, size, 9)
+        source = rng.integers(0, 9, (*values.shape[:dim], 9, *values.shape[dim + 1 :]))
+        expected = values.copy()
+        np.add.at(np.moveaxis(expected, dim, 0), places, np.moveaxis(source, dim, 0))
+        for added in (us.tensor(source).to(dtype), us.tensor(source.T.copy()).to(dtype).permute(2, 1, 0)):
+            result = x.index_add(dim, us.tensor(places), added)
+            np.testing.assert_array_equal(result.numpy(), expected.astype(result.numpy().dtype))
+    expected_rows = values.max(0), values.max((0, 1)), values.sum(1)
+    rows = x.amax(0), x.amax((0, 1)), x.sum(1)
+    for got, wanted in zip(rows, expected_rows, strict=True):
+        np.testing.assert_array_equal(got.numpy(), wanted)

@@ -142,3 +142,12 @@ def test_losses_of_a_difference_pass_nan_and_infinity(name: str) -> None:
     assert loss.isnan().tolist() == [True, False, True, False]
     assert x.grad is not None
     assert x.grad.isnan().tolist() == [True, False, True, False]
+
+
+def test_cosines_of_very_long_and_very_short_vectors() -> None:
+    unit = us.tensor([[0.6, 0.8, 0.0], [0.0, 0.6, -0.8]])
+    for a, b in itertools.product((1e-6, 1.0, 1e6, 1e15, 1e18), repeat=2):
+        cosine = F.cosine_similarity(unit[0] * a, unit[1] * b, dim=0)
+        assert abs(cosine.item() - 0.48) < 2e-6, (a, b)
+    assert F.cosine_similarity(us.zeros(3), unit[0], dim=0).item() == 0
+    assert F.cosine_similarity(unit[:, None], unit, dim=2).shape == (2, 2)

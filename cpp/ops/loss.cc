@@ -364,8 +364,11 @@ Tensor cosine_similarity(const Call& c) {
     c.fail("x1 ", to_string(a.sizes()), " and x2 ", to_string(b.sizes()), " do not broadcast");
   }
   const Tensor x = expand(a, sizes), y = expand(b, sizes);
-  const auto length = [&](const Tensor& v) { return clamp_min(call<Norm2>({v}, {dim, true}), eps); };
-  return sum((x / length(x)) * (y / length(y)), dim);
+  const auto length = [&](const Tensor& v, bool keepdim) {
+    return clamp_min(call<Norm2>({v}, {dim, keepdim}), eps);
+  };
+  // Only one is divided element by element: their product would overflow sooner.
+  return sum(x * (y / length(y, true)), dim) / length(x, false);
 }
 
 }  // namespace unspool::ops

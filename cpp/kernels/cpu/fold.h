@@ -170,6 +170,18 @@ void fold_rows(const Step& step, const T* const* rows, std::int64_t count, std::
                const T* parameters, T* sums) {
   using P = Packet<T>;
   constexpr int kLanes = P::kLanes;
+  if constexpr (kLanes == 1) {
+    // Exact in any order: whole rows, which the compiler runs in parallel and memory delivers in order.
+    for (std::int64_t c = 0; c < width; ++c) step.identity().store(sums + c);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const T* x = rows[r];
+      for (std::int64_t c = 0; c < width; ++c) {
+        const P parameter = parameters ? P::load(parameters + c) : P(T(0));
+        step.combine(P::load(sums + c), step.map(P::load(x + c), parameter)).store(sums + c);
+      }
+    }
+    return;
+  }
   std::int64_t c = 0;
   for (; c + 8 * kLanes <= width; c += 8 * kLanes) fold_strip<8>(step, rows, count, c, parameters, sums);
   for (; c + 2 * kLanes <= width; c += 2 * kLanes) fold_strip<2>(step, rows, count, c, parameters, sums);

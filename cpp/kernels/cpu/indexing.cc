@@ -130,6 +130,12 @@ void select_elements(W* to, std::int64_t to_step, const W* from, std::int64_t fr
   }
 }
 
+// n >= 16 bytes in pieces of 16, of which the last ones may overlap: shorter than a call for a few of them.
+inline void copy_few(std::byte* to, const std::byte* from, std::int64_t n) {
+  for (std::int64_t i = 0; i + 16 <= n; i += 16) std::memcpy(to + i, from + i, 16);
+  std::memcpy(to + n - 16, from + n - 16, 16);
+}
+
 void run_index_select(const Context& context, const KernelCall& call) {
   const View &input = call.in[0], &index = call.in[1], &out = call.out[0];
   const int dim = place_of(call.attrs[0].integer(), std::max(input.ndim, 1));
@@ -176,6 +182,9 @@ void run_index_select(const Context& context, const KernelCall& call) {
     });
     return;
   }
+  const std::int64_t bytes = slice_size * item;
+  const bool is_dense = row == slice_size && slice.row_stride(0) == 1 && slice.row_stride(1) == 1;
+  const bool is_few = is_dense && bytes >= 16 && bytes <= 128;
   over_ranges(
       context, outer.numel() * picks, grain_of(slice_size), [&](std::int64_t begin, std::int64_t end) {
         Cursor place(outer, begin / picks);
@@ -183,7 +192,9 @@ void run_index_select(const Context& context, const KernelCall& call) {
         for (; begin < end; ++begin) {
           std::byte* to = bytes_of(out) + (place.offset[0] + k * to_step) * item;
           const std::byte* from = bytes_of(input) + (place.offset[1] + at[k * stride] * from_step) * item;
-          if (row == slice_size) {
+          if (is_few) {
+            copy_few(to, from, bytes);
+          } else if (row == slice_size) {
             copy_row(static_cast<std::size_t>(item), to, slice.row_stride(0), from, slice.row_stride(1), row);
           } else {
             Cursor cursor(slice, 0);

@@ -257,16 +257,24 @@ void write_slices(const Context& context, const Selection& s, const Walk& walk) 
   constexpr std::int64_t kPanel = 256;
   const std::int64_t row = walk.behind.row(), slice = walk.behind.numel();
   const std::int64_t panels = divide_up(row, kPanel), rows = slice / row;
-  const std::int64_t units = walk.before.numel() * rows * panels;
+  const std::int64_t per_place = rows * panels, units = walk.before.numel() * per_place;
   const std::int64_t from_stride = walk.behind.row_stride(0), to_stride = walk.behind.row_stride(1);
   const std::int64_t grain = grain_of(walk.count * std::min(row, kPanel));
   over_ranges(context, units, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (; begin < end; ++begin) {
-      const std::int64_t panel = begin % panels * kPanel, width = std::min(kPanel, row - panel);
-      const Cursor inner(walk.behind, begin / panels % rows * row + panel);
-      const Cursor outer(walk.before, begin / panels / rows);
-      const T* from = s.picked.as<const T>() + outer.offset[0] + inner.offset[0];
-      T* to = s.whole.as<T>() + outer.offset[1] + inner.offset[1];
+    Cursor outer(walk.before, begin / per_place);
+    for (std::int64_t part = begin % per_place; begin < end; ++begin) {
+      const std::int64_t panel = part % panels * kPanel, width = std::min(kPanel, row - panel);
+      const T* from = s.picked.as<const T>() + outer.offset[0];
+      T* to = s.whole.as<T>() + outer.offset[1];
+      if (part > 0) {
+        const Cursor inner(walk.behind, part / panels * row + panel);
+        from += inner.offset[0];
+        to += inner.offset[1];
+      }
+      if (++part == per_place) {
+        part = 0;
+        outer.advance(1);
+      }
       if (width == 1 && !walk.picked_at) {
         const std::int64_t step = walk.picked_step;
         for (std::int64_t k = 0; k < walk.count; ++k) Put::one(to[walk.whole_at[k]], from[k * step]);

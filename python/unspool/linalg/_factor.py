@@ -150,6 +150,8 @@ def _broadcast_systems(name: str, A: Tensor, B: Tensor, left: bool) -> tuple[Ten
             f"{name}: Incompatible shapes of A and B for the equation {sides} ({A.shape[-2]}x{n} and "
             f"{B.shape[-2]}x{B.shape[-1]})"
         )
+    if A.ndim == B.ndim == 2:
+        return A, B
     batch = unspool.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     return A.expand(*batch, *A.shape[-2:]), B.expand(*batch, *B.shape[-2:])
 

@@ -221,6 +221,28 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     return into(out, unspool.where(info != 0, float("inf"), result))
 
 
+def _by_reflections(A: Tensor, b: Tensor, rtol: float) -> Tensor | None:
+    """Least squares by QR, where no singular value can count as 0; None where one might.
+
+    With A = Q R, the product of the Frobenius norms of R and of its inverse is at least the largest singular
+    value over the smallest.
+    """
+    n = A.shape[-1]
+    if A.shape[-2] < n or A.numel() == 0:
+        return None
+    q, r = hidden.linalg_qr(A, False)
+    with unspool.no_grad():
+        identity = unspool.eye(n, dtype=A.dtype).expand(r.shape)
+        inverse = hidden.linalg_solve_triangular(r, identity, True, False)
+        ratio = matrix_norm(r) * matrix_norm(inverse) * (2 * rtol)
+        if not bool((ratio < 1).all()):
+            return None
+    batch = unspool.broadcast_shapes(A.shape[:-2], b.shape[:-2])
+    projected = q.mT @ b
+    r, projected = r.expand(*batch, n, n), projected.expand(*batch, *projected.shape[-2:])
+    return hidden.linalg_solve_triangular(r, projected, True, False)
+
+
 @with_out
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> linalg_lstsq:
     """X of least norm that makes |A X - B| least, for (..., m, n) matrices and (..., m, k) right sides.
@@ -229,8 +251,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         A: the matrices.
         B: right sides; (..., m) for one per matrix.
         rcond: singular values up to rcond * the largest count as 0; epsilon * max(m, n) by default.
-        driver: "gels", "gelsy" (the default), "gelsd" or "gelss". All use singular values here; they differ
-            in what else they give: "gels" no ranks, the last two the singular values.
+        driver: "gels", "gelsy" (the default), "gelsd" or "gelss". They differ in what else they give: "gels"
+            no ranks, the last two the singular values. The default uses Householder reflections for matrices
+            that are far from losing rank; all others use singular values.
     """
     check_matrix("linalg.lstsq", A)
     check_same_dtype("linalg.lstsq", A, B)
@@ -248,11 +271,17 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         )
     m, n = A.shape[-2:]
     rtol = unspool.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
-    solution = pinv(A, rtol=rtol) @ b
-    rank = unspool.empty(0, dtype=unspool.int64) if driver == "gels" else matrix_rank(A, rtol=rtol)
+    direct = _by_reflections(A, b, rtol) if driver in (None, "gelsy") else None
+    solution = pinv(A, rtol=rtol) @ b if direct is None else direct
+    if driver == "gels":
+        rank = unspool.empty(0, dtype=unspool.int64)
+    elif direct is None:
+        rank = matrix_rank(A, rtol=rtol)
+    else:
+        rank = unspool.full(A.shape[:-2], n, dtype=unspool.int64)
     residuals, values = solution.flatten()[:0], unspool.empty(0, dtype=A.dtype)
-    is_full = driver == "gels" or bool((rank == n).all())
-    if m > n and is_full and driver not in (None, "gelsy"):
+    gives_residuals = m > n and driver not in (None, "gelsy")
+    if gives_residuals and (driver == "gels" or bool((rank == n).all())):
         residuals = (A @ solution - b).square().sum(-2)
     if driver in ("gelsd", "gelss"):
         values = svdvals(A)
