@@ -1,7 +1,9 @@
 // Which Python exception an error becomes, and how the lower floors reach the interpreter.
 #include "bind/errors.h"
 
+#include <cxxabi.h>
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <new>
 #include <string>
@@ -35,8 +37,21 @@ PyObject* python_type(ErrorKind kind) {
   }
 }
 
+// An interpreter that shuts down ends the daemon threads that ask for its lock, by unwinding their stacks,
+// which C++ destructors do not survive. They wait for the end of the process instead, as they do from
+// Python 3.14 on.
+[[noreturn]] void park() noexcept {
+  for (;;) pause();
+}
+
 void* release_gil() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
-void acquire_gil(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+void acquire_gil(void* state) {
+  try {
+    PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  } catch (const abi::__forced_unwind&) {
+    park();
+  }
+}
 constexpr HostLock kGil{release_gil, acquire_gil};
 
 bool is_of_package(PyFrameObject* frame) {
@@ -63,6 +78,14 @@ Py_ssize_t level_of_user() {
 
 }  // namespace
 
+PyGILState_STATE lock_interpreter() {
+  try {
+    return PyGILState_Ensure();
+  } catch (const abi::__forced_unwind&) {
+    park();
+  }
+}
+
 void issue_warning(const std::string& message) {
   const WithGil gil;
   if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), level_of_user()) < 0) throw PythonError{};
@@ -73,6 +96,8 @@ void set_python_error() noexcept { set_python_error(nullptr); }
 void set_python_error(const char* name) noexcept {
   try {
     throw;
+  } catch (const abi::__forced_unwind&) {
+    park();
   } catch (const PythonError&) {
   } catch (const Error& error) {
     std::string message = error.what();

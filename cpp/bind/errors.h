@@ -83,10 +83,13 @@ inline bool is_finalizing() {
 #endif
 }
 
+// Takes the interpreter's lock, from any thread; does not return while the interpreter shuts down.
+PyGILState_STATE lock_interpreter();
+
 // Holds the interpreter's lock, from any thread.
 class WithGil {
  public:
-  WithGil() : state_(PyGILState_Ensure()) {}
+  WithGil() : state_(lock_interpreter()) {}
   ~WithGil() { PyGILState_Release(state_); }
   WithGil(const WithGil&) = delete;
   WithGil& operator=(const WithGil&) = delete;

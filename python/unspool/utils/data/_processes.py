@@ -40,6 +40,7 @@ class ProcessWorkers:
         self, fetch: Fetch, count: int, seed: int, init: Callable[[int], None] | None, context: Any
     ) -> None:
         self._closed = False
+        self._owner = os.getpid()
         self._workers: list[Any] = []
         self._tasks: list[Connection] = []
         self._replies: list[Connection] = []
@@ -98,6 +99,8 @@ class ProcessWorkers:
         if self._closed:
             return
         self._closed = True
+        if os.getpid() != self._owner:
+            return  # a fork of the process that started them: they are not ours to end
         for pipe in self._tasks:
             with contextlib.suppress(OSError):  # the worker may be gone already
                 pipe.send((_STOP, None))
