@@ -15,9 +15,10 @@
 
 namespace unspool::kernels::cpu {
 
-// The most outputs (or taps) beside `vectors` of filters.
+// The most outputs (or taps) beside `vectors` of filters. One vector gains nothing from more sums than hide
+// their latency.
 constexpr int most_beside_filters(std::int64_t vectors) {
-  return static_cast<int>(std::min<std::int64_t>(8, simd::kAccumulators / vectors));
+  return static_cast<int>(std::min<std::int64_t>(vectors == 1 ? 8 : 12, simd::kAccumulators / vectors));
 }
 
 template <class T>
