@@ -77,6 +77,7 @@ SMOOTH: dict[str, Callable[[us.Tensor], us.Tensor]] = {
     "selu": F.selu,
     "silu": F.silu,
     "softplus": lambda x: F.softplus(x, 1.5, 2.0),
+    "glu": lambda x: F.glu(us.stack([x, x.flip(0) * 0.7]), 0),
     "hardswish": F.hardswish,
     "hardsigmoid": F.hardsigmoid,
     "softshrink": lambda x: F.softshrink(x, 0.3),
@@ -151,3 +152,32 @@ def test_cosines_of_very_long_and_very_short_vectors() -> None:
         assert abs(cosine.item() - 0.48) < 2e-6, (a, b)
     assert F.cosine_similarity(us.zeros(3), unit[0], dim=0).item() == 0
     assert F.cosine_similarity(unit[:, None], unit, dim=2).shape == (2, 2)
+
+
+@pytest.mark.parametrize("shape", [(2,), (6, 5, 4), (40, 300), (3, 1000)])
+def test_gated_halves_are_a_product_with_a_sigmoid(shape: tuple[int, ...]) -> None:
+    x = us.tensor(np.random.default_rng(5).standard_normal(shape).astype(np.float32))
+    for dim in range(len(shape)):
+        if shape[dim] % 2:
+            continue
+        first, second = x.chunk(2, dim)
+        assert us.equal(F.glu(x, dim), first * us.sigmoid(second))
+
+
+def test_histograms_and_counts_of_unusual_numbers() -> None:
+    x = us.tensor([NAN, -INFINITY, -3.0, -2.9999, 0.0, 2.999, 3.0, 3.0001, INFINITY])
+    assert us.histc(x, 3, -3, 3).tolist() == [2.0, 1.0, 2.0]
+    assert us.histc(us.tensor([5.0, 5.0]), 4).tolist() == [0.0, 0.0, 2.0, 0.0]
+    assert us.histc(us.zeros(0), 4).tolist() == [0.0] * 4
+    assert us.bincount(us.zeros(0, dtype=us.int64), minlength=2).tolist() == [0, 0]
+    assert us.bincount(us.tensor([3, 1, 3]), minlength=2).tolist() == [0, 1, 0, 2]
+    assert us.bincount(us.tensor([3, 1, 3]), us.tensor([0.5, 1.0, 2.0])).tolist() == [0.0, 1.0, 0.0, 2.5]
+    with pytest.raises(RuntimeError, match="the smallest is -2"):
+        us.bincount(us.tensor([3, -2]))
+
+
+def test_kronecker_products_of_all_dimensions() -> None:
+    rng = np.random.default_rng(6)
+    for left, right in (((2, 3), (4, 5)), ((1, 1), (2, 2)), ((3,), (2, 2)), ((2, 3), (4,)), ((2, 0), (3, 2))):
+        a, b = rng.standard_normal(left), rng.standard_normal(right)
+        np.testing.assert_array_equal(us.kron(us.tensor(a), us.tensor(b)).numpy(), np.kron(a, b))

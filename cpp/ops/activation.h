@@ -311,6 +311,38 @@ struct Silu {
   }
 };
 
+struct GateBackward {
+  static constexpr Record record = [] {
+    Record r = backward_of("gate_backward", "grad * input * sigmoid(other) * (1 - sigmoid(other))",
+                           "Cotangent of what opens a gate.", {}, {});
+    r.args = {tensor("grad"), tensor("input"), tensor("other")};
+    r.vjp = {{in(1) | in(2), [](Vjp& v) { return call<GateBackward>({v.g(), v.in(1), v.in(2)}); }},
+             {in(0) | in(2), [](Vjp& v) { return call<GateBackward>({v.g(), v.in(0), v.in(2)}); }},
+             {in(0) | in(1) | in(2), [](Vjp& v) {
+                return call<GateBackward>({v.g() * v.in(0), v.in(1), v.in(2)}) * (1 - sigmoid(v.in(2)) * 2);
+              }}};
+    return r;
+  }();
+  template <class P>
+  static P body(P g, P x, P opening) {
+    const P s = sigmoid(opening);
+    return g * (x * ((P(1) - s) * s));
+  }
+};
+
+struct Gate {
+  static constexpr Record record = at(
+      kHidden,
+      of_tensors(binary("gate", "input * sigmoid(other)", "The input, gated by another tensor.",
+                        {in(1), [](Vjp& v) { return call<Gate>({v.g(), v.in(1)}); }},
+                        {in(0) | in(1), [](Vjp& v) { return call<GateBackward>({v.g(), v.in(0), v.in(1)}); }},
+                        Result::kFloating)));
+  template <class P>
+  static P body(P x, P opening) {
+    return x * sigmoid(opening);
+  }
+};
+
 struct SoftplusBackward {
   static constexpr Record record = with_args(
       {tensor("grad"), tensor("saved"), real("beta"), real("threshold")},
@@ -544,9 +576,9 @@ struct Glu {
 
 using ActivationOps =
     OpList<Relu, ThresholdBackward, Relu6, HardtanhBackward, LeakyRelu, LeakyReluBackward, EluFamily,
-           EluBackward, GeluErf, GeluSlope, GeluTanh, GeluTanhSlope, Silu, SiluBackward, Softplus,
-           SoftplusBackward, Mish, LogSigmoid, Softsign, Tanhshrink, Hardtanh, Hardsigmoid, Hardswish,
-           HardswishBackward, Hardshrink, Softshrink, ShrinkBackward, Threshold, PreluWith>;
+           EluBackward, GeluErf, GeluSlope, GeluTanh, GeluTanhSlope, Silu, SiluBackward, GateBackward, Gate,
+           Softplus, SoftplusBackward, Mish, LogSigmoid, Softsign, Tanhshrink, Hardtanh, Hardsigmoid,
+           Hardswish, HardswishBackward, Hardshrink, Softshrink, ShrinkBackward, Threshold, PreluWith>;
 using ActivationPairs = OpList<GeluErfWithSlope>;
 using ActivationComposites = OpList<Elu, Selu, Celu, Gelu, Prelu, Glu>;
 

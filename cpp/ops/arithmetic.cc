@@ -134,7 +134,7 @@ Tensor glu_of(const Call& c) {
   const int dim = normalize_dim(c.integer("dim"), x.ndim(), c.name());
   const std::int64_t half = x.size(dim) / 2;
   if (x.size(dim) % 2) c.fail("dim ", dim, " of input ", to_string(x.sizes()), " must be even to be halved");
-  return slice(x, dim, 0, half) * sigmoid(slice(x, dim, half, 2 * half));
+  return call<Gate>({slice(x, dim, 0, half), slice(x, dim, half, 2 * half)});
 }
 
 }  // namespace unspool::ops

@@ -391,6 +391,15 @@ def fractional_max_pool(
 ) -> _FractionalMaxPoolResult:
     """Maxima over windows at pseudo-random places (Graham 2014)."""
 
+def gate(input: Tensor, other: Tensor) -> Tensor:
+    """The input, gated by another tensor."""
+
+def gate_(input: Tensor, other: Tensor) -> Tensor:
+    """The input, gated by another tensor."""
+
+def gate_backward(grad: Tensor, input: Tensor, other: Tensor) -> Tensor:
+    """Cotangent of what opens a gate."""
+
 def gelu_erf(input: Tensor) -> Tensor:
     """Gaussian error linear unit, exact."""
 

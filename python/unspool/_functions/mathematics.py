@@ -259,6 +259,9 @@ def trace(input: Tensor) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: every element of input times the whole of other."""
     a, b = require_tensor("input", input, "kron"), require_tensor("other", other, "kron")
+    if a.ndim == b.ndim == 2:
+        (m, n), (p, q) = a.shape, b.shape
+        return ops.mul(a.reshape(m, 1, n, 1), b.reshape(1, p, 1, q)).reshape(m * p, n * q)
     ndim = max(a.ndim, b.ndim)
     left = (1,) * (ndim - a.ndim) + tuple(a.shape)
     right = (1,) * (ndim - b.ndim) + tuple(b.shape)

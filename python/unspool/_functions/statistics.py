@@ -117,7 +117,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         each = _core.ones(1, dtype=_core.int64).expand(places.shape)
     else:
         each = weights.detach() if weights.dtype == _core.float32 else weights.detach().double()
-    return without_derivative("bincount", hidden.scatter_onto(places, each, [size], 0), weights)
+    return without_derivative("bincount", _added_up(places, each, size), weights)
+
+
+def _added_up(places: Tensor, each: Tensor, size: int) -> Tensor:
+    """A vector of sums of what goes to each place."""
+    return ops.scatter_add(_core.zeros(size, dtype=each.dtype), 0, places, each)
 
 
 def _bounds(input: Tensor, low: float, high: float, who: str, margin: float = 1) -> tuple[float, float]:
@@ -141,7 +146,7 @@ def _counted(x: Tensor, edges: Tensor, weight: Tensor | None) -> Tensor:
     place = ops.where(ops.eq(flat, edges[-1]), bins - 1, place)
     inside = ops.logical_and(ops.ge(flat, edges[0]), ops.le(flat, edges[-1]))
     each = inside.to(x.dtype) if weight is None else ops.where(inside, weight.reshape(-1), 0)
-    return hidden.scatter_onto(ops.clamp(place, 0, bins - 1), each, [bins], 0)
+    return _added_up(ops.clamp(place, 0, bins - 1), each, bins)
 
 
 @with_out
@@ -156,10 +161,10 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError(f"histc: bins must be positive, got {bins}")
     low, high = _bounds(input, float(min), float(max), "histc")
     flat = input.detach().reshape(-1)
-    place = ops.floor((flat - low) * bins / (high - low))
+    place = (flat - low) * bins / (high - low)
     inside = ops.logical_and(ops.ge(flat, low), ops.le(flat, high))
-    place = ops.clamp(ops.where(inside, place, 0).long(), 0, bins - 1)
-    return hidden.scatter_onto(place, inside.to(input.dtype), [bins], 0)
+    place = ops.clamp_max(ops.where(inside, place, 0).long(), bins - 1)
+    return _added_up(place, inside.to(input.dtype), bins)
 
 
 class HistogramResult(NamedTuple):
