@@ -278,3 +278,37 @@ def test_modified_bessel_functions_keep_their_slopes_up_to_where_they_overflow()
         assert x.grad is not None
         np.testing.assert_allclose(y.detach().numpy(), value.numpy(), rtol=5e-7)
         np.testing.assert_allclose(x.grad.numpy(), slopes[name].numpy(), rtol=5e-7)
+
+
+@pytest.mark.parametrize("dtype", [us.float32, us.float64])
+def test_polygamma_next_to_its_poles_keeps_its_digits(dtype: Any) -> None:
+    near = us.tensor([-1e-7, -1e-12, -1e-15, 1e-15, -3e-8], dtype=dtype)
+    x = near.double().numpy()
+    tolerance = 2e-7 if dtype == us.float32 else 4e-15
+    # psi_n(x) = (-1)^(n + 1) n! / x^(n + 1) + psi_n(1) + ..., of which all but the first is below 1e-6 of it.
+    for n, constant in ((1, np.pi**2 / 6), (2, -2.4041138063191886)):
+        pole = (-1) ** (n + 1) * math.factorial(n) / x ** (n + 1)
+        expected = pole + constant
+        found = special.polygamma(n, near).double().numpy()
+        representable = np.abs(expected) < (1e38 if dtype == us.float32 else 1e300)
+        np.testing.assert_allclose(found[representable], expected[representable], rtol=tolerance)
+
+
+def test_xlog1py_has_the_slope_of_a_product_at_0() -> None:
+    x = us.zeros(5, dtype=us.float64, requires_grad=True)
+    y = us.tensor([3.0, -0.5, -1.0, -2.0, math.inf], dtype=us.float64)
+    assert special.xlog1py(x, y).tolist() == [0.0] * 5
+    (slope,) = us.autograd.grad(special.xlog1py(x, y).sum(), x)
+    assert slope.tolist() == [math.log1p(3), math.log1p(-0.5), 0, 0, 0]
+    assert special.xlog1py(us.zeros(1), math.nan).isnan().all()
+
+
+def test_entr_is_infinitely_steep_at_0() -> None:
+    x = us.tensor([0.0, 0.25, 1.0, math.nan], dtype=us.float64, requires_grad=True)
+    value = special.entr(x)
+    np.testing.assert_allclose(value.detach().numpy(), [0, 0.25 * math.log(4), 0, math.nan])
+    (slope,) = us.autograd.grad(value.sum(), x, create_graph=True)
+    np.testing.assert_allclose(slope.detach().numpy(), [math.inf, math.log(4) - 1, -1, math.nan])
+    (curvature,) = us.autograd.grad(slope[:3].sum(), x)
+    np.testing.assert_allclose(curvature.numpy()[:3], [-math.inf, -4, -1])
+    assert special.entr(us.tensor([-1.0, -0.0])).tolist() == [-math.inf, 0]

@@ -75,9 +75,10 @@ inline double zeta_scalar(double s, double q) {
   if (q > 0) return zeta_right(s, q);
   if (q == std::floor(q)) return std::numeric_limits<double>::infinity();
   if (s != std::floor(s)) return std::numeric_limits<double>::quiet_NaN();
-  // The terms below zero, counted from the one next to it, are a piece of the same sum.
+  // The terms below zero, counted from the one next to it, are a piece of the same sum. The distance to zero
+  // is exact: 1 - right would lose most of a small one.
   const double right = q - std::floor(q);
-  const double left = zeta_right(s, 1 - right) - zeta_right(s, 1 - q);
+  const double left = zeta_right(s, std::ceil(q) - q) - zeta_right(s, 1 - q);
   return zeta_right(s, right) + (std::fmod(s, 2) == 0 ? left : -left);
 }
 

@@ -99,8 +99,9 @@ def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
         raise TypeError("xlog1py(): one of the operands must be a Tensor; make one with tensor()")
     x = input if isinstance(input, Tensor) else _number_beside(other, input)
     y = other if isinstance(other, Tensor) else _number_beside(input, other)
-    is_zero = ops.logical_and(ops.eq(x, 0), ops.logical_not(ops.isnan(y)))
-    return ops.where(is_zero, 0, ops.mul(x, ops.log1p(y)))
+    # 0 times what is no number or infinite; elsewhere at 0 the slope by x is the logarithm.
+    is_lost = ops.logical_and(ops.eq(x, 0), ops.logical_or(ops.le(y, -1), ops.eq(y, math.inf)))
+    return ops.mul(x, ops.log1p(ops.where(is_lost, 0, y)))
 
 
 def _number_beside(tensor: Any, number: float) -> Tensor:
@@ -223,7 +224,11 @@ def entr(input: Tensor) -> Tensor:
     """Give -x log(x): 0 at 0, -inf below."""
     require_tensor("input", input, "entr")
     x = _floating(input)
-    return ops.where(ops.lt(x, 0), -math.inf, -ops.xlogy(x, x))
+    at_zero = ops.eq(x, 0)
+    safe = ops.where(at_zero, 1, x)
+    # The root is as 0 as the entropy there, and as steep.
+    rest = ops.where(at_zero, ops.sqrt(ops.where(at_zero, x, 1)), -safe * ops.log(safe))
+    return ops.where(ops.lt(x, 0), -math.inf, rest)
 
 
 # Products -------------------------------------------------------------------------------------------------
