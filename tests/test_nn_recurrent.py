@@ -18,6 +18,7 @@ from unspool.nn.utils.rnn import (
     pack_sequence,
     pad_packed_sequence,
     pad_sequence,
+    unpack_sequence,
     unpad_sequence,
 )
 
@@ -491,3 +492,13 @@ def test_single_steps_as_functions() -> None:
     cell = nn.LSTMCell(3, 4)
     both = us.lstm_cell(x, (h, h), cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
     assert all(us.equal(a, b) for a, b in zip(both, cell(x, (h, h)), strict=True))
+
+
+@pytest.mark.parametrize("enforce_sorted", [True, False])
+def test_packed_sequences_are_unpacked_in_the_order_given(enforce_sorted: bool) -> None:
+    lengths = [4, 3, 1] if enforce_sorted else [1, 4, 3]
+    sequences = [us.randn(n, 2) for n in lengths]
+    packed = pack_sequence(sequences, enforce_sorted=enforce_sorted)
+    assert [each.tolist() for each in unpack_sequence(packed)] == [each.tolist() for each in sequences]
+    with pytest.raises(TypeError, match="unpack_sequence: expected a PackedSequence, got Tensor"):
+        unpack_sequence(packed.data)  # type: ignore[arg-type]

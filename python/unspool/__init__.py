@@ -87,6 +87,7 @@ from unspool._functions.differences import *  # noqa: F403
 from unspool._functions.mathematics import *  # noqa: F403
 from unspool._functions.older import *  # noqa: F403
 from unspool._functions.rearranging import *  # noqa: F403
+from unspool._functions.segments import *  # noqa: F403
 from unspool._functions.statistics import *  # noqa: F403
 from unspool._layouts import (
     channels_last,
@@ -515,7 +516,8 @@ __all__ += _recurrent.__all__
 __all__ += _kind_names
 __all__ += _functions.aliases.__all__ + _functions.basic.__all__ + _functions.complex_numbers.__all__
 __all__ += _functions.creating.__all__ + _functions.differences.__all__ + _functions.mathematics.__all__
-__all__ += _functions.older.__all__ + _functions.rearranging.__all__ + _functions.statistics.__all__
+__all__ += _functions.older.__all__ + _functions.rearranging.__all__ + _functions.segments.__all__
+__all__ += _functions.statistics.__all__
 __all__ += [
     "TypedStorage",
     "bartlett_window",
