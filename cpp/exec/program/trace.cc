@@ -237,6 +237,10 @@ void Trace::settle_externals(std::span<const Tensor> outputs) {
       ++i;
       continue;
     }
+    if (external.tensor.numel() == 0) {  // holds no value that could be outdated
+      ++i;
+      continue;
+    }
     if (!is_first_overwritten(found->second)) {
       return refuse(
           "a tensor of shape " + to_string(external.tensor.sizes()) + " and dtype " +

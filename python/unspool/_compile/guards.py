@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib
 import inspect
 import sys
 import types
@@ -47,6 +48,8 @@ class Guards:
 
     def found(self) -> dict[str, Any]:
         """In the form that the core takes."""
+        if "random" in self.names and "numpy" in sys.modules:
+            importlib.import_module("numpy.random")  # NumPy imports it when it is first mentioned
         draws = Draws(self.generators)
         return {
             "entries": self.entries,
@@ -191,17 +194,28 @@ class Draws:
     def __init__(self, generators: list[tuple[Callable[[], Any], str]]) -> None:
         self._sources = [*generators, *_common_generators()]
         self._before = [state() for state, _ in self._sources]
+        self._is_numpy_watched = "numpy.random" in sys.modules
 
     def refusal(self) -> str:
         """Why there can be no program; empty when there can be one."""
-        for (state, label), before in zip(self._sources, self._before, strict=True):
-            if state() != before:
-                return (
-                    f"the step drew random numbers from {label}, and like all that is made from Python data "
-                    "they would be the same at each replay: draw them with unspool (rand(), randint(), "
-                    "randperm()), or outside of the step and pass them as arguments"
-                )
-        return ""
+        drawn = [
+            label
+            for (state, label), before in zip(self._sources, self._before, strict=True)
+            if state() != before
+        ]
+        if not self._is_numpy_watched and (shared := sys.modules.get("numpy.random")) is not None:
+            # It was imported by the step. A generator that has just been seeded is at the end of its block.
+            position, fresh = (
+                each.get_state(legacy=False)["state"]["pos"] for each in (shared, shared.RandomState())
+            )
+            drawn += ["numpy.random"] if position != fresh else []
+        if not drawn:
+            return ""
+        return (
+            f"the step drew random numbers from {drawn[0]}, and like all that is made from Python data "
+            "they would be the same at each replay: draw them with unspool (rand(), randint(), "
+            "randperm()), or outside of the step and pass them as arguments"
+        )
 
 
 def _common_generators() -> Iterator[tuple[Callable[[], Any], str]]:

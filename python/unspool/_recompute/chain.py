@@ -48,6 +48,14 @@ class Chain(NamedTuple):
 _chains: weakref.WeakKeyDictionary[Module, dict[Any, Chain]] = weakref.WeakKeyDictionary()
 
 
+def _has_gradient(parameter: Tensor) -> bool:
+    """Whether there is memory for the gradient already."""
+    try:
+        return parameter.grad is not None
+    except RuntimeError:  # it went into an update, by backward(step=...)
+        return False
+
+
 def checkpoint_sequential(model: Sequential, x: Tensor, memory_budget: int | str) -> Tensor:
     """Call ``model`` so that its forward and backward pass stay within a budget, at the least extra work.
 
@@ -93,7 +101,7 @@ def checkpoint_sequential(model: Sequential, x: Tensor, memory_budget: int | str
     modules, parameters = _parts_of(model)
     chain = _known_chain(model, x, modules, parameters)
     taken = allocated() + chain.outside
-    taken += sum(p.nbytes + HEADER for p in parameters if p.requires_grad and p.grad is None)
+    taken += sum(p.nbytes + HEADER for p in parameters if p.requires_grad and not _has_gradient(p))
     fitting = [plan for plan in chain.plans if plan.bytes + taken <= budget]
     if not fitting:
         raise ValueError(
