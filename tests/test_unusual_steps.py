@@ -1,4 +1,4 @@
-"""Steps that are met rarely: of empty batches, with modules that are first imported in them, in other orders."""
+"""Steps that are met rarely: of empty batches, with modules first imported in them, in other orders."""
 
 from __future__ import annotations
 
