@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from unspool import _core
 from unspool._core import Tensor
+from unspool.testing._making import make_tensor
 
-__all__ = ["assert_allclose", "assert_close"]
+__all__ = ["assert_allclose", "assert_close", "make_tensor"]
 
 # Relative and absolute, by dtype; exact for all others.
 _TOLERANCES = {
