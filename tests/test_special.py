@@ -312,3 +312,34 @@ def test_entr_is_infinitely_steep_at_0() -> None:
     (curvature,) = us.autograd.grad(slope[:3].sum(), x)
     np.testing.assert_allclose(curvature.numpy()[:3], [-math.inf, -4, -1])
     assert special.entr(us.tensor([-1.0, -0.0])).tolist() == [-math.inf, 0]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 2e-14)])
+def test_modified_bessel_functions_of_any_number(dtype: str, tolerance: float) -> None:
+    for points in (np.linspace(-12, 12, 961), np.geomspace(1e-20, 85, 301), -np.geomspace(1e-3, 600, 77)):
+        points = points[np.abs(points) < (87 if dtype == "float32" else 700)].astype(dtype)
+        x = us.tensor(points)
+        np.testing.assert_allclose(special.i0(x).numpy(), np.i0(points.astype(np.float64)), rtol=tolerance)
+        scaled = special.i1e(x).double().numpy() * np.exp(np.abs(points.astype(np.float64)))
+        np.testing.assert_allclose(special.i1(x).numpy(), scaled, rtol=2 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", [us.float32, us.float64, us.bfloat16])
+def test_modified_bessel_functions_of_infinity_and_nothing(dtype: us.dtype) -> None:
+    infinity = float("inf")
+    x = us.tensor([infinity, -infinity, 1e30, -1e30, 0.0]).to(dtype)
+    assert special.i0(x).tolist() == [infinity, infinity, infinity, infinity, 1.0]
+    assert special.i1(x).tolist() == [infinity, -infinity, infinity, -infinity, 0.0]
+    assert special.i0(us.full((3,), float("nan"), dtype=dtype)).isnan().all()
+    assert special.i0(us.tensor([0, 1])).dtype == us.float32
+
+
+@pytest.mark.parametrize("name", ["i0", "i1"])
+def test_modified_bessel_functions_have_derivatives_of_both_orders(name: str) -> None:
+    x = us.tensor([-9.3, -7.9, -2.0, -0.4, 0.3, 5.5, 8.2, 11.0], dtype=us.float64).requires_grad_()
+    assert us.autograd.gradcheck(getattr(special, name), (x,))
+    assert us.autograd.gradgradcheck(getattr(special, name), (x,))
+    zero = us.zeros(1, dtype=us.float64).requires_grad_()
+    (slope,) = us.autograd.grad(getattr(special, name)(zero).sum(), zero, create_graph=True)
+    (curvature,) = us.autograd.grad(slope.sum(), zero)
+    assert (slope.item(), curvature.item()) == ((0.0, 0.5) if name == "i0" else (0.5, 0.0))

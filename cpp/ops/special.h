@@ -1,5 +1,5 @@
-// Special functions that few models need: incomplete gamma functions and Bessel functions. Their kernels work
-// element by element in double precision.
+// Special functions that few models need: incomplete gamma functions and Bessel functions. Most of their
+// kernels work element by element in double precision.
 #pragma once
 
 #include "ops/elementwise.h"
@@ -94,6 +94,32 @@ struct BesselY1 {
   }
 };
 
+struct BesselI1;
+struct BesselI0 {
+  static constexpr Record record =
+      bessel("bessel_i0", "I0(input)", "Modified Bessel function of the first kind of order 0.",
+             {in(0), [](Vjp& v) { return v.g() * call<BesselI1>({v.in(0)}); }});
+  template <class P>
+  static P body(P x) {
+    return bessel_i0(x);
+  }
+};
+
+struct BesselI1 {
+  static constexpr Record record =
+      bessel("bessel_i1", "I1(input)", "Modified Bessel function of the first kind of order 1.",
+             {in(0) | out(), [](Vjp& v) {
+                // I1(x) / x is 1/2 at 0, where its own slope is 0.
+                const Tensor at_zero = eq(v.in(0), 0.0);
+                const Tensor ratio = where(at_zero, 0.5, v.out() / where(at_zero, 1.0, v.in(0)));
+                return v.g() * (call<BesselI0>({v.in(0)}) - ratio);
+              }});
+  template <class P>
+  static P body(P x) {
+    return bessel_i1(x);
+  }
+};
+
 struct BesselK1e;
 struct BesselK0e {
   static constexpr Record record = bessel(
@@ -116,6 +142,7 @@ struct BesselK1e {
   }
 };
 
-using SpecialOps = OpList<Igamma, Igammac, BesselJ0, BesselJ1, BesselY0, BesselY1, BesselK0e, BesselK1e>;
+using SpecialOps =
+    OpList<Igamma, Igammac, BesselJ0, BesselJ1, BesselY0, BesselY1, BesselI0, BesselI1, BesselK0e, BesselK1e>;
 
 }  // namespace unspool::ops

@@ -1,9 +1,10 @@
-// Kernels of the special functions, lane by lane: rare enough that no vector form is kept.
+// Kernels of the special functions, most of them lane by lane: rare enough that no vector form is kept.
 #include "ops/special.h"
 
 #include <math.h>
 
 #include "kernels/cpu/bessel.h"
+#include "kernels/cpu/bessel_i.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/incomplete_gamma.h"
@@ -54,6 +55,14 @@ Vec<T> bessel_y0(Vec<T> x) {
 template <class T>
 Vec<T> bessel_y1(Vec<T> x) {
   return each_lane(x, ::y1);
+}
+template <class T>
+Vec<T> bessel_i0(Vec<T> x) {
+  return modified_bessel_i<0>(x);
+}
+template <class T>
+Vec<T> bessel_i1(Vec<T> x) {
+  return modified_bessel_i<1>(x);
 }
 template <class T>
 Vec<T> bessel_k0e(Vec<T> x) {

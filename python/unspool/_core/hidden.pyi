@@ -136,6 +136,12 @@ def bernoulli_of(
 ) -> Tensor:
     """Independent coin throws."""
 
+def bessel_i0(input: Tensor) -> Tensor:
+    """Modified Bessel function of the first kind of order 0."""
+
+def bessel_i1(input: Tensor) -> Tensor:
+    """Modified Bessel function of the first kind of order 1."""
+
 def bessel_j0(input: Tensor) -> Tensor:
     """Bessel function of the first kind of order 0."""
 

@@ -1,19 +1,20 @@
-"""Modified Bessel functions of the first kind, orders 0 and 1: compositions, so that all derivatives follow.
+"""Modified Bessel functions of the first kind, orders 0 and 1.
 
-Up to 8 by their power series in x^2 / 4, whose terms are all positive; beyond by Chebyshev series of
-sqrt(x) exp(-x) I(x) in 16 / x - 1, fitted to 40 digits.
+The scaled ones are compositions, whose derivatives lose nothing for large numbers: up to 8 by the power
+series in x^2 / 4, whose terms are all positive; beyond by Chebyshev series of sqrt(x) exp(-x) I(x) in
+16 / x - 1, fitted to 40 digits.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from unspool import _core
-from unspool._core import Tensor, ops
+from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import with_out
 
 _SERIES_END = 8.0
-_RAISE = 64.0
 # Of the power series, by the precision of the elements. In float32 more would be lost in the sum, and the
 # powers of x^2 / 4 <= 16 in its derivative would overflow.
 _TERMS = {_core.float64: 34}
@@ -82,12 +83,16 @@ def _chebyshev(t: Tensor, coefficients: tuple[float, ...]) -> Tensor:
     return t * last - before + coefficients[0]
 
 
-def _modified_bessel(input: Tensor, order: int, is_scaled: bool, name: str) -> Tensor:
+def _floating(input: Any, name: str) -> Tensor:
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
-    if input.dtype in (_core.float16, _core.bfloat16):  # whose range ends before that of the terms
-        return _modified_bessel(input.float(), order, is_scaled, name).to(input.dtype)
-    x = input if input.is_floating_point() else input.to(_core.get_default_dtype())
+    return input if input.is_floating_point() else input.to(_core.get_default_dtype())
+
+
+def _scaled(input: Tensor, order: int, name: str) -> Tensor:
+    x = _floating(input, name)
+    if x.dtype in (_core.float16, _core.bfloat16):  # whose range ends before that of the terms
+        return _scaled(x.float(), order, name).to(x.dtype)
     size = ops.abs(x)
     is_far = ops.gt(size, _SERIES_END)
     near = ops.where(is_far, 0.0, x)
@@ -95,40 +100,34 @@ def _modified_bessel(input: Tensor, order: int, is_scaled: bool, name: str) -> T
     if order:
         series = series * near / 2
     far = ops.where(is_far, size, _SERIES_END)
-    coefficients = tuple(_RAISE * each for each in (_FAR_0, _FAR_1)[order])
-    raised = _chebyshev(16 / far - 1, coefficients) / ops.sqrt(far)
+    beyond = _chebyshev(16 / far - 1, (_FAR_0, _FAR_1)[order]) / ops.sqrt(far)
     if order:
-        raised = raised * ops.sign(x)
-    if is_scaled:
-        return ops.where(is_far, raised / _RAISE, series * ops.exp(-ops.abs(near)))
-    # In factors of about one size, because exp(x) alone, which is the slope by the others, overflows sooner
-    # than the product.
-    root = ops.exp(far / 2) / math.sqrt(_RAISE)
-    return ops.where(is_far, raised * root * root, series)
+        beyond = beyond * ops.sign(x)
+    return ops.where(is_far, beyond, series * ops.exp(-ops.abs(near)))
 
 
 @with_out
 def i0(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 0."""
-    return _modified_bessel(input, 0, False, "i0")
+    return hidden.bessel_i0(_floating(input, "i0"))
 
 
 @with_out
 def i0e(input: Tensor) -> Tensor:
     """Give exp(-|x|) i0(x), which does not overflow."""
-    return _modified_bessel(input, 0, True, "i0e")
+    return _scaled(input, 0, "i0e")
 
 
 @with_out
 def i1(input: Tensor) -> Tensor:
     """Modified Bessel function of the first kind of order 1."""
-    return _modified_bessel(input, 1, False, "i1")
+    return hidden.bessel_i1(_floating(input, "i1"))
 
 
 @with_out
 def i1e(input: Tensor) -> Tensor:
     """Give exp(-|x|) i1(x), which does not overflow."""
-    return _modified_bessel(input, 1, True, "i1e")
+    return _scaled(input, 1, "i1e")
 
 
 __all__ = ["i0", "i0e", "i1", "i1e"]
