@@ -345,6 +345,8 @@ def test_what_does_not_move_keeps_its_bits_infinities_and_not_a_number_included(
     [
         (lambda: A.Shift((2, 1)), "x"),
         (lambda: A.Rotate(-3), "degrees"),
+        (lambda: A.Shift(float("inf")), "x must be a range"),
+        (lambda: A.Rotate(float("nan")), "degrees"),
         (lambda: A.Scale(0, 1), "positive"),
         (lambda: A.Scale(2, 1), "range"),
         (lambda: A.Shear(60, 40), "steep"),
@@ -381,8 +383,10 @@ def test_settings_and_shapes_that_make_no_sense_are_refused(make: Any, word: str
         lambda: A.Rotate(3)(us.zeros(1, 1, 4, 4, dtype=us.int64)),
         lambda: A.Rotate(3)(us.zeros(1, 1, 4, 4), keypoints=us.zeros(1, 2, 2, dtype=us.int64)),
         lambda: AF.noise(None, 1.0),
+        lambda: A.Shift("far"),
+        lambda: A.Rotate((1, 2, 3)),
     ],
 )
 def test_things_of_another_type_are_refused(make: Any) -> None:
-    with pytest.raises(TypeError, match=r"transforms|tensor|int64"):
+    with pytest.raises(TypeError, match=r"transforms|tensor|int64|pair of numbers"):
         make()

@@ -58,3 +58,22 @@ def test_files_named_by_the_tour_exist(page: Path) -> None:
         if not list((ROOT / "cpp").glob(name)) and not list((ROOT / "cpp").glob(name + ".*"))
     ]
     assert missing == []
+
+
+def cells(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first table behind a heading."""
+    table = text.split(heading, 1)[1].split("\n|", 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+def test_the_table_of_the_front_page_is_what_was_measured() -> None:
+    results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+    eager = {tuple(row[1:4]) for row in cells(results, "## Whole training steps")}
+    captured = {tuple(row[1:4]) for row in cells(results, "## Captured steps against")}
+    rows = cells((ROOT / "README.md").read_text(encoding="utf-8"), "## How fast")
+    assert len(rows) >= 9
+    for name, *figures in rows:
+        if any(figures[:3]):
+            assert tuple(figures[:3]) in eager, name
+        peer = figures[4].partition(" (")[0]
+        assert (figures[3], peer, figures[5]) in captured, name

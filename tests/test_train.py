@@ -320,3 +320,13 @@ def test_recording_ends_when_the_network_fails() -> None:
     with features as seen:
         model(us.randn(5, 4))
     assert len(seen["head"]) == 5
+
+
+def test_calls_that_make_no_sense_say_what_is_wrong() -> None:
+    with pytest.raises(TypeError, match="freeze: expected a Module, not int"):
+        freeze(3)  # type: ignore[arg-type]
+    stopping = EarlyStopping()
+    state = stopping.state_dict()
+    del state["best"], state["waited"]
+    with pytest.raises(KeyError, match="lacks best, waited"):
+        stopping.load_state_dict(state)

@@ -73,9 +73,17 @@ def main() -> None:
     parser.add_argument("--pin", type=int, metavar="CPU", help="keep single-threaded suites on one processor")
     parser.add_argument("--wheel", type=Path, help="whose size to report")
     parser.add_argument("--only", nargs="+", choices=SUITES, default=list(SUITES), help="some suites")
+    parser.add_argument(
+        "--render", action="store_true", help="write RESULTS.md anew from RESULTS.json; nothing is measured"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="folder to write to")
     options = parser.parse_args()
 
+    if options.render:
+        record = json.loads((options.out / "RESULTS.json").read_text())
+        rows = [harness.Row(**row) for row in record["rows"]]
+        (options.out / "RESULTS.md").write_text(results(record["environment"], rows))
+        return
     common = ["--quick"] if options.quick else []
     common += ["--seconds", str(options.seconds)] if options.seconds else []
     environment = harness.environment()

@@ -13,10 +13,13 @@ from unspool.augment.compose import Geometric
 
 def _range(name: str, argument: str, value: float | tuple[float, float]) -> tuple[float, float]:
     """A range: (low, high) as given, or -value to value."""
-    low, high = value if isinstance(value, tuple) else (-value, value)
-    if not low <= high:
+    try:
+        low, high = map(float, value if isinstance(value, tuple) else (-value, value))
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: {argument} must be a number or a pair of numbers, got {value!r}") from None
+    if not (low <= high and math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name}: {argument} must be a range from low to high, got {value}")
-    return float(low), float(high)
+    return low, high
 
 
 def _uniform(bounds: tuple[float, float], count: int, generator: Generator | None) -> Tensor:

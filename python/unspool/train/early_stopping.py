@@ -8,6 +8,8 @@ from typing import Any
 from unspool._core import Tensor
 from unspool.nn import Module
 
+_PROGRESS = ("best", "best_step", "steps", "waited", "stopped")
+
 
 class EarlyStopping:
     """Says when to stop: after ``patience`` steps in a row without a better figure (Prechelt 1998).
@@ -107,9 +109,7 @@ class EarlyStopping:
 
     def state_dict(self) -> dict[str, Any]:
         """Give the progress, with the best weights where they are kept, for ``save``."""
-        state: dict[str, Any] = {
-            name: getattr(self, name) for name in ("mode", "best", "best_step", "steps", "waited", "stopped")
-        }
+        state: dict[str, Any] = {name: getattr(self, name) for name in ("mode", *_PROGRESS)}
         if self._best_weights is not None:
             state["best_weights"] = dict(self._best_weights)
         return state
@@ -121,11 +121,14 @@ class EarlyStopping:
             ValueError: the progress is of the other mode.
             KeyError: something is missing in it.
         """
+        missing = [name for name in ("mode", *_PROGRESS) if name not in state_dict]
+        if missing:
+            raise KeyError(f"EarlyStopping: the state lacks {', '.join(missing)}")
         if state_dict["mode"] != self.mode:
             raise ValueError(
                 f"EarlyStopping: the state is of mode {state_dict['mode']!r}, this one of {self.mode!r}"
             )
-        for name in ("best", "best_step", "steps", "waited", "stopped"):
+        for name in _PROGRESS:
             setattr(self, name, state_dict[name])
         weights = state_dict.get("best_weights")
         self._best_weights = None if weights is None else {k: _copied(v) for k, v in weights.items()}

@@ -33,6 +33,8 @@ def unfreeze(module: Module, *patterns: str) -> list[str]:
 
 
 def _set(caller: str, module: Module, patterns: tuple[str, ...], requires_grad: bool) -> list[str]:
+    if not isinstance(module, Module):
+        raise TypeError(f"{caller}: expected a Module, not {type(module).__name__}")
     parameters = dict(module.named_parameters())
     chosen = select(caller, patterns or ("*",), parameters, "parameter") if parameters else []
     for name in chosen:
