@@ -346,3 +346,17 @@ def test_grid_sampler_has_modes_by_number() -> None:
     assert us.grid_sampler_2d(x, grid, 1, 1, True).tolist() == expected.tolist()
     with pytest.raises(RuntimeError, match="padding_mode"):
         us.grid_sampler(x, grid, 1, 3, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["arccos_", "arcsin_", "arctan_", "arcsinh_", "arctanh_", "fix_", "i0_", "ldexp_", "addmv_", "arccosh_"],
+)
+def test_methods_that_change_a_tensor_are_functions_too(name: str) -> None:
+    arguments = {"ldexp_": (us.tensor([1, 2]),), "addmv_": (us.ones(2, 2), us.tensor([1.0, 2.0]))}.get(
+        name, ()
+    )
+    start = us.tensor([1.0, 1.5]) if name == "arccosh_" else us.tensor([0.25, -0.5])
+    x = start.clone()
+    assert getattr(us, name)(x, *arguments) is x
+    assert x.tolist() == getattr(start, name.removesuffix("_"))(*arguments).tolist() != start.tolist()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from unspool._core.ops import abs as absolute
 from unspool._core.ops import acos as arccos
+from unspool._core.ops import acos_ as arccos_
 from unspool._core.ops import acosh as arccosh
+from unspool._core.ops import acosh_ as arccosh_
 from unspool._core.ops import asin as arcsin
+from unspool._core.ops import asin_ as arcsin_
 from unspool._core.ops import asinh as arcsinh
+from unspool._core.ops import asinh_ as arcsinh_
 from unspool._core.ops import atan as arctan
 from unspool._core.ops import atan2 as arctan2
+from unspool._core.ops import atan_ as arctan_
 from unspool._core.ops import atanh as arctanh
+from unspool._core.ops import atanh_ as arctanh_
 from unspool._core.ops import div as divide
 from unspool._core.ops import ge as greater_equal
 from unspool._core.ops import gt as greater
@@ -24,19 +30,27 @@ from unspool._core.ops import sign as sgn
 from unspool._core.ops import sub as subtract
 from unspool._core.ops import transpose as swapdims
 from unspool._core.ops import trunc as fix
+from unspool._core.ops import trunc_ as fix_
 from unspool._functions.rearranging import vstack as row_stack
 
 __all__ = [
     "absolute",
     "arccos",
+    "arccos_",
     "arccosh",
+    "arccosh_",
     "arcsin",
+    "arcsin_",
     "arcsinh",
+    "arcsinh_",
     "arctan",
     "arctan2",
+    "arctan_",
     "arctanh",
+    "arctanh_",
     "divide",
     "fix",
+    "fix_",
     "ger",
     "greater",
     "greater_equal",

@@ -15,6 +15,7 @@ from unspool._functions.out import with_out
 from unspool._tensor import shaping
 
 __all__ = [
+    "addmv_",
     "alias_copy",
     "as_strided_",
     "as_strided_copy",
@@ -41,9 +42,11 @@ __all__ = [
     "grid_sampler_2d",
     "grid_sampler_3d",
     "hinge_embedding_loss",
+    "i0_",
     "is_same_size",
     "is_signed",
     "kl_div",
+    "ldexp_",
     "margin_ranking_loss",
     "narrow_copy",
     "native_batch_norm",
@@ -207,12 +210,15 @@ def _method(name: str, alias: str | None = None) -> Callable[..., Any]:
     return function
 
 
+addmv_ = _method("addmv_")
 as_strided_ = _method("as_strided_")
 deg2rad_ = _method("deg2rad_")
 detach = _method("detach")
 detach_ = _method("detach_")
 fill_ = _method("fill_")
+i0_ = _method("i0_")
 is_same_size = _method("is_same_size")
+ldexp_ = _method("ldexp_")
 negative_ = _method("neg_", "negative_")
 rad2deg_ = _method("rad2deg_")
 resize_as_ = shaping.resize_as_

@@ -31,8 +31,8 @@ def make_tensor(
         *shape: sizes, or one sequence of them.
         dtype: of the tensor.
         device: where it is made: the CPU.
-        low: the least number; by default 0 for bool and unsigned integers, otherwise -9. What the dtype
-            cannot hold are brought to its nearest finite one.
+        low: the least number; by default 0 for bool and unsigned integers, otherwise -9. What the
+            dtype cannot hold is brought to its nearest finite number.
         high: what all numbers are below; by default 2 for bool, 9 for floating dtypes and 10 for integers.
         requires_grad: for floating dtypes only.
         noncontiguous: the elements do not lie side by side; without effect below two elements.
