@@ -31,6 +31,14 @@ constexpr std::size_t kMaxBytes = std::size_t{1} << 46;
 // Small blocks are carved from spans of this size.
 constexpr std::size_t kSpan = std::size_t{256} << 10;
 
+// How much of a span becomes blocks. Kernels read whole vectors with some lanes masked, which costs a
+// processor many times its usual time where the rest would lie on a page that is not there: so no block of a
+// few vectors ends where the span does.
+constexpr std::size_t kVector = 64, kFewVectors = 2048;
+constexpr std::size_t carved_bytes(std::size_t size) {
+  return (size <= kFewVectors ? kSpan - kVector : kSpan) / size * size;
+}
+
 // How many blocks of a class one thread may keep: about 64 KiB, at least 8 blocks.
 constexpr std::uint32_t cache_limit(std::size_t size_class) {
   return static_cast<std::uint32_t>(
@@ -164,7 +172,11 @@ void Shared::refill(ThreadCache& cache, std::size_t size_class) {
   std::uint32_t wanted = cache_limit(size_class) / 2;
   for (; wanted > 0 && stock.head; --wanted) list.push(stock.pop());
   if (list.head == nullptr && carving.next == carving.end) add_span(size_class);
-  for (; wanted > 0 && carving.next != carving.end; --wanted, carving.next += size) list.push(carving.next);
+  if (wanted > 0 && carving.next != carving.end) {
+    for (; wanted > 0 && carving.next != carving.end; --wanted, carving.next += size) list.push(carving.next);
+    // So that the page behind the last block is there too.
+    if (carving.next != carving.end || size <= kFewVectors) *carving.next = std::byte{0};
+  }
   fold(cache);
 }
 
@@ -191,7 +203,7 @@ void Shared::add_span(std::size_t size_class) {
   std::byte* base = static_cast<std::byte*>(data);
   spans_.push_back({base, static_cast<std::uint32_t>(size_class), 0});
   const std::size_t size = small_size(size_class);
-  carving_[size_class] = {base, base + kSpan / size * size};
+  carving_[size_class] = {base, base + carved_bytes(size)};
   count_system(kSpan);
 }
 
@@ -238,7 +250,8 @@ std::uint32_t Shared::carved_blocks(const Span& span) const noexcept {
   const std::size_t size = small_size(span.size_class);
   const bool is_newest =
       carving.next >= span.base && carving.next < span.base + kSpan && carving.next != carving.end;
-  const std::size_t bytes = is_newest ? static_cast<std::size_t>(carving.next - span.base) : kSpan;
+  const std::size_t bytes =
+      is_newest ? static_cast<std::size_t>(carving.next - span.base) : carved_bytes(size);
   return static_cast<std::uint32_t>(bytes / size);
 }
 
