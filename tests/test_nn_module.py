@@ -445,3 +445,53 @@ def test_the_paths_that_scripts_import_exist() -> None:
     assert (MSELoss, Module, Parameter) == (nn.MSELoss, nn.Module, nn.Parameter)
     assert issubclass(NonDynamicallyQuantizableLinear, Linear)
     assert (Optimizer, StepLR) == (us.optim.Optimizer, us.optim.lr_scheduler.StepLR)
+
+
+class _Named:
+    """A class of another kind, whose parts a module also has."""
+
+    def __init__(self, name: str, size: int = 1) -> None:
+        self.name, self.size = name, size
+
+
+class _NamedLinear(nn.Linear, _Named):
+    def __init__(self) -> None:
+        nn.Linear.__init__(self, 2, 3)
+        _Named.__init__(self, "a", size=4)
+
+
+class _NamedTogether(nn.Module, _Named):
+    call_super_init = True
+
+    def __init__(self) -> None:
+        super().__init__("b", size=5)
+        self.weight = nn.Parameter(us.ones(1))
+
+
+class _NamedBefore(_Named, nn.Module):
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        _Named.__init__(self, "c")
+        self.inner = nn.Linear(1, 1)
+
+
+def test_a_module_leaves_other_bases_to_its_class() -> None:
+    module = _NamedLinear()
+    assert (module.name, module.size) == ("a", 4)
+    assert [name for name, _ in module.named_parameters()] == ["weight", "bias"]
+    assert module(us.ones(5, 2)).shape == (5, 3)
+    assert copy.deepcopy(module).name == "a"
+
+
+def test_a_module_may_ask_for_its_other_bases() -> None:
+    module = _NamedTogether()
+    assert (module.name, module.size) == ("b", 5)
+    assert list(module.state_dict()) == ["weight"]
+    before = _NamedBefore()
+    assert (before.name, before.size) == ("c", 1)
+    assert list(before.state_dict()) == ["inner.weight", "inner.bias"]
+
+
+def test_a_module_without_other_bases_takes_no_arguments() -> None:
+    with pytest.raises(TypeError, match=r"Module\.__init__\(\) takes no arguments, got int, size="):
+        nn.Module(1, size=2)

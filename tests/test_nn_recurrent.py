@@ -502,3 +502,25 @@ def test_packed_sequences_are_unpacked_in_the_order_given(enforce_sorted: bool) 
     assert [each.tolist() for each in unpack_sequence(packed)] == [each.tolist() for each in sequences]
     with pytest.raises(TypeError, match="unpack_sequence: expected a PackedSequence, got Tensor"):
         unpack_sequence(packed.data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"proj_size": 2}])
+def test_parameters_are_named_by_layer_and_direction(bias: bool, options: dict[str, Any]) -> None:
+    module = nn.LSTM(2, 3, bias=bias, **options)
+    names = module._all_weights
+    assert [name for each in names for name in each] == [name for name, _ in module.named_parameters()]
+    assert names[0] == [name for name, _ in module.named_parameters() if "l0" in name and "rev" not in name]
+    assert len(names) == (4 if "num_layers" in options else 1)
+    for each, weights in zip(names, module.all_weights, strict=True):
+        assert all(getattr(module, name) is weight for name, weight in zip(each, weights, strict=True))
+
+
+def test_biases_of_forget_gates_can_be_set_by_name() -> None:
+    module = nn.LSTM(2, 3, num_layers=2)
+    for names in module._all_weights:
+        for name in filter(lambda n: "bias" in n, names):
+            size = getattr(module, name).size(0)
+            getattr(module, name).data[size // 4 : size // 2].fill_(1.0)
+    assert module.bias_hh_l1[3:6].tolist() == [1, 1, 1]
+    assert 1 not in module.bias_ih_l0[:3].tolist()

@@ -47,8 +47,13 @@ def _mark_hooked(reference: Any) -> None:
 
 
 class ModuleTree(ModuleBase):
-    """A node that owns named parameters, buffers and further nodes."""
+    """A node that owns named parameters, buffers and further nodes.
 
+    The classes that stand behind it in a class with several bases are not initialised by it, as in PyTorch:
+    the class calls their ``__init__`` itself, or sets ``call_super_init`` to True.
+    """
+
+    call_super_init: bool = False
     training: bool
     _parameters: Registry[Parameter | None]
     _buffers: Registry[Tensor | None]
@@ -56,18 +61,19 @@ class ModuleTree(ModuleBase):
     _non_persistent_buffers_set: set[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or kwargs:
+        if (args or kwargs) and not self.call_super_init:
             raise TypeError(
                 f"{type(self).__name__}: Module.__init__() takes no arguments, got "
                 + ", ".join([*(type(a).__name__ for a in args), *(f"{k}=" for k in kwargs)])
             )
-        super().__init__()
         attributes = self.__dict__
         attributes["training"] = True
         attributes["_parameters"] = Registry(self)
         attributes["_buffers"] = Registry(self)
         attributes["_modules"] = ChildRegistry(self)
         attributes["_non_persistent_buffers_set"] = set()
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     # -- attributes ------------------------------------------------------------------------------------
 

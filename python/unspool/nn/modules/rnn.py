@@ -144,11 +144,16 @@ class RNNBase(Module):
         """Does nothing: weights are read where they lie."""
 
     @property
+    def _all_weights(self) -> list[list[str]]:
+        """The parameters' names by layer and direction: scripts set forget gates' biases by them."""
+        count = 2 + 2 * bool(self.bias) + (self.proj_size > 0)
+        names = self._flat_weights_names
+        return [names[i : i + count] for i in range(0, len(names), count)]
+
+    @property
     def all_weights(self) -> list[list[Tensor]]:
         """The parameters of each layer and direction."""
-        count = 2 + 2 * bool(self.bias) + (self.proj_size > 0)
-        flat = [getattr(self, name) for name in self._flat_weights_names]
-        return [flat[i : i + count] for i in range(0, len(flat), count)]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     @property
     def _flat_weights(self) -> list[Tensor]:
