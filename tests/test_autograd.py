@@ -443,3 +443,20 @@ def test_a_leaf_that_was_frozen_after_the_forward_pass_gets_no_gradient() -> Non
     loss.backward()
     assert frozen.grad is None
     assert other.grad is not None
+
+
+def test_tensors_may_come_from_any_iterable() -> None:
+    inputs = {"a": us.tensor([1.0, 2.0], requires_grad=True), "b": us.tensor([3.0, 4.0], requires_grad=True)}
+    outputs = {"product": (inputs["a"] * inputs["b"]).sum()}
+    seeds = {"product": us.tensor(2.0)}
+    for found in (
+        us.autograd.grad(outputs.values(), inputs.values(), seeds.values(), retain_graph=True),
+        us.autograd.grad(iter(outputs.values()), iter(inputs.values()), iter(seeds.values()), True),
+    ):
+        assert [each.tolist() for each in found] == [[6, 8], [2, 4]]
+    us.autograd.backward(outputs.values(), seeds.values(), inputs=inputs.values())
+    assert [each.grad.tolist() for each in inputs.values()] == [[6, 8], [2, 4]]
+    with pytest.raises(TypeError, match="outputs must be a Tensor or a sequence of Tensors, not str"):
+        us.autograd.grad(outputs, inputs.values())
+    with pytest.raises(TypeError, match="inputs must be a Tensor or a sequence of Tensors, not int"):
+        us.autograd.grad(us.ones(1), 5)

@@ -62,7 +62,7 @@ std::vector<Tensor> tensors_of(PyObject* source, const char* what) {
     if (!object.is_none()) take(object);
     return result;
   }
-  if (!PySequence_Check(object.ptr()) && !PyIter_Check(object.ptr())) take(object);
+  if (!PySequence_Check(object.ptr()) && !Py_TYPE(object.ptr())->tp_iter) take(object);
   for (py::handle item : object) take(item);
   return result;
 }
