@@ -27,8 +27,9 @@ def numel(input: Tensor) -> int:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and equal elements."""
-    for name, each in (("input", input), ("other", other)):
-        require_tensor_like(name, each, "equal")
+    if not (type(input) is Tensor and type(other) is Tensor):
+        for name, each in (("input", input), ("other", other)):
+            require_tensor_like(name, each, "equal")
     return input.shape == other.shape and bool(ops.all(ops.eq(input, other)))
 
 
