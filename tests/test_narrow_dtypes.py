@@ -362,3 +362,14 @@ def test_sums_of_bool_in_captured_programs() -> None:
         x = us.tensor(np.random.default_rng(seed).standard_normal((40, 50)).astype(np.float32))
         expected = (x.numpy() > 0).sum(0) + (x.numpy() > 1).sum()
         np.testing.assert_array_equal(count(x).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", [us.float16, us.bfloat16])
+def test_uniform_numbers_stay_below_a_bound_that_is_rounded_up(dtype: Any) -> None:
+    bound = 0.4472
+    kept = us.tensor(bound, dtype=dtype).item()
+    assert kept > bound
+    us.manual_seed(0)
+    drawn = us.empty(100_000, dtype=dtype).uniform_(-bound, bound)
+    assert drawn.min().item() == -kept
+    assert drawn.max().item() < kept

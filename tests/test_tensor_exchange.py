@@ -132,6 +132,12 @@ def test_pickle_keeps_everything(protocol: int) -> None:
         us.randn(3, 4).t(),
         us.randn(4, requires_grad=True),
         us.arange(10)[2:7:2],
+        us.randn(3, 4).bfloat16(),
+        us.randn(3, 4).bfloat16().t(),
+        us.tensor(2.5, dtype=us.bfloat16, requires_grad=True),
+        us.zeros(0, 3, dtype=us.bfloat16),
+        us.randn(6).half()[::2],
+        us.arange(5, dtype=us.int8),
     ):
         back = pickle.loads(pickle.dumps(tensor, protocol))
         assert back.dtype == tensor.dtype

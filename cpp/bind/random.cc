@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "ops/api.h"
 #include "ops/creation.h"
 #include "ops/drawing.h"
+#include "tensor/half.h"
 
 namespace py = pybind11;
 
@@ -198,6 +200,14 @@ void need_floating(const Tensor& tensor, const char* who) {
   if (!is_floating(tensor.dtype())) fail(who, ": needs a floating tensor, got ", name(tensor.dtype()));
 }
 
+// A bound as an element of a 16-bit dtype, unless it lies beyond those.
+double as_kept(double bound, Dtype dtype) {
+  if (!is_narrow(dtype)) return bound;
+  const auto number = static_cast<float>(bound);
+  const double kept = dtype == Dtype::kFloat16 ? to_float(to_half(number)) : to_float(to_bfloat16(number));
+  return std::isfinite(kept) ? kept : bound;
+}
+
 void bind_fills() {
   const py::handle type(reinterpret_cast<PyObject*>(tensor_type));
   const auto method = [&](const char* name, auto&& function, auto&&... extra) {
@@ -210,8 +220,10 @@ void bind_fills() {
         need_floating(self, "uniform_");
         if (!(low <= high)) fail("uniform_: from ", low, " must not exceed to ", high);
         fill_with<ops::Uniform>(self, {low, high, self.dtype(), generator_of_object(g.ptr())});
-        // What rounding carries to the end of the interval begins it again.
-        if (is_narrow(self.dtype())) py::cast(self).attr("masked_fill_")(ops::eq(self, high), low);
+        // What rounding carries to the end of the interval, rounded like it, begins it again.
+        if (is_narrow(self.dtype())) {
+          py::cast(self).attr("masked_fill_")(ops::eq(self, as_kept(high, self.dtype())), low);
+        }
         return self;
       },
       py::arg("from") = 0.0, py::arg("to") = 1.0, py::kw_only(), generator, "Fills with U[from, to).");

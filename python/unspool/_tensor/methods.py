@@ -268,10 +268,22 @@ def rebuild(cls: type[Tensor], array: Any, requires_grad: bool, attributes: dict
     return result
 
 
+def rebuild_bfloat16(
+    cls: type[Tensor], array: Any, requires_grad: bool, attributes: dict[str, Any]
+) -> Tensor:
+    """Make the tensor whose bits were pickled as int16."""
+    result = cls._make_subclass(cls, _core.from_numpy(array).view(_core.bfloat16), requires_grad)
+    result.__dict__.update(attributes)
+    return result
+
+
 def reduce_ex(self: Tensor, _protocol: int) -> tuple[Any, ...]:
-    """Pickle as a NumPy array."""
+    """Pickle as a NumPy array, bfloat16 as one of its bits."""
     if not self.is_leaf:
         raise RuntimeError("pickle: only leaves can be pickled; use detach()")
+    if self.dtype == _core.bfloat16:
+        bits = self.detach().contiguous().view(_core.int16).numpy()
+        return rebuild_bfloat16, (type(self), bits, self.requires_grad, self.__dict__)
     return rebuild, (
         type(self),
         np.ascontiguousarray(self.detach().numpy()).reshape(self.shape),
