@@ -9,28 +9,30 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-// Component i of vectors whose components are `step` apart.
-template <class V, class T>
-V component(const T* a, const T* b, std::int64_t step, int i) {
-  const std::int64_t next = (i + 1) % 3 * step, last = (i + 2) % 3 * step;
-  return V(a[next]) * V(b[last]) - V(a[last]) * V(b[next]);
+// The products of vectors whose components are `step` apart.
+template <class T>
+void cross_one(const T* a, const T* b, std::int64_t step, T* out) {
+  using V = std::conditional_t<std::is_floating_point_v<T>, T, Lane<T>>;
+  const V x(a[0]), y(a[step]), z(a[2 * step]), u(b[0]), v(b[step]), w(b[2 * step]);
+  const V product[3] = {y * w - z * v, z * u - x * w, x * v - y * u};
+  for (int i = 0; i < 3; ++i) {
+    if constexpr (std::is_floating_point_v<T>)
+      out[i * step] = product[i];
+    else
+      out[i * step] = product[i].value;
+  }
 }
 
 template <class T>
 void cross(const Context& context, const Along& along, const T* a, const T* b, T* out) {
-  using V = std::conditional_t<std::is_floating_point_v<T>, T, Lane<T>>;
   const std::int64_t step = along.inner;
   over_ranges(context, along.outer, grain_of(6 * step), [&](std::int64_t begin, std::int64_t end) {
+    if (step == 1) {
+      for (std::int64_t at = 3 * begin; at < 3 * end; at += 3) cross_one(a + at, b + at, 1, out + at);
+      return;
+    }
     for (std::int64_t at = begin * 3 * step; at < end * 3 * step; at += 3 * step) {
-      for (int i = 0; i < 3; ++i) {
-        for (std::int64_t k = at; k < at + step; ++k) {
-          const V value = component<V>(a + k, b + k, step, i);
-          if constexpr (std::is_floating_point_v<T>)
-            out[k + i * step] = value;
-          else
-            out[k + i * step] = value.value;
-        }
-      }
+      for (std::int64_t k = at; k < at + step; ++k) cross_one(a + k, b + k, step, out + k);
     }
   });
 }

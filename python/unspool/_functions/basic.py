@@ -120,14 +120,13 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
         left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
     if len(left) != len(right):
         raise RuntimeError(f"tensordot: dims name {len(left)} dimensions of a but {len(right)} of b")
+    sizes_a, sizes_b = tuple(a.shape), tuple(b.shape)
     for d, e in zip(left, right, strict=True):
-        if a.shape[d] != b.shape[e] and 1 not in (a.shape[d], b.shape[e]):
-            raise RuntimeError(
-                f"tensordot: dim {d} of a {tuple(a.shape)} and dim {e} of b {tuple(b.shape)} differ in size"
-            )
+        if sizes_a[d] != sizes_b[e] and 1 not in (sizes_a[d], sizes_b[e]):
+            raise RuntimeError(f"tensordot: dim {d} of a {sizes_a} and dim {e} of b {sizes_b} differ in size")
     # A dimension of size 1 is contracted with the sum over the other's.
-    short_a = [d for d, e in zip(left, right, strict=True) if a.shape[d] < b.shape[e]]
-    short_b = [e for d, e in zip(left, right, strict=True) if b.shape[e] < a.shape[d]]
+    short_a = [d for d, e in zip(left, right, strict=True) if sizes_a[d] < sizes_b[e]]
+    short_b = [e for d, e in zip(left, right, strict=True) if sizes_b[e] < sizes_a[d]]
     if short_a:
         dims_b = [e for d, e in zip(left, right, strict=True) if d in short_a]
         b = b.sum(dims_b, keepdim=True, dtype=b.dtype)
@@ -136,12 +135,13 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
         a = a.sum(dims_a, keepdim=True, dtype=a.dtype)
     free_a = [d for d in range(a.ndim) if d not in left]
     free_b = [d for d in range(b.ndim) if d not in right]
-    inner = math.prod(a.shape[d] for d in left)
-    rows, columns = math.prod(a.shape[d] for d in free_a), math.prod(b.shape[d] for d in free_b)
+    free_sizes_a, free_sizes_b = [sizes_a[d] for d in free_a], [sizes_b[d] for d in free_b]
+    inner = math.prod(a.shape[d] for d in left) if short_b else math.prod([sizes_a[d] for d in left])
+    rows, columns = math.prod(free_sizes_a), math.prod(free_sizes_b)
     product = ops.mm(
         a.permute(*free_a, *left).reshape(rows, inner), b.permute(*right, *free_b).reshape(inner, columns)
     )
-    return product.reshape([a.shape[d] for d in free_a] + [b.shape[d] for d in free_b])
+    return product.reshape(free_sizes_a + free_sizes_b)
 
 
 def _draw(
