@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -179,3 +181,18 @@ def test_extensions_are_built_nowhere() -> None:
     assert not cpp_extension.is_ninja_available()
     with pytest.raises(RuntimeError, match=r"torch\.cuda\.utilization"):
         us.cuda.utilization()
+
+
+def test_modules_are_attributes_of_the_package_without_being_imported() -> None:
+    names = [
+        "autograd.profiler.record_function",
+        "nn.modules.pixelshuffle.PixelShuffle",
+        "nn.modules.upsampling.Upsample",
+        "nn.modules.utils._pair",
+    ]
+    program = (
+        f"import functools, unspool; [functools.reduce(getattr, n.split('.'), unspool) for n in {names}]"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="no_such_module"):
+        _ = nn.modules.no_such_module  # type: ignore[attr-defined]

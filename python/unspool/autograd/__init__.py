@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unspool.amp import GradScaler
     from unspool.optim import Optimizer
 
-__getattr__ = lazy(__name__, ["functional", "graph"])
+__getattr__ = lazy(__name__, ["functional", "graph", "profiler"])
 
 __all__ = [
     "Function",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unspool._lazy import lazy as _on_demand
 from unspool.nn.modules.activation import (
     CELU,
     ELU,
@@ -211,6 +212,8 @@ from unspool.nn.modules.vision import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+
+__getattr__ = _on_demand(__name__, ["linear_cross_entropy_options", "pixelshuffle", "upsampling", "utils"])
 
 __all__ = [
     "CELU",
