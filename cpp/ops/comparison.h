@@ -72,7 +72,8 @@ struct LogicalAnd {
       of_tensors(comparison("logical_and", "input and other", "Both are nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
-    return (a != P(0)) & (b != P(0));
+    const auto first = a != P(0), second = b != P(0);
+    return first & second;
   }
 };
 
@@ -81,7 +82,8 @@ struct LogicalOr {
       of_tensors(comparison("logical_or", "input or other", "Either is nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
-    return (a != P(0)) | (b != P(0));
+    const auto first = a != P(0), second = b != P(0);
+    return first | second;
   }
 };
 
@@ -90,7 +92,8 @@ struct LogicalXor {
       of_tensors(comparison("logical_xor", "input xor other", "Exactly one is nonzero; gives bool."));
   template <class P>
   static auto body(P a, P b) {
-    return ((a != P(0)) & (b == P(0))) | ((a == P(0)) & (b != P(0)));
+    const auto first = a != P(0), second = b != P(0);
+    return first ^ second;
   }
 };
 
@@ -120,7 +123,8 @@ struct IsInf {
       unary("isinf", "|input| == inf", "Positive or negative infinity; gives bool.", kNoRule, Result::kBool);
   template <class P>
   static auto body(P x) {
-    return (x == x) & (x - x != P(0));
+    const auto is_number = x == x, has_no_difference = x - x != P(0);
+    return is_number & has_no_difference;
   }
 };
 

@@ -196,7 +196,7 @@ TEST_CASE("empty_cache gives back everything that is free") {
   empty_cache();
   const std::int64_t before = allocator_stats().reserved_bytes;
   std::vector<std::pair<void*, std::size_t>> blocks;
-  for (std::size_t bytes : {64, 1000, 32768, 70000, 5000000}) {
+  for (std::size_t bytes : {64u, 1000u, 32768u, 70000u, 5000000u}) {
     for (int i = 0; i < 50; ++i) blocks.emplace_back(allocate(bytes), bytes);
   }
   CHECK(allocator_stats().reserved_bytes > before + 250000000);

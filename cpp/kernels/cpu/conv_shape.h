@@ -242,7 +242,8 @@ void ConvPlan<T>::lay_out() {
   const std::int64_t last_run = width.out % out_along(2);
   in_place_ = reads_inside_only() && (!splits_rows() || width.stride == 1) && fills_lanes(out_along(2)) &&
               (last_run == 0 || fills_lanes(last_run));
-  in_place_ = in_place_ && (shape_.channels <= 8 || shape_.in_size() * sizeof(T) % 1024 != 0);
+  in_place_ = in_place_ &&
+              (shape_.channels <= 8 || shape_.in_size() * static_cast<std::int64_t>(sizeof(T)) % 1024 != 0);
   std::int64_t rows = shape_.axis[1].in, planes = shape_.axis[0].in;
   slots_ = 1;
   if (in_place_) {

@@ -25,7 +25,10 @@ class TallSvd {
  public:
   // `full` adds the columns that complete `left` to a square.
   TallSvd(Eigen::Ref<const ColumnMajor<T>, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>> a, bool full)
-      : values(a.cols()), left_(a), right_(ColumnMajor<T>::Identity(a.cols(), a.cols())), order_(a.cols()) {
+      : values(a.cols()),
+        left_(a),
+        right_(ColumnMajor<T>::Identity(a.cols(), a.cols())),
+        order_(static_cast<std::size_t>(a.cols())) {
     const T scale = a.size() == 0 ? T(0) : a.cwiseAbs().maxCoeff();
     is_finite_ = a.allFinite();
     if (!is_finite_) return;

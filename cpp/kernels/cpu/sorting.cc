@@ -128,8 +128,9 @@ bool is_nan(T x) {
   return false;
 }
 
-// The ranks that are not numbers: the lower median, NaN if there is one, and the same without the NaNs.
-constexpr std::int64_t kMedian = 0, kNanMedian = -1;
+// The ranks that are not numbers: 0 is the lower median, NaN if there is one, and this the same without the
+// NaNs.
+constexpr std::int64_t kNanMedian = -1;
 
 std::int64_t place_in_order(std::int64_t rank, std::int64_t n, std::int64_t nans) {
   if (rank > 0) return rank - 1;
