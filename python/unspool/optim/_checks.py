@@ -6,7 +6,6 @@ from numbers import Real
 from typing import Any
 
 from unspool._core import Tensor
-from unspool._warning import warn
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -57,9 +56,3 @@ def check_variants(optimizer: str, *, foreach: bool | None, fused: bool | None, 
             "cannot flow "
             "through it; write the update with operations on tensors instead"
         )
-
-
-def warn_unused(name: str, value: Any) -> None:
-    """Warns of an argument that has no effect."""
-    if value:
-        warn(f"{name} has no effect")

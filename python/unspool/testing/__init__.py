@@ -167,11 +167,6 @@ def _difference(
     )
 
 
-def _place_of_largest(array: npt.NDArray[Any]) -> tuple[int, ...]:
-    place = np.unravel_index(np.argmax(np.nan_to_num(array, nan=math.inf)), array.shape)
-    return tuple(int(index) for index in place)
-
-
 def assert_allclose(
     actual: Any,
     expected: Any,

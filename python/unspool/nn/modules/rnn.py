@@ -177,12 +177,6 @@ class RNNBase(Module):
 
     # -- forward ---------------------------------------------------------------------------------------
 
-    def _states(self, batch: int, like: Tensor) -> list[Tensor]:
-        """Hidden states of zeros, and cell states too for an LSTM."""
-        layers = self.num_layers * (2 if self.bidirectional else 1)
-        widths = [self._output_size, self.hidden_size] if self.mode == "LSTM" else [self._output_size]
-        return [unspool.zeros((layers, batch, width), dtype=like.dtype) for width in widths]
-
     def _check_state(self, state: Tensor, batch: int, name: str, width: int) -> None:
         wanted = (self.num_layers * (2 if self.bidirectional else 1), batch, width)
         if tuple(state.shape) != wanted:

@@ -10,12 +10,6 @@ from unspool.optim.lr_scheduler._base import LRScheduler, per_group, set_value
 from unspool.optim.optimizer import Optimizer
 
 
-def _momentum(group: dict[str, Any]) -> float:
-    """The momentum of a group, under the name its optimizer gives it."""
-    value = group["betas"][0] if "betas" in group else group["momentum"]
-    return float(value)
-
-
 def _set_momentum(group: dict[str, Any], value: float) -> None:
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])
