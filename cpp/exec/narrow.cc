@@ -8,6 +8,7 @@
 #include "exec/number.h"
 #include "ops/api.h"
 #include "ops/emitter.h"
+#include "ops/fitting.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/sorting.h"
@@ -86,12 +87,13 @@ void emit_carried(const ops::Call& call, std::span<Tensor> out) {
     if (is_narrow_tensor(operand)) operand = ops::to(operand.tensor(), carrier(operand.impl().dtype));
   }
   const std::optional<Dtype> asked = asked_for(call);
+  const Dtype target = asked ? *asked : target_of(call);
+  if (is_narrow(target)) ops::expect_fitting_numbers(call, target);
   SmallVector<ops::Attr, 4> attrs(call.attrs.begin(), call.attrs.end());
   for (ops::Attr& attr : attrs) {
     if (attr.kind() == ops::Attr::Kind::kDtype && is_narrow(attr.dtype())) attr = carrier(attr.dtype());
   }
   ops::emitter().emit({call.op, operands, attrs}, out);
-  const Dtype target = asked ? *asked : target_of(call);
   if (!is_narrow(target)) return;
   for (Tensor& result : out) {
     if (result.dtype() == carrier(target)) result = ops::to(result, target);

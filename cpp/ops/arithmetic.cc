@@ -6,6 +6,7 @@
 
 #include "ops/activation.h"
 #include "ops/comparison.h"
+#include "ops/fitting.h"
 #include "ops/pointwise.h"
 #include "ops/shape.h"
 
@@ -85,6 +86,7 @@ Tensor masked_fill(const Call& c) { return to(where(c[1], fill_value(c), c[0]), 
 Tensor fill(const Call& c) {
   if (c[1].ndim() > 0) c.fail("value must be a number or a 0-d tensor, got shape ", to_string(c.sizes(1)));
   const Dtype dtype = c[0].impl().dtype;
+  if (c[1].is_number()) expect_fitting(c, c[1], dtype);
   const Operand value = c[1].is_tensor() ? Operand(to(c.tensor(1), dtype)) : c[1];
   return to(where(full({}, 1, Dtype::kBool), value, c[0]), dtype);
 }

@@ -2,11 +2,13 @@
 #include "ops/creation.h"
 
 #include "ops/arithmetic.h"
+#include "ops/fitting.h"
 
 namespace unspool::ops {
 
 void infer_sized(Inference& c) {
   checked_numel(c.dims("size"), c.name());
+  expect_fitting_numbers(c, c.attr("dtype").dtype());
   c.give(0, c.dims("size"), c.attr("dtype").dtype());
 }
 

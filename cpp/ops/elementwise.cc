@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 
 #include "ops/arithmetic.h"
+#include "ops/fitting.h"
 
 namespace unspool::ops {
 namespace {
@@ -79,6 +80,7 @@ void infer_elementwise(Inference& c) {
   if (!(record.dtypes & bit(compute))) {
     c.fail("not defined for ", name(compute), " (", c.describe(), "); it takes ", names_of(record.dtypes));
   }
+  if (!is_floating(compute)) expect_fitting_numbers(c, compute);
   c.compute = compute;
   c.casts = ~0u;
   c.give(0, std::move(sizes), record.result == Result::kBool ? Dtype::kBool : compute);

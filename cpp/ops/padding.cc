@@ -2,8 +2,9 @@
 #include "ops/padding.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+
+#include "ops/fitting.h"
 
 namespace unspool::ops {
 namespace {
@@ -36,11 +37,8 @@ Dims padded(const Call& c, DimSpan from, const Dims& pads, Part part = Part::kAl
 }  // namespace
 
 void infer_constant_pad(Inference& c) {
-  const double value = c.number("value");
   const Dtype type = c[0].impl().dtype;
-  if (category(type) == Category::kInteger && !(std::abs(value) < 0x1p63)) {
-    c.fail("value ", value, " cannot be written into a tensor of ", name(type));
-  }
+  expect_fitting_numbers(c, type);
   const Dims& pads = c.dims("pad");
   check_length(c, c.sizes(0), pads);
   padded(c, c.sizes(0), pads, Part::kCuts);

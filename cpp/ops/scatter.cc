@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/arithmetic.h"
+#include "ops/fitting.h"
 #include "ops/joining.h"
 #include "ops/recompute.h"
 #include "ops/scan.h"
@@ -55,6 +56,7 @@ void infer_scatter_into(Inference& c) {
     }
     c.casts = 4u;  // a 0-d tensor stands for a number
   }
+  expect_fitting_numbers(c, type);
   c.compute = type;
   if (c[1].impl().numel > 0) {
     const auto rank = [](DimSpan sizes) { return std::max<std::size_t>(1, sizes.size()); };
