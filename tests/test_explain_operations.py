@@ -14,8 +14,8 @@ import unspool as us
 from harness import draws, registry
 from reference import ROWS
 
-# It returns its argument, so that there is nothing to record.
-UNRECORDED = ["contiguous"]
+# They return their argument, so that there is nothing to record.
+UNRECORDED = ["contiguous", "positive"]
 RECORDED = [name for name in DIFFERENTIABLE if name not in UNRECORDED]
 MORE: dict[str, Any] = {
     "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,

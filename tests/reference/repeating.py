@@ -39,7 +39,7 @@ def diag_embed(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Arr
 def _integers(draw: Draw) -> Iterator[Sample]:
     for a, b in (((), ()), ((5,), (5,)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((0,), (1,)), ((33, 9), (33, 9))):
         yield call(draw(*a, low=-40, high=40), draw(*b, low=-40, high=40))
-    yield call(draw(3, 4, low=-40, high=40), 6)
+    yield call(draw(3, 4, low=-40, high=40), draw(low=-40, high=40))
 
 
 def _shifts(draw: Draw) -> Iterator[Sample]:

@@ -42,7 +42,7 @@ def linear_cross_entropy(
         ValueError: not as many targets as there are samples.
         TypeError: ``options`` is something else.
     """
-    require_tensors("linear_cross_entropy", input=input, linear_weight=linear_weight)
+    require_tensors("linear_cross_entropy", input=input, linear_weight=linear_weight, target=target)
     if linear_bias is not None:
         require_tensors("linear_cross_entropy", linear_bias=linear_bias)
     if options is not None:
