@@ -124,7 +124,9 @@ def float_power_(self: Tensor, exponent: Tensor | float) -> Tensor:
         RuntimeError: the tensor is not float64, which the result is.
     """
     if self.dtype != _core.float64:
-        raise RuntimeError(f"float_power_: the result is float64, the tensor {self.dtype}; convert it first")
+        raise RuntimeError(
+            f"float_power_: the result is float64 and cannot be written into {self.dtype}; convert it first"
+        )
     return self.pow_(exponent.double() if isinstance(exponent, Tensor) else float(exponent))
 
 
