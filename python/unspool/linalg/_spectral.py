@@ -232,14 +232,16 @@ def _by_reflections(A: Tensor, b: Tensor, rtol: float) -> Tensor | None:
         return None
     q, r = hidden.linalg_qr(A, False)
     with unspool.no_grad():
-        identity = unspool.eye(n, dtype=A.dtype).expand(r.shape)
+        identity = unspool.eye(n, dtype=A.dtype)
+        identity = identity if r.ndim == 2 else identity.expand(r.shape)
         inverse = hidden.linalg_solve_triangular(r, identity, True, False)
-        ratio = matrix_norm(r) * matrix_norm(inverse) * (2 * rtol)
+        ratio = hidden.norm2(r, (-2, -1)) * hidden.norm2(inverse, (-2, -1)) * (2 * rtol)
         if not bool((ratio < 1).all()):
             return None
-    batch = unspool.broadcast_shapes(A.shape[:-2], b.shape[:-2])
     projected = q.mT @ b
-    r, projected = r.expand(*batch, n, n), projected.expand(*batch, *projected.shape[-2:])
+    if r.ndim > 2 or b.ndim > 2:
+        batch = unspool.broadcast_shapes(r.shape[:-2], b.shape[:-2])
+        r, projected = r.expand(*batch, n, n), projected.expand(*batch, *projected.shape[-2:])
     return hidden.linalg_solve_triangular(r, projected, True, False)
 
 
