@@ -21,8 +21,6 @@ namespace py = pybind11;
 namespace unspool::bind {
 namespace {
 
-Dtype current_default = Dtype::kFloat32;
-
 // --- nested data
 // -----------------------------------------------------------------------------------------------------
 
@@ -347,12 +345,10 @@ Tensor as_tensor(py::handle data, const py::kwargs& kwargs) {
 void set_default(Dtype dtype) {
   if (!is_floating(dtype))
     fail(ErrorKind::kType, "set_default_dtype: only floating dtypes can be the default, not ", name(dtype));
-  current_default = dtype;
+  set_default_dtype(dtype);
 }
 
 }  // namespace
-
-Dtype default_dtype() { return current_default; }
 
 Tensor new_from_data(PyObject* data, std::optional<Dtype> dtype) {
   if (const Tensor shared = share_array(data)) return copy_of_array(shared, dtype);

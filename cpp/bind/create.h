@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "tensor/default_dtype.h"
 #include "tensor/tensor.h"
 
 namespace unspool::bind {
@@ -20,7 +21,5 @@ Tensor new_empty(DimSpan sizes, Dtype dtype);
 bool is_array(PyObject* object);
 // A tensor that shares the array's memory; null when the object is no NumPy array.
 Tensor share_array(PyObject* array);
-
-Dtype default_dtype();
 
 }  // namespace unspool::bind

@@ -2,6 +2,7 @@
 #include "ops/call.h"
 
 #include "ops/record.h"
+#include "tensor/default_dtype.h"
 
 namespace unspool::ops {
 
@@ -66,7 +67,7 @@ Dtype result_type(std::span<const Operand> operands) {
     if (operand.is_tensor()) {
       dtype = operand.impl().dtype;
     } else {
-      dtype = operand.category() == Category::kFloating  ? Dtype::kFloat32
+      dtype = operand.category() == Category::kFloating  ? default_compute_dtype()
               : operand.category() == Category::kInteger ? Dtype::kInt64
                                                          : Dtype::kBool;
     }

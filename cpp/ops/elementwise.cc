@@ -3,6 +3,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/fitting.h"
+#include "tensor/default_dtype.h"
 
 namespace unspool::ops {
 namespace {
@@ -75,7 +76,7 @@ void infer_elementwise(Inference& c) {
     }
     if (!broadcast_into(sizes, c[0].impl().sizes)) c.fail("shapes do not broadcast: ", c.describe());
   }
-  if (record.result == Result::kFloating && !is_floating(compute)) compute = Dtype::kFloat32;
+  if (record.result == Result::kFloating && !is_floating(compute)) compute = default_compute_dtype();
   if ((record.dtypes & kBoolAsInteger) && compute == Dtype::kBool) compute = Dtype::kInt64;
   if (!(record.dtypes & bit(compute))) {
     c.fail("not defined for ", name(compute), " (", c.describe(), "); it takes ", names_of(record.dtypes));

@@ -8,6 +8,7 @@
 #include "ops/linalg.h"
 #include "ops/pointwise.h"
 #include "ops/scan.h"
+#include "tensor/default_dtype.h"
 
 namespace unspool::ops {
 
@@ -52,7 +53,7 @@ void infer_mean(Inference& c) {
 }
 
 void infer_floating(Inference& c) {
-  const Dtype type = is_floating(c[0].impl().dtype) ? c[0].impl().dtype : Dtype::kFloat32;
+  const Dtype type = is_floating(c[0].impl().dtype) ? c[0].impl().dtype : default_compute_dtype();
   c.cast_all(type);
   c.give(0, reduced_sizes(c, dims_of(c), c.flag("keepdim")), type);
 }
