@@ -22,6 +22,7 @@ SUITES = {
     "captured_costs": "What captured steps cost besides",
     "kernels": "Large operations",
     "spatial": "Pooling, padding and resizing",
+    "picking": "Sorting, scans and picking",
     "augment": "Augmentation of images",
     "normalization": "Normalization layers",
     "attention": "Attention, losses, dropout and embeddings",
