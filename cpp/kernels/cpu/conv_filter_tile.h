@@ -30,7 +30,8 @@ struct FilterTile {
   const T* weights;  // by channel, tap and lane
   const T* bias;     // by lane, or null
   const Spot* spots;
-  T* out;  // by output and lane
+  T* out;     // by output and lane
+  bool adds;  // to what is there, in place of the bias
 };
 
 template <class T, int kSpots, int kVectors>
@@ -44,6 +45,13 @@ void filter_tile(const FilterTile<T>& tile) {
     in[s] = tile.in + tile.spots[s].in;
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
+  }
+  if (tile.adds) {
+    UNSPOOL_UNROLL
+    for (int s = 0; s < kSpots; ++s) {
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v) sums[s][v] = load<T>(tile.out + (s * kVectors + v) * kW);
+    }
   }
   const T* weights = tile.weights;
   const std::int64_t channel_step = tile.channel_step;

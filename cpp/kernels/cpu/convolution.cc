@@ -19,8 +19,9 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kStageBytes = 192 << 10;  // of the second-level cache, for one staged image
-constexpr std::int64_t kWeightBytes = 64 << 10;  // of weights that stay in the nearest cache beside spots
+constexpr std::int64_t kStageBytes = 192 << 10;      // of the second-level cache, for one staged image
+constexpr std::int64_t kWeightBytes = 64 << 10;      // of weights that stay in the second level beside spots
+constexpr std::int64_t kNearWeightBytes = 32 << 10;  // of weights that stay in the nearest cache
 
 template <class T>
 class ConvRun {
@@ -65,6 +66,8 @@ class ConvRun {
       Table& table = tables_[static_cast<std::size_t>(i)];
       plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), table.phases, table.spots, taps_);
     }
+    taps_in_order_ = plan_.phases() == 1;
+    for (std::int64_t t = 0; t < shape_.taps(); ++t) taps_in_order_ = taps_in_order_ && taps_[t].place == t;
     take(masks(), masks_);
     if (by_columns_) column_sums_.fill(masks_);
     pack(context, weight);
@@ -142,6 +145,15 @@ class ConvRun {
     }
     const T* from = weight + group * shape_.filters * shape_.channels * taps;
     T* to = panel(group, phase, tile);
+    if (taps_in_order_ && !by_columns_) {
+      from += places[0];
+      if (!transposed_)
+        return pack_transposed(from, shape_.channels * taps, filters, filters, row, shape_.channels * taps,
+                               to);
+      for (std::int64_t c = 0; c < shape_.channels; ++c)
+        pack_transposed(from + c * channel_step, taps, filters, filters, row, taps, to + c * taps * row);
+      return;
+    }
     for (std::int64_t c = 0; c < shape_.channels; ++c, from += channel_step) {
       for (std::int64_t t = 0; t < phase.taps; ++t, to += row) {
         const T* tap = from + taps_[phase.first_tap + t].place * columns;
@@ -246,16 +258,27 @@ class ConvRun {
     const FilterBlocks<T> blocks{shape_.filters};
     FilterTile<T> tile{};
     set_operands(tile, phase, in);
+    const std::int64_t channels = tile.channels;
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t vectors = blocks.vectors(block), lanes = vectors * kW;
-      tile.weights = panel(group, phase, block);
+      const T* const weights = panel(group, phase, block);
+      // As many channels together as have their weights in the nearest cache; they meet all spots of the
+      // rows.
+      const std::int64_t channel = tile.tap_count * lanes,
+                         bytes = channel * static_cast<std::int64_t>(sizeof(T));
       tile.bias = bias_ ? bias_ + group * width() + tile_start(block) : nullptr;
       for_runs(phase.spots, kRows, [&](std::int64_t start, std::int64_t size) {
-        for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
-          tile.spots = spots + start + first;
-          tile.out = rows + first * lanes;
-          pick_filter_tile<T>(count, vectors)(tile);
-        });
+        for_runs(channels, std::max<std::int64_t>(1, kNearWeightBytes / bytes),
+                 [&](std::int64_t c, std::int64_t some) {
+                   tile.in = in + c * tile.channel_step, tile.channels = some;
+                   tile.weights = weights + c * channel;
+                   tile.adds = c > 0;
+                   for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
+                     tile.spots = spots + start + first;
+                     tile.out = rows + first * lanes;
+                     pick_filter_tile<T>(count, vectors)(tile);
+                   });
+                 });
         store_transposed<T>(rows, lanes, spots + start, size, out + tile_start(block) * shape_.out_size(),
                             tile_size(block), shape_.out_size());
       });
@@ -276,6 +299,7 @@ class ConvRun {
   const T* column_bias_ = nullptr;
   ColumnMask* masks_ = nullptr;
   Tap* taps_ = nullptr;
+  bool taps_in_order_ = false;  // as in the kernel, all of them
 };
 
 // ---- integers ----
