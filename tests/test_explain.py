@@ -148,7 +148,11 @@ OPERATORS: dict[str, Any] = {
 def number_of(expression: Any, values: dict[str, Any], slopes: dict[str, Any]) -> Any:
     """Compute an expression in NumPy, and check the shape that it claims."""
     result = np.asarray(_number_of(expression, values, slopes))
-    if isinstance(expression, e.Infix) and isinstance(expression.left, e.Sum) and expression.shape is not None:
+    if (
+        isinstance(expression, e.Infix)
+        and isinstance(expression.left, e.Sum)
+        and expression.shape is not None
+    ):
         result = result.reshape(expression.shape)  # sums keep their dimensions here; a norm may drop them
     if expression.shape is not None and not isinstance(expression, e.Number | e.Sum):
         is_number = result.size == 1 and expression.shape == ()

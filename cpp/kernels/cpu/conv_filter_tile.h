@@ -87,8 +87,9 @@ struct OuterTile {
   const Spot* spots;
   std::int64_t spot_count;
   const std::int64_t* taps;  // offsets
-  T* sums;                   // added to; by tap and lane
+  T* sums;                   // by tap and lane
   std::int64_t sums_step;    // from tap to tap
+  bool adds;                 // to what is there
 };
 
 template <class T, int kTaps, int kVectors>
@@ -129,7 +130,7 @@ void outer_tile(const OuterTile<T>& tile) {
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       T* const to = tile.sums + t * tile.sums_step + v * kW;
-      store<T>(to, load<T>(to) + sums[t][v]);
+      store<T>(to, tile.adds ? load<T>(to) + sums[t][v] : sums[t][v]);
     }
   }
 }

@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::int64_t kImageBytes = 256
                                      << 10;  // of the second-level cache, for images that are summed together
-constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
+constexpr std::int64_t kMostImageBytes = 8 << 20;  // the same where the sums are many times as large
+constexpr std::int64_t kPartialBytes = 32 << 20;   // for the sums of all blocks
 constexpr std::int64_t kBlocks = 4;
 
 template <class T>
@@ -34,7 +35,9 @@ class WeightRun {
   WeightRun(const ConvShape& shape, bool by_filters)
       : shape_(shape),
         by_filters_(by_filters),
-        plan_(shape, false, by_filters_ ? 1 : kW, kImageBytes / 2),
+        image_bytes_(by_filters_ ? std::clamp(sums() * kSize / 4, kImageBytes, kMostImageBytes)
+                                 : kImageBytes),
+        plan_(shape, false, by_filters_ ? 1 : kW, image_bytes_ / 2),
         grad_in_place_(!by_filters_ && shape.axis[2].out % kW == 0) {
     const std::int64_t units = shape.batch * plan_.bands(), bytes = sums() * kSize;
     blocks_ = std::clamp<std::int64_t>(shape.work() / (4 * kChunkWork), 1, std::min(units, kBlocks));
@@ -44,8 +47,9 @@ class WeightRun {
     parts_ = work < 4 * kChunkWork ? 1 : std::clamp<std::int64_t>(8 / (blocks_ * shape.groups), 1, most);
     const std::int64_t image = shape.channels * plan_.channel_step() + part_width() * spots() * lanes();
     const std::int64_t in_block = plan_.bands() > 1 ? 1 : ceil_div(units, blocks_);
-    const std::int64_t fit = std::clamp<std::int64_t>(kImageBytes / (image * kSize), 1, in_block);
+    const std::int64_t fit = std::clamp<std::int64_t>(image_bytes_ / (image * kSize), 1, in_block);
     together_ = ceil_div(in_block, ceil_div(in_block, fit));
+    visits_once_ = by_filters_ && blocks_ == 1 && together_ == units;
   }
 
   // Whether lanes that do not count meet other elements of the input than their tap's, with gradient 0.
@@ -121,7 +125,7 @@ class WeightRun {
 
   // The sums of a block: by filter and tap, or by tap and lane.
   std::int64_t sums() const { return shape_.groups * width() * depth(); }
-  bool sums_in_place() const { return blocks_ == 1 && !by_filters_; }
+  bool sums_in_place() const { return blocks_ == 1 && (!by_filters_ || visits_once_); }
   std::int64_t staged_grad() const { return grad_in_place_ ? 0 : part_width() * spots() * lanes() + kW; }
   std::size_t slot_bytes() const {
     return bytes_of<T>(together_ * plan_.staged()) + bytes_of<T>(together_ * staged_grad());
@@ -134,8 +138,9 @@ class WeightRun {
     const std::int64_t block = chunk / parts_ / shape_.groups;
     const Parts some{tiles(), parts_}, units{shape_.batch * plan_.bands(), blocks_};
     const std::int64_t begin = some.start(part), end = some.start(part + 1);
-    T* const sums_of_group = partial + block * sums() + group * width() * depth();
-    clear(begin, end, sums_of_group);
+    T* const sums_of_group =
+        partial + block * sums() + group * (visits_once_ ? shape_.filters : width()) * depth();
+    if (!visits_once_) clear(begin, end, sums_of_group);
     const std::size_t before_grads = bytes_of<T>(together_ * plan_.staged()) / sizeof(T);
     T* const grads = slot + before_grads;
     std::int64_t staged_band = -1;
@@ -225,7 +230,6 @@ class WeightRun {
     OuterTile<T> tile{};
     place_input(image, band, count, stage, tile);
     tile.spots = table.spots, tile.spot_count = table.count;
-    tile.sums_step = width();
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t vectors = blocks.vectors(block), filters = tile_start(block + 1) - tile_start(block);
       tile.grad = grads, tile.grad_step = vectors * kW, tile.grad_image = table.count * tile.grad_step;
@@ -234,12 +238,34 @@ class WeightRun {
         pack_transposed(from, shape_.out_size(), filters, filters, tile.grad_step, table.count,
                         grads + i * tile.grad_image);
       }
+      if (visits_once_) {
+        store_sums(tile, vectors, filters, sums_of_group + tile_start(block) * depth());
+        continue;
+      }
+      tile.sums_step = width(), tile.adds = true;
       for_runs(depth(), most_beside_filters(vectors), [&](std::int64_t k, std::int64_t taps) {
         tile.taps = offsets_ + k;
         tile.sums = sums_of_group + k * width() + tile_start(block);
         pick_outer_tile<T>(taps, vectors)(tile);
       });
     }
+  }
+
+  // The whole gradient of a block of filters, transposed a few taps at a time on its way to `out`.
+  void store_sums(OuterTile<T> tile, std::int64_t vectors, std::int64_t filters, T* out) const {
+    constexpr std::int64_t kRows = 96;
+    alignas(64) T rows[kRows * 2 * kW];
+    std::array<Spot, kRows> places{};
+    for (std::int64_t k = 0; k < kRows; ++k) places[static_cast<std::size_t>(k)].out = k;
+    tile.sums_step = vectors * kW, tile.adds = false;
+    for_runs(depth(), kRows, [&](std::int64_t start, std::int64_t size) {
+      for_runs(size, most_beside_filters(vectors), [&](std::int64_t k, std::int64_t taps) {
+        tile.taps = offsets_ + start + k;
+        tile.sums = rows + k * tile.sums_step;
+        pick_outer_tile<T>(taps, vectors)(tile);
+      });
+      store_transposed<T>(rows, tile.sums_step, places.data(), size, out + start, filters, depth());
+    });
   }
 
   // Adds the blocks up, a tile of filters at a time.
@@ -271,8 +297,10 @@ class WeightRun {
 
   const ConvShape shape_;
   const bool by_filters_;
+  const std::int64_t image_bytes_;
   const ConvPlan<T> plan_;
   const bool grad_in_place_;
+  bool visits_once_ = false;  // so that sums are complete when they leave the registers
   std::int64_t blocks_, parts_, together_;
   const T *grad_ = nullptr, *in_ = nullptr;
   std::array<Table, 2> tables_{};

@@ -266,19 +266,20 @@ class ConvRun {
       // rows.
       const std::int64_t channel = tile.tap_count * lanes,
                          bytes = channel * static_cast<std::int64_t>(sizeof(T));
+      const Parts runs{channels, std::max<std::int64_t>(1, ceil_div(channels * bytes, kNearWeightBytes))};
       tile.bias = bias_ ? bias_ + group * width() + tile_start(block) : nullptr;
       for_runs(phase.spots, kRows, [&](std::int64_t start, std::int64_t size) {
-        for_runs(channels, std::max<std::int64_t>(1, kNearWeightBytes / bytes),
-                 [&](std::int64_t c, std::int64_t some) {
-                   tile.in = in + c * tile.channel_step, tile.channels = some;
-                   tile.weights = weights + c * channel;
-                   tile.adds = c > 0;
-                   for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
-                     tile.spots = spots + start + first;
-                     tile.out = rows + first * lanes;
-                     pick_filter_tile<T>(count, vectors)(tile);
-                   });
-                 });
+        for (std::int64_t run = 0; run < runs.count; ++run) {
+          const std::int64_t c = runs.start(run);
+          tile.in = in + c * tile.channel_step, tile.channels = runs.start(run + 1) - c;
+          tile.weights = weights + c * channel;
+          tile.adds = run > 0;
+          for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
+            tile.spots = spots + start + first;
+            tile.out = rows + first * lanes;
+            pick_filter_tile<T>(count, vectors)(tile);
+          });
+        }
         store_transposed<T>(rows, lanes, spots + start, size, out + tile_start(block) * shape_.out_size(),
                             tile_size(block), shape_.out_size());
       });

@@ -1,0 +1,66 @@
+"""Convolutions of many channels and filters: more weights than the nearest cache holds, by whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unspool
+import unspool.nn.functional as F
+
+# batch, channels, filters, size, kernel; the last one has a channel whose weights alone are too many
+SHAPES: tuple[tuple[int, int, int, tuple[int, ...], tuple[int, ...]], ...] = (
+    (1, 70, 96, (8, 8), (3, 3)),
+    (3, 70, 65, (5, 7), (3, 3)),
+    (1, 130, 40, (16, 18), (3, 3)),
+    (2, 33, 32, (9, 9), (7, 7)),
+    (1, 200, 33, (12,), (5,)),
+    (1, 300, 64, (6, 6), (1, 1)),
+    (2, 40, 13, (4, 32), (3, 3)),
+    (1, 3, 33, (9, 8, 7), (7, 7, 7)),
+)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Any:
+    before = unspool.get_num_threads()
+    unspool.set_num_threads(request.param)
+    yield request.param
+    unspool.set_num_threads(before)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64], ids=str)
+def test_whole_numbers_are_exact(shape: Any, dtype: unspool.dtype, threads: int) -> None:
+    batch, channels, filters, size, kernel = shape
+    rng = np.random.default_rng(2)
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[len(size) - 1]
+    spread = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[len(size) - 1]
+    x = unspool.tensor(rng.integers(-3, 4, (batch, channels, *size)))
+    weight = unspool.tensor(rng.integers(-3, 4, (filters, channels, *kernel)))
+    bias = unspool.tensor(rng.integers(-3, 4, filters))
+    wanted = convolve(x, weight, bias)
+    grad = unspool.tensor(rng.integers(-3, 4, tuple(wanted.shape)))
+    leaves = [each.to(dtype).requires_grad_() for each in (x, weight, bias)]
+    result = convolve(*leaves)
+    np.testing.assert_array_equal(result.detach().numpy(), wanted.numpy())
+    to_x, to_weight, to_bias = unspool.autograd.grad(result, leaves, grad.to(dtype))
+    np.testing.assert_array_equal(to_x.numpy(), spread(grad, weight).numpy())
+    swapped = convolve(x.transpose(0, 1), grad.transpose(0, 1)).transpose(0, 1)
+    np.testing.assert_array_equal(to_weight.numpy(), swapped.numpy())
+    np.testing.assert_array_equal(to_bias.numpy(), grad.numpy().sum((0, *range(2, grad.ndim))))
+
+
+def test_infinity_reaches_only_the_weights_that_met_it() -> None:
+    x = unspool.zeros(1, 40, 8, 8)
+    x[0, 3, 0, 0] = float("inf")
+    weight = unspool.zeros(48, 40, 3, 3, requires_grad=True)
+    result = F.conv2d(x, weight)
+    grad = unspool.zeros_like(result)
+    grad[0, 5, 0, 0] = 1
+    (to_weight,) = unspool.autograd.grad(result, weight, grad)
+    where = np.argwhere(~np.isfinite(to_weight.numpy())).tolist()
+    assert [5, 3, 0, 0] in where
+    assert all(channel == 3 for _, channel, _, _ in where)
