@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -28,3 +29,10 @@ def fixed_seeds() -> Iterator[None]:
     np.random.seed(0)
     yield
     assert us.is_grad_enabled(), "a test left gradients disabled"
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nobody had imported the real torch, which other tests of the process may have done."""
+    for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
+        monkeypatch.delitem(sys.modules, name)

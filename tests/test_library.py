@@ -112,6 +112,7 @@ def test_type_hints_of_modules_can_be_looked_up() -> None:
     assert hints["training"] is bool
 
 
+@pytest.mark.usefixtures("no_torch")
 def test_packages_that_cannot_be_used_are_not_found() -> None:
     with as_torch():
         assert importlib.util.find_spec("torchaudio") is None

@@ -255,6 +255,7 @@ def test_what_a_compiler_would_be_told() -> None:
     assert not us.compiler.is_compiling()
 
 
+@pytest.mark.usefixtures("no_torch")
 def test_scripts_see_the_version_of_pytorch_that_is_followed() -> None:
     own = us.__version__
     with as_torch():
