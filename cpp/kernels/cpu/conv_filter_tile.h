@@ -205,7 +205,9 @@ void store_transposed(const T* rows, std::int64_t width, const Spot* spots, std:
   }
 }
 
-// How well each kind of lane is used, as a fraction: neighbouring outputs along the width, or filters.
+// How well each kind of lane is used, as a fraction: neighbouring outputs along the width, or filters. Where
+// neither wastes any, wide vectors of filters win if the chains are long: they load no vector across two
+// lines.
 template <class T>
 bool lanes_are_filters(const ConvShape& shape, bool transposed) {
   constexpr double kW = simd::kWidth<T>;
@@ -217,7 +219,10 @@ bool lanes_are_filters(const ConvShape& shape, bool transposed) {
   const std::int64_t run_length =
       transposed ? std::max<std::int64_t>(1, width.out / width.stride) : width.out;
   const auto run = static_cast<double>(run_length);
-  return use(static_cast<double>(shape.filters)) * 0.9 > use(run);
+  constexpr std::int64_t kLongChain = 256;
+  const bool loads_less = simd::kVectorBytes == 64 && shape.filters % FilterBlocks<T>::kBlock == 0 &&
+                          shape.channels * shape.taps() >= kLongChain;
+  return loads_less || use(static_cast<double>(shape.filters)) * 0.9 > use(run);
 }
 
 }  // namespace unspool::kernels::cpu
