@@ -36,7 +36,7 @@ def takers_of_tensors() -> Iterator[Any]:
                 yield pytest.param(function, tensors, id=f"{namespace.__name__}.{name}")
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore:.* is deprecated; use interpolate:UserWarning")
 @pytest.mark.parametrize(("function", "tensors"), list(takers_of_tensors()))
 def test_what_is_no_tensor_is_refused_before_it_is_used(
     function: Callable[..., Any], tensors: list[str]

@@ -32,11 +32,7 @@ def _log_softmax_backward_data(
 ) -> Tensor:
     """Give the cotangent of ``log_softmax``'s input from those of its result: g - exp(y) sum(g).
 
-    Args:
-        grad_output: the cotangent g of the result; floating, of any shape.
-        output: the result y, of the same shape.
-        dim: the dimension that was normalized.
-        input_dtype: dtype of the input, which the cotangent gets; by default that of ``grad_output``.
+    The arguments are those of ``_softmax_backward_data``.
     """
     cotangent = grad_output - output.exp() * grad_output.sum(dim, keepdim=True)
     return cotangent.to(input_dtype or grad_output.dtype)
