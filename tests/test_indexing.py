@@ -163,9 +163,11 @@ def test_augmented_assignment_reads_once_and_writes_once() -> None:
 
 def test_values_are_converted_to_the_tensor() -> None:
     x = us.arange(4)
-    x[us.tensor([0, 1])] = us.tensor([1.7, 2.9])
+    x[:2] = us.tensor([1.7, 2.9])
     x[x == 3] = 8.5
     assert x.tolist() == [1, 2, 2, 8]
+    with pytest.raises(RuntimeError, match="int64 is assigned a tensor of float32"):
+        x[us.tensor([0, 1])] = us.tensor([1.7, 2.9])
 
 
 def test_views_of_the_same_memory_may_overlap() -> None:

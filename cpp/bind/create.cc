@@ -14,6 +14,7 @@
 #include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/creation.h"
+#include "ops/one_dtype.h"
 #include "ops/shape.h"
 
 namespace py = pybind11;
@@ -426,6 +427,7 @@ void bind_creation(py::module_& core) {
     return ops::result_type(operands);
   });
   core.def("_check_device", [](py::handle place) { device_of_object(place.ptr()); });
+  core.def("_permit_mixing", &ops::permit_mixing, py::arg("permitted"));
   core.def("_cast", [](const Tensor& tensor, Dtype dtype) { return ops::to(tensor, dtype); });
 }
 

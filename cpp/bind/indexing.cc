@@ -9,6 +9,7 @@
 #include "bind/tensor_object.h"
 #include "ops/api.h"
 #include "ops/comparison.h"
+#include "ops/one_dtype.h"
 #include "ops/picking.h"
 #include "ops/shape.h"
 
@@ -89,6 +90,10 @@ void assign_picked(const IndexPlan& plan, const ops::Operand& value) {
           plan.view, mask, fits ? value : ops::Operand(ops::to(value_tensor(value, dtype, 0), dtype))};
       return ops::emitter().emit_into({ops::op_of<ops::MaskedFill>, operands, {}}, plan.view);
     }
+  }
+  if (value.is_tensor() && !ops::may_meet(dtype, value.impl().dtype)) {
+    fail("index: a tensor of ", name(dtype), " is assigned a tensor of ", name(value.impl().dtype),
+         " at places; convert it with .to()");
   }
   const Tensor source = ops::to(value_tensor(value, dtype, 0), dtype);
   ops::index_write_into(plan.view, {plan.picks.data(), plan.picks.size()}, source, false);

@@ -9,6 +9,7 @@
 #include "ops/api.h"
 #include "ops/emitter.h"
 #include "ops/fitting.h"
+#include "ops/one_dtype.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/sorting.h"
@@ -82,6 +83,7 @@ bool is_carried(const ops::Call& call) {
 }
 
 void emit_carried(const ops::Call& call, std::span<Tensor> out) {
+  ops::expect_one_dtype_before_widening(call);
   SmallVector<Operand, 4> operands(call.in.begin(), call.in.end());
   for (Operand& operand : operands) {
     if (is_narrow_tensor(operand)) operand = ops::to(operand.tensor(), carrier(operand.impl().dtype));
@@ -156,6 +158,7 @@ bool emit_sum(const ops::Call& call, std::span<Tensor> out) {
 }  // namespace
 
 bool emit_converting(const ops::Call& call, std::span<Tensor> out) {
+  ops::expect_one_dtype_before_widening(call);
   if (call.op.record.kind == ops::Kind::kElementwise) return emit_elementwise(call, out);
   if (&call.op == &ops::op_of<ops::SumOp> || &call.op == &ops::op_of<ops::MeanOp>) return emit_sum(call, out);
   return false;

@@ -7,6 +7,7 @@
 #include "ops/activation.h"
 #include "ops/comparison.h"
 #include "ops/fitting.h"
+#include "ops/one_dtype.h"
 #include "ops/pointwise.h"
 #include "ops/shape.h"
 
@@ -113,6 +114,7 @@ Tensor replace_non_finite(const Call& c) {
 }
 
 Tensor prelu_of(const Call& c) {
+  expect_one_dtype(c);
   const Tensor x = c.tensor(0);
   Tensor weight = c.tensor(1);
   if (weight.numel() != 1) {

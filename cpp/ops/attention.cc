@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "ops/creation.h"
+#include "ops/one_dtype.h"
 #include "ops/shape.h"
 #include "ops/softmax.h"
 
@@ -164,7 +165,7 @@ void check_operands(const Call& c) {
     c.fail("query, key and value must have at least 2 dimensions, got ", to_string(c.sizes(0)), ", ",
            to_string(c.sizes(1)), " and ", to_string(c.sizes(2)));
   }
-  if (!is_floating(type) || c[1].impl().dtype != type || c[2].impl().dtype != type) {
+  if (!is_floating(type) || !may_meet(type, c[1].impl().dtype) || !may_meet(type, c[2].impl().dtype)) {
     c.fail("query, key and value must have one floating dtype, got ", name(type), ", ",
            name(c[1].impl().dtype), " and ", name(c[2].impl().dtype), "; convert with .to()");
   }

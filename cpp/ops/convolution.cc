@@ -1,6 +1,8 @@
 // Rules of convolutions: what fits what, sizes, padding by name.
 #include "ops/convolution.h"
 
+#include "ops/one_dtype.h"
+
 namespace unspool::ops {
 namespace {
 
@@ -45,7 +47,7 @@ void check_operands(const Call& c, const Tensor& input, std::int64_t channels, s
            filters, ",)");
   }
   const Dtype type = input.dtype();
-  if (weight.dtype() != type || (c.has(2) && c[2].impl().dtype != type)) {
+  if (!may_meet(type, weight.dtype()) || (c.has(2) && !may_meet(type, c[2].impl().dtype))) {
     c.fail("input is ", name(type), " but weight is ", name(weight.dtype()), c.has(2) ? " and bias is " : "",
            c.has(2) ? name(c[2].impl().dtype) : std::string_view(), "; convert with .to()");
   }

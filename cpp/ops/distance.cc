@@ -7,6 +7,7 @@
 #include "ops/arithmetic.h"
 #include "ops/creation.h"
 #include "ops/joining.h"
+#include "ops/one_dtype.h"
 
 namespace unspool::ops {
 namespace {
@@ -101,6 +102,9 @@ Tensor cdist(const Call& c) {
   }
   if (!is_floating(a.dtype()) || !is_floating(b.dtype())) {
     c.fail("x1 and x2 must be floating, got ", name(a.dtype()), " and ", name(b.dtype()));
+  }
+  if (!may_meet(a.dtype(), b.dtype())) {
+    c.fail("x1 is ", name(a.dtype()), " but x2 is ", name(b.dtype()), "; convert one with .to()");
   }
   const Operand both[2] = {a, b};
   const Dtype type = result_type(both);

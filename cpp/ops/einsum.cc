@@ -116,11 +116,6 @@ std::int64_t extent(const Term& term, int label) {
 
 // Contracts two terms, keeping the indices in `kept`.
 Term contract(Term a, Term b, const Labels& kept) {
-  if (!is_floating(a.tensor.dtype()) && !is_floating(b.tensor.dtype())) {
-    const Dtype type = promote(a.tensor.dtype(), b.tensor.dtype());
-    a.tensor = to(a.tensor, type);
-    b.tensor = to(b.tensor, type);
-  }
   Labels batch, left, right, summed;
   for (int label : a.labels) {
     const bool shared = contains(b.labels, label);
@@ -135,6 +130,12 @@ Term contract(Term a, Term b, const Labels& kept) {
   }
   for (int label : b.labels) {
     if (!contains(a.labels, label)) right.push_back(label);
+  }
+  // Plain products promote, sums of products are of one floating dtype.
+  if (summed.empty() || (!is_floating(a.tensor.dtype()) && !is_floating(b.tensor.dtype()))) {
+    const Dtype type = promote(a.tensor.dtype(), b.tensor.dtype());
+    a.tensor = to(a.tensor, type);
+    b.tensor = to(b.tensor, type);
   }
   const auto joined = [](std::initializer_list<const Labels*> parts) {
     Labels all;

@@ -2,7 +2,9 @@
 #include "ops/elementwise.h"
 
 #include "ops/arithmetic.h"
+#include "ops/comparison.h"
 #include "ops/fitting.h"
+#include "ops/one_dtype.h"
 #include "tensor/default_dtype.h"
 
 namespace unspool::ops {
@@ -61,6 +63,7 @@ void infer_elementwise(Inference& c) {
     compute = x.dtype;
     sizes = x.sizes;
   } else {
+    if (&c.op == &op_of<Lerp>) expect_one_dtype(c);
     compute = result_type(c.in.subspan(first));
     for (std::size_t i = first; i < c.in.size(); ++i) {
       if (c.in[i].is_tensor() && !broadcast_into(sizes, c.in[i].impl().sizes)) {

@@ -7,6 +7,7 @@
 #include "base/warning.h"
 #include "ops/arithmetic.h"
 #include "ops/joining.h"
+#include "ops/one_dtype.h"
 #include "ops/pointwise.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
@@ -221,6 +222,10 @@ void infer_check_probabilities(Inference& c) {
 
 Tensor bce_loss(const Call& c) {
   require_same(c);
+  if (!may_meet(c[0].impl().dtype, c[1].impl().dtype)) {
+    c.fail("input is ", name(c[0].impl().dtype), " but target is ", name(c[1].impl().dtype),
+           "; convert one with .to()");
+  }
   {
     const GradMode no_grad(false);
     call<CheckProbabilities>({c[0]});

@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "ops/arithmetic.h"
+#include "ops/one_dtype.h"
 #include "ops/reduction.h"
 
 namespace unspool::ops {
@@ -54,6 +55,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   }
   check_inner(a, b);
   if (a.ndim() == 1 && b.ndim() == 1) {
+    if (!may_meet(a.dtype(), b.dtype())) {
+      fail("matmul: input is ", name(a.dtype()), " but other is ", name(b.dtype()),
+           "; convert one with .to()");
+    }
     if (is_floating(a.dtype()) && a.dtype() == b.dtype() && a.size(0) >= kLongDot) {
       return reshape(call<Mm>({unsqueeze(a, 0), unsqueeze(b, 1)}), Dims{});
     }
@@ -121,10 +126,7 @@ Tensor exact_matmul(const Call& c, int ndim_a, int ndim_b) {
   if (c.sizes(0).back() != c.sizes(1)[0]) {
     c.fail("input ", to_string(c.sizes(0)), " and other ", to_string(c.sizes(1)), " do not multiply");
   }
-  if (c[0].impl().dtype != c[1].impl().dtype) {
-    c.fail("input is ", name(c[0].impl().dtype), " but other is ", name(c[1].impl().dtype),
-           "; convert one with .to()");
-  }
+  expect_one_dtype(c);
   return matmul(c.tensor(0), c.tensor(1));
 }
 
@@ -134,6 +136,7 @@ Tensor add_product(const Call& c, int ndim) {
     c.fail("expects ", left, "-d and ", right, "-d factors, got ", to_string(c.sizes(1)), " and ",
            to_string(c.sizes(2)));
   }
+  expect_one_dtype(c);
   Tensor product = matmul(c.tensor(1), c.tensor(2));
   Dims sizes = product.sizes();
   if (!broadcast_into(sizes, c.sizes(0)) || !(sizes == product.sizes())) {

@@ -192,11 +192,9 @@ Tensor quantile_of(const Call& c, bool skips_nan) {
 void infer_search(Inference& c) {
   const DimSpan sequence = c.sizes(0), values = c.sizes(1);
   if (sequence.empty()) c.fail("sorted_sequence must have at least one dimension");
-  if (c[1].is_tensor() && c[1].impl().dtype != c[0].impl().dtype) {
-    c.fail("sorted_sequence is ", name(c[0].impl().dtype), " and input ", name(c[1].impl().dtype),
-           ": they must have one dtype");
-  }
-  c.compute = c[0].impl().dtype;
+  const Operand both[2] = {c[0], c[1]};
+  c.compute = result_type(both);
+  c.casts = 3u;
   bool fits = sequence.size() == 1 || sequence.size() == values.size();
   for (std::size_t d = 0; fits && sequence.size() > 1 && d + 1 < sequence.size(); ++d)
     fits = sequence[d] == values[d];

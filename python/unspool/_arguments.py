@@ -6,7 +6,7 @@ from typing import Any
 
 from unspool._core import Tensor
 
-__all__ = ["require_tensor", "require_tensor_like", "require_tensors"]
+__all__ = ["require_one_dtype", "require_tensor", "require_tensor_like", "require_tensors"]
 
 
 def require_tensor(name: str, value: Any, who: str) -> Tensor:
@@ -23,6 +23,17 @@ def require_tensor(name: str, value: Any, who: str) -> Tensor:
 def require_tensor_like(name: str, value: Any, who: str) -> Any:
     """The same; what takes part by ``__torch_function__``, as sparse tensors do, also passes."""
     return value if hasattr(type(value), "__torch_function__") else require_tensor(name, value, who)
+
+
+def require_one_dtype(who: str, **arguments: Any) -> None:
+    """Raises TypeError for the first argument that is no tensor, RuntimeError for one of another dtype."""
+    require_tensors(who, **arguments)
+    (first, tensor), *others = arguments.items()
+    for name, other in others:
+        if other.dtype != tensor.dtype:
+            raise RuntimeError(
+                f"{who}: {first} is {tensor.dtype} but {name} is {other.dtype}; convert one with .to()"
+            )
 
 
 def require_tensors(who: str, **arguments: Any) -> None:

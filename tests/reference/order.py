@@ -314,7 +314,6 @@ def _order_rows() -> tuple[Row, ...]:
             samples=searches,
             **{**indices, "dtypes": NUMBERS, "forms": ("torch",)},
             bad=(
-                bad(RuntimeError, ones(3), ones(2, dtype="float64")),
                 bad(RuntimeError, ones(2, 3), ones(3, 2)),
                 bad(RuntimeError, ones(3), ones(2), side="middle"),
                 bad(RuntimeError, ones(3), ones(2), side="left", right=True),

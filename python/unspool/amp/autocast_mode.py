@@ -1,7 +1,8 @@
 """Autocast: accepted, and computed in the dtypes that the tensors have.
 
 A region of autocast permits lower precision and does not ask for it. Here float32 tensors stay float32, and
-results are those of the region without autocast, which are more exact.
+results are those of the region without autocast, which are more exact. In a region, products also take 16-bit
+tensors together with float32 ones, as they do in PyTorch, which converts both.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _regions: ContextVar[tuple[autocast, ...]] = ContextVar("regions", default=())
 
 
+def _enter_regions(regions: tuple[autocast, ...]) -> None:
+    """Make these the regions of this context; in an enabled one, 16-bit and float32 tensors may meet."""
+    _regions.set(regions)
+    innermost = {each.device: each._enabled for each in regions}
+    _core._permit_mixing(any(innermost.values()))
+
+
 class autocast:
     """A region in which lower precision is permitted, as context manager or decorator; float32 is kept.
 
@@ -65,13 +73,13 @@ class autocast:
         self._cache_enabled = bool(cache_enabled)
 
     def __enter__(self) -> autocast:
-        _regions.set((*_regions.get(), self))
+        _enter_regions((*_regions.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _regions.set(_regions.get()[:-1])
+        _enter_regions(_regions.get()[:-1])
 
     def __call__(self, func: F) -> F:
         """Decorate a function."""

@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 import unspool
-from unspool._arguments import require_tensor, require_tensors
+from unspool._arguments import require_one_dtype, require_tensor, require_tensors
 from unspool._core import Tensor, hidden, ops
 from unspool._functions.out import into
-from unspool.linalg._checks import LinAlgError, check_matrix, check_square
+from unspool.linalg._checks import LinAlgError, check_matrix, check_same_dtype, check_square
 from unspool.linalg._factor import inv, solve
 
 __all__ = [
@@ -42,13 +42,13 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Inner products along ``dim``, with broadcasting."""
-    require_tensors("linalg.vecdot", x=x, y=y)
+    require_one_dtype("linalg.vecdot", x=x, y=y)
     return into(out, (x * y).sum(dim))
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Cross products of vectors of 3 elements along ``dim``, with broadcasting."""
-    require_tensors("linalg.cross", input=input, other=other)
+    require_one_dtype("linalg.cross", input=input, other=other)
     if input.ndim != other.ndim:
         raise RuntimeError(
             f"linalg.cross: inputs must have the same number of dimensions; got {input.ndim} and {other.ndim}"
@@ -61,9 +61,6 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
     if input.shape != other.shape:
         shape = unspool.broadcast_shapes(input.shape, other.shape)
         input, other = input.expand(shape), other.expand(shape)
-    if input.dtype != other.dtype:
-        dtype = unspool.result_type(input, other)
-        input, other = input.to(dtype), other.to(dtype)
     return into(out, hidden.cross_product(input, other, dim))
 
 
@@ -175,6 +172,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
     """
     require_tensor("tau", tau, "linalg.householder_product")
     check_matrix("linalg.householder_product", A)
+    check_same_dtype("linalg.householder_product", A, tau, "tau")
     m, n = A.shape[-2:]
     if m < n or tau.shape[-1] > n:
         raise RuntimeError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unspool
-from unspool._arguments import require_tensors
+from unspool._arguments import require_one_dtype
 from unspool._core import Tensor
 
 
@@ -22,7 +22,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     Raises:
         RuntimeError: shapes that do not go together.
     """
-    require_tensors("bilinear", input1=input1, input2=input2, weight=weight)
+    require_one_dtype("bilinear", input1=input1, input2=input2, weight=weight)
     fits = (
         weight.dim() == 3
         and input1.dim() == input2.dim() >= 1
