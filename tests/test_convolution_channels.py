@@ -64,3 +64,40 @@ def test_infinity_reaches_only_the_weights_that_met_it() -> None:
     where = np.argwhere(~np.isfinite(to_weight.numpy())).tolist()
     assert [5, 3, 0, 0] in where
     assert all(channel == 3 for _, channel, _, _ in where)
+
+
+# batch, channels, filters, size, kernel, stride, groups: filters in many parts that share a stage, which
+# holds bands of an image, one image, several, or more than are summed at a time
+PARTS: tuple[tuple[int, int, int, tuple[int, ...], int, int, int], ...] = (
+    (2, 32, 256, (40, 43), 3, 1, 1),
+    (3, 17, 256, (9, 8), 3, 1, 1),
+    (5, 40, 320, (30, 31), 3, 2, 1),
+    (37, 9, 288, (8, 9), 3, 1, 1),
+    (3, 24, 512, (21, 20), 3, 1, 4),
+    (4, 3, 512, (3000,), 5, 3, 1),
+)
+
+
+@pytest.mark.parametrize("shape", PARTS, ids=str)
+@pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64], ids=str)
+def test_weights_of_many_filters_have_exact_gradients(shape: Any, dtype: unspool.dtype, threads: int) -> None:
+    batch, channels, filters, size, kernel, stride, groups = shape
+    rng = np.random.default_rng(3)
+    convolve = (F.conv1d, F.conv2d)[len(size) - 1]
+    x = unspool.tensor(rng.integers(-3, 4, (batch, channels, *size)))
+    weight = unspool.zeros(filters, channels // groups, *(kernel for _ in size), dtype=dtype)
+    weight.requires_grad_()
+    result = convolve(x.to(dtype), weight, stride=stride, padding=kernel // 2, groups=groups)
+    grad = unspool.tensor(rng.integers(-3, 4, tuple(result.shape)))
+    (found,) = unspool.autograd.grad(result, [weight], grad.to(dtype))
+    for g in range(groups):
+        read = slice(g * channels // groups, (g + 1) * channels // groups)
+        written = slice(g * filters // groups, (g + 1) * filters // groups)
+        swapped = convolve(
+            x[:, read].transpose(0, 1),
+            grad[:, written].transpose(0, 1),
+            padding=kernel // 2,
+            dilation=stride,
+        ).transpose(0, 1)
+        wanted = swapped[(slice(None), slice(None), *(slice(0, kernel) for _ in size))]
+        np.testing.assert_array_equal(found[written].detach().numpy(), wanted.numpy())

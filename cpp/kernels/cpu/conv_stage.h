@@ -37,10 +37,11 @@ void copy_lanes(const T* from, std::int64_t step, std::int64_t count, T* to) {
     for (; i < count; ++i) to[i] = from[i];
 }
 
-// Copies what there is of an image; the rest of the stage must hold zeros, and goes on doing so for every
-// image of the same band.
+// Copies what there is of channels [first, last) of an image; the rest of the stage must hold zeros, and goes
+// on doing so for every image of the same band.
 template <class T>
-void stage_image(const ConvPlan<T>& plan, std::int64_t band, const T* image, T* stage) {
+void stage_image(const ConvPlan<T>& plan, std::int64_t band, const T* image, T* stage, std::int64_t first,
+                 std::int64_t last) {
   const StageAxis depth = plan.stage(0, band), height = plan.stage(1, band), width = plan.stage(2, band);
   const StagedRange planes(depth.start, 1, depth.in, depth.rows);
   const StagedRange rows(height.start, 1, height.in, height.rows);
@@ -48,7 +49,7 @@ void stage_image(const ConvPlan<T>& plan, std::int64_t band, const T* image, T* 
     const std::int64_t start = width.start + plan.slot_phase(slot);
     const StagedRange lanes(start, width.step, width.in, plan.slot_length());
     const std::int64_t count = lanes.last - lanes.first;
-    for (std::int64_t c = 0; c < plan.shape().channels; ++c) {
+    for (std::int64_t c = first; c < last; ++c) {
       const T* channel = image + c * plan.shape().in_size() + start + lanes.first * width.step;
       T* staged = stage + c * plan.channel_step() + slot * plan.slot_length() + lanes.first;
       for (std::int64_t d = planes.first; d < planes.last; ++d) {
@@ -59,6 +60,11 @@ void stage_image(const ConvPlan<T>& plan, std::int64_t band, const T* image, T* 
       }
     }
   }
+}
+
+template <class T>
+void stage_image(const ConvPlan<T>& plan, std::int64_t band, const T* image, T* stage) {
+  stage_image(plan, band, image, stage, 0, plan.shape().channels);
 }
 
 }  // namespace unspool::kernels::cpu

@@ -1,6 +1,7 @@
 // The gradient of a convolution's weights: every tap of every filter is the dot product of the filter's
-// gradient with the input as that tap sees it. The batch is cut into blocks by its shape; each block sums its
-// images into weights of its own, and the blocks are added up in their order.
+// gradient with the input as that tap sees it. Filters are cut into parts by their number alone. Where these
+// are few, the batch is cut into blocks too; each block sums its images into weights of its own, and the
+// blocks are added up in their order.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,11 +19,14 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kImageBytes = 256
-                                     << 10;  // of the second-level cache, for images that are summed together
-constexpr std::int64_t kMostImageBytes = 8 << 20;  // the same where the sums are many times as large
-constexpr std::int64_t kPartialBytes = 32 << 20;   // for the sums of all blocks
-constexpr std::int64_t kBlocks = 4;
+// Of the second-level cache, for images that are summed together.
+constexpr std::int64_t kImageBytes = 256 << 10;
+// With filters in the lanes images are read in long runs, which may come from farther away, and what counts
+// is how rarely the sums do: a visit to them pays for this many spots, and their gradients fit the second
+// level.
+constexpr std::int64_t kMostImageBytes = 8 << 20, kBandSpots = 1024, kMostSpots = 2048;
+constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
+constexpr std::int64_t kBlocks = 4, kManyParts = 8;
 
 template <class T>
 class WeightRun {
@@ -35,19 +39,21 @@ class WeightRun {
   WeightRun(const ConvShape& shape, bool by_filters)
       : shape_(shape),
         by_filters_(by_filters),
-        image_bytes_(by_filters_ ? std::clamp(sums() * kSize / 4, kImageBytes, kMostImageBytes)
-                                 : kImageBytes),
-        plan_(shape, false, by_filters_ ? 1 : kW, image_bytes_ / 2),
+        plan_(shape, false, by_filters_ ? 1 : kW, band_bytes()),
         grad_in_place_(!by_filters_ && shape.axis[2].out % kW == 0) {
     const std::int64_t units = shape.batch * plan_.bands(), bytes = sums() * kSize;
     blocks_ = std::clamp<std::int64_t>(shape.work() / (4 * kChunkWork), 1, std::min(units, kBlocks));
     blocks_ = std::clamp<std::int64_t>(kPartialBytes / bytes, 1, blocks_);
-    const std::int64_t work = shape.work() / (blocks_ * shape.groups);
     const std::int64_t most = std::min(tiles(), ceil_div(shape.filters, 16));
+    if (by_filters_ && shape.groups * most >= kManyParts) blocks_ = 1;
+    stages_once_ = blocks_ == 1 && !plan_.in_place();
+    const std::int64_t work = shape.work() / (blocks_ * shape.groups);
     parts_ = work < 4 * kChunkWork ? 1 : std::clamp<std::int64_t>(8 / (blocks_ * shape.groups), 1, most);
     const std::int64_t image = shape.channels * plan_.channel_step() + part_width() * spots() * lanes();
     const std::int64_t in_block = plan_.bands() > 1 ? 1 : ceil_div(units, blocks_);
-    const std::int64_t fit = std::clamp<std::int64_t>(image_bytes_ / (image * kSize), 1, in_block);
+    const std::int64_t bytes_together = by_filters_ ? kMostImageBytes : kImageBytes;
+    std::int64_t fit = std::clamp<std::int64_t>(bytes_together / (image * kSize), 1, in_block);
+    if (by_filters_) fit = std::clamp<std::int64_t>(kMostSpots / spots(), 1, fit);
     together_ = ceil_div(in_block, ceil_div(in_block, fit));
     visits_once_ = by_filters_ && blocks_ == 1 && together_ == units;
   }
@@ -58,7 +64,8 @@ class WeightRun {
   std::size_t scratch(int threads) const {
     return bytes_of<Phase>(1) + 2 * (bytes_of<Spot>(spots()) + bytes_of<Pair>(spots())) +
            bytes_of<Tap>(shape_.taps()) + bytes_of<std::int64_t>(depth()) +
-           (sums_in_place() ? 0 : bytes_of<T>(blocks_ * sums())) + Slots::bytes(threads, slot_bytes());
+           (sums_in_place() ? 0 : bytes_of<T>(blocks_ * sums())) + stage_bytes() +
+           Slots::bytes(threads, slot_bytes());
   }
 
   void run(const Context& context, const T* grad, const T* in, T* out) {
@@ -86,10 +93,24 @@ class WeightRun {
       offsets_[k] = k / shape_.taps() * plan_.channel_step() + taps[k % shape_.taps()].offset;
     T* partial = out;
     if (!sums_in_place()) take(blocks_ * sums(), partial);
-    Slots slots(memory, context.threads, slot_bytes());
-    context.parallel(blocks_ * shape_.groups * parts_, [&](std::int64_t chunk) {
-      slots.lend([&](std::byte* slot) { run_chunk(chunk, partial, reinterpret_cast<T*>(slot)); });
-    });
+    T* const stage = reinterpret_cast<T*>(memory);
+    Slots slots(memory + stage_bytes(), context.threads, slot_bytes());
+    // Visits [first, end) of every chunk to runs of units.
+    const auto run_chunks = [&](std::int64_t first, std::int64_t end) {
+      context.parallel(blocks_ * shape_.groups * parts_, [&](std::int64_t chunk) {
+        slots.lend([&](std::byte* slot) {
+          run_chunk(chunk, first, end, partial, stage, reinterpret_cast<T*>(slot));
+        });
+      });
+    };
+    if (stages_once_) {
+      for (std::int64_t visit = 0; visit < visits(); ++visit) {
+        stage_all(context, visit * together_, stage);
+        run_chunks(visit, visit + 1);
+      }
+    } else {
+      run_chunks(0, visits());
+    }
     if (!sums_in_place()) add_up(context, partial, out);
   }
 
@@ -101,6 +122,12 @@ class WeightRun {
     Pair* pairs;
     std::int64_t count;
   };
+
+  // Of staged input, for a band.
+  std::int64_t band_bytes() const {
+    const std::int64_t bytes = shape_.channels * kBandSpots * kSize;
+    return (by_filters_ ? std::clamp(bytes, kImageBytes, kMostImageBytes) : kImageBytes) / 2;
+  }
 
   std::int64_t depth() const { return shape_.channels * shape_.taps(); }
   std::int64_t lanes() const { return by_filters_ ? 1 : kW; }
@@ -127,34 +154,61 @@ class WeightRun {
   std::int64_t sums() const { return shape_.groups * width() * depth(); }
   bool sums_in_place() const { return blocks_ == 1 && (!by_filters_ || visits_once_); }
   std::int64_t staged_grad() const { return grad_in_place_ ? 0 : part_width() * spots() * lanes() + kW; }
-  std::size_t slot_bytes() const {
-    return bytes_of<T>(together_ * plan_.staged()) + bytes_of<T>(together_ * staged_grad());
+  // Input that chunks share, or that each stages for itself.
+  std::size_t stage_bytes() const {
+    return stages_once_ ? bytes_of<T>(shape_.groups * together_ * plan_.staged()) : 0;
   }
+  std::size_t own_stage_bytes() const { return stages_once_ ? 0 : bytes_of<T>(together_ * plan_.staged()); }
+  std::size_t slot_bytes() const { return own_stage_bytes() + bytes_of<T>(together_ * staged_grad()); }
 
   // ---- running ----
 
-  void run_chunk(std::int64_t chunk, T* partial, T* slot) {
+  Parts units_of_blocks() const { return {shape_.batch * plan_.bands(), blocks_}; }
+  // Runs of units of the largest block.
+  std::int64_t visits() const { return ceil_div(units_of_blocks().start(1), together_); }
+
+  // The input of `together_` units from `unit` on, for all groups.
+  void stage_all(const Context& context, std::int64_t unit, T* stage) const {
+    const std::int64_t count = std::min(together_, shape_.batch * plan_.bands() - unit);
+    const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands() * shape_.groups;
+    // A unit's lanes beyond its last channel belong to the last part.
+    const Parts channels{shape_.channels, std::min<std::int64_t>(shape_.channels, kManyParts)};
+    context.parallel(count * shape_.groups * channels.count, [&](std::int64_t chunk) {
+      const std::int64_t part = chunk % channels.count, i = chunk / channels.count;
+      const std::int64_t first = channels.start(part), last = channels.start(part + 1);
+      const std::int64_t place = i % shape_.groups * together_ + i / shape_.groups;
+      T* const to = stage + place * plan_.staged();
+      std::fill(to + first * plan_.channel_step(),
+                last == shape_.channels ? to + plan_.staged() : to + last * plan_.channel_step(), T(0));
+      stage_image(plan_, band, in_ + (image + i) * shape_.channels * shape_.in_size(), to, first, last);
+    });
+  }
+
+  void run_chunk(std::int64_t chunk, std::int64_t first, std::int64_t end_visit, T* partial, T* shared,
+                 T* slot) {
     const std::int64_t part = chunk % parts_, group = chunk / parts_ % shape_.groups;
     const std::int64_t block = chunk / parts_ / shape_.groups;
-    const Parts some{tiles(), parts_}, units{shape_.batch * plan_.bands(), blocks_};
+    const Parts some{tiles(), parts_}, units = units_of_blocks();
     const std::int64_t begin = some.start(part), end = some.start(part + 1);
     T* const sums_of_group =
         partial + block * sums() + group * (visits_once_ ? shape_.filters : width()) * depth();
-    if (!visits_once_) clear(begin, end, sums_of_group);
-    const std::size_t before_grads = bytes_of<T>(together_ * plan_.staged()) / sizeof(T);
-    T* const grads = slot + before_grads;
+    if (!visits_once_ && first == 0) clear(begin, end, sums_of_group);
+    T* const stage = stages_once_ ? shared + group * together_ * plan_.staged() : slot;
+    T* const grads = slot + own_stage_bytes() / sizeof(T);
     std::int64_t staged_band = -1;
-    for (std::int64_t unit = units.start(block); unit < units.start(block + 1); unit += together_) {
-      const std::int64_t count = std::min(together_, units.start(block + 1) - unit);
+    const std::int64_t units_end =
+        std::min(units.start(block + 1), units.start(block) + end_visit * together_);
+    for (std::int64_t unit = units.start(block) + first * together_; unit < units_end; unit += together_) {
+      const std::int64_t count = std::min(together_, units_end - unit);
       const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands() * shape_.groups + group;
-      if (band != staged_band) std::fill(slot, slot + together_ * plan_.staged(), T(0));
+      if (!stages_once_ && band != staged_band) std::fill(stage, stage + together_ * plan_.staged(), T(0));
       staged_band = band;
       const T* grad =
           grad_ + (image * shape_.filters + tile_start(begin)) * shape_.out_size() + plan_.out_offset(band);
       if (by_filters_)
-        run_outer_tiles(image, band, count, grad, begin, end, slot, grads, sums_of_group);
+        run_outer_tiles(image, band, count, grad, begin, end, stage, grads, sums_of_group);
       else
-        run_dot_tiles(image, band, count, grad, begin, end, slot, grads, sums_of_group);
+        run_dot_tiles(image, band, count, grad, begin, end, stage, grads, sums_of_group);
     }
   }
 
@@ -176,6 +230,7 @@ class WeightRun {
       return;
     }
     tile.in = stage, tile.in_image = plan_.staged();
+    if (stages_once_) return;
     for (std::int64_t i = 0; i < count; ++i)
       stage_image(plan_, band, in + i * shape_.groups * size, stage + i * plan_.staged());
   }
@@ -297,10 +352,10 @@ class WeightRun {
 
   const ConvShape shape_;
   const bool by_filters_;
-  const std::int64_t image_bytes_;
   const ConvPlan<T> plan_;
   const bool grad_in_place_;
   bool visits_once_ = false;  // so that sums are complete when they leave the registers
+  bool stages_once_ = false;  // for all parts
   std::int64_t blocks_, parts_, together_;
   const T *grad_ = nullptr, *in_ = nullptr;
   std::array<Table, 2> tables_{};
