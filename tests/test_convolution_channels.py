@@ -101,3 +101,40 @@ def test_weights_of_many_filters_have_exact_gradients(shape: Any, dtype: unspool
         ).transpose(0, 1)
         wanted = swapped[(slice(None), slice(None), *(slice(0, kernel) for _ in size))]
         np.testing.assert_array_equal(found[written].detach().numpy(), wanted.numpy())
+
+
+# batch, channels, filters, size, kernel, stride, groups: several images meet the same weights at once
+SMALL: tuple[tuple[int, int, int, tuple[int, ...], tuple[int, ...], int, int], ...] = (
+    (7, 64, 64, (4, 4), (3, 3), 1, 1),
+    (13, 96, 160, (2, 2), (3, 3), 1, 1),
+    (5, 64, 96, (7, 7), (3, 3), 2, 1),
+    (11, 128, 64, (4, 4), (3, 3), 1, 2),
+    (9, 160, 160, (4, 4), (4, 4), 2, 1),
+    (20, 32, 48, (1, 1), (1, 1), 1, 1),
+    (6, 64, 64, (5,), (3,), 1, 1),
+    (5, 32, 64, (2, 3, 2), (3, 3, 3), 1, 1),
+)
+
+
+@pytest.mark.parametrize("shape", SMALL, ids=str)
+@pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64], ids=str)
+def test_small_images_of_a_batch_do_not_meet(shape: Any, dtype: unspool.dtype, threads: int) -> None:
+    batch, channels, filters, size, kernel, stride, groups = shape
+    rng = np.random.default_rng(3)
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[len(size) - 1]
+    options = {"padding": 1 if kernel[0] > 1 else 0, "stride": stride, "groups": groups}
+    x = unspool.tensor(rng.integers(-3, 4, (batch, channels, *size)), dtype=dtype, requires_grad=True)
+    weight = rng.integers(-3, 4, (filters, channels // groups, *kernel))
+    weight = unspool.tensor(weight, dtype=dtype, requires_grad=True)
+    result = convolve(x, weight, **options)
+    wanted = convolve(x.long(), weight.long(), **options)
+    np.testing.assert_array_equal(result.detach().numpy(), wanted.numpy())
+    grad = unspool.tensor(rng.integers(-3, 4, tuple(result.shape)), dtype=dtype)
+    to_x, to_weight = unspool.autograd.grad(result, [x, weight], grad)
+    sums = unspool.zeros_like(weight)
+    for i in range(batch):  # one image at a time
+        alone = convolve(x[i : i + 1], weight, **options)
+        to_one, to_weights = unspool.autograd.grad(alone, [x, weight], grad[i : i + 1])
+        np.testing.assert_array_equal(to_one[i].numpy(), to_x[i].numpy())
+        sums += to_weights
+    np.testing.assert_array_equal(sums.numpy(), to_weight.numpy())

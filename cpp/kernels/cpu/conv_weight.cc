@@ -45,7 +45,7 @@ class WeightRun {
     blocks_ = std::clamp<std::int64_t>(shape.work() / (4 * kChunkWork), 1, std::min(units, kBlocks));
     blocks_ = std::clamp<std::int64_t>(kPartialBytes / bytes, 1, blocks_);
     const std::int64_t most = std::min(tiles(), ceil_div(shape.filters, 16));
-    if (by_filters_ && shape.groups * most >= kManyParts) blocks_ = 1;
+    if (by_filters_ && shape.groups * most >= kBlocks) blocks_ = 1;
     stages_once_ = blocks_ == 1 && !plan_.in_place();
     const std::int64_t work = shape.work() / (blocks_ * shape.groups);
     parts_ = work < 4 * kChunkWork ? 1 : std::clamp<std::int64_t>(8 / (blocks_ * shape.groups), 1, most);

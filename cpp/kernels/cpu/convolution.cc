@@ -22,6 +22,8 @@ namespace {
 constexpr std::int64_t kStageBytes = 192 << 10;      // of the second-level cache, for one staged image
 constexpr std::int64_t kWeightBytes = 64 << 10;      // of weights that stay in the second level beside spots
 constexpr std::int64_t kNearWeightBytes = 32 << 10;  // of weights that stay in the nearest cache
+constexpr std::int64_t kRows = 96;                   // outputs that meet a run of weights at once, by filters
+constexpr std::int64_t kTogetherBytes = 512 << 10;   // for small images that share the reading of weights
 
 template <class T>
 class ConvRun {
@@ -32,15 +34,8 @@ class ConvRun {
         shape_(by_columns_ ? columns_apart(shape) : shape),
         transposed_(transposed),
         by_filters_(!by_columns_ && lanes_are_filters<T>(shape, transposed)),
-        plan_(shape_, transposed, by_filters_ ? 1 : kW, kStageBytes) {
-    const std::int64_t units = shape.batch * shape.groups * plan_.bands();
-    const std::int64_t work = shape_.work() / std::max<std::int64_t>(1, units);
-    parts_ = by_columns_ || work < 2 * kChunkWork
-                 ? 1
-                 : std::clamp<std::int64_t>(16 / units, 1, std::min(tiles(), ceil_div(shape.filters, 16)));
-    units_per_chunk_ = std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work));
-    chunks_ = ceil_div(units, units_per_chunk_) * parts_;
-  }
+        plan_(shape_, transposed, by_filters_ ? 1 : kW, kStageBytes),
+        together_(images_together()) {}
 
   std::size_t scratch(int threads) const {
     return table_bytes() + bytes_of<T>(weights()) + bytes_of<T>(shape_.groups * width()) +
@@ -50,6 +45,7 @@ class ConvRun {
   void run(const Context& context, const T* in, const T* weight, const T* bias, T* out) {
     in_ = in, out_ = out;
     column_bias_ = bias;
+    cut_into_chunks(context.threads);
     std::byte* memory = context.scratch;
     const auto take = [&memory]<class E>(std::int64_t count, E*& to) {
       to = reinterpret_cast<E*>(memory);
@@ -57,7 +53,7 @@ class ConvRun {
     };
     for (Table& table : tables_) {
       take(plan_.phases(), table.phases);
-      take(plan_.most_spots(), table.spots);
+      take(together_ * plan_.most_spots(), table.spots);
     }
     take(std::max(shape_.taps(), shape_.channels), taps_);
     take(weights(), packed_);
@@ -65,6 +61,7 @@ class ConvRun {
     for (std::int64_t i = 0; i < 2; ++i) {
       Table& table = tables_[static_cast<std::size_t>(i)];
       plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), table.phases, table.spots, taps_);
+      if (together_ > 1) repeat_spots(table);
     }
     taps_in_order_ = plan_.phases() == 1;
     for (std::int64_t t = 0; t < shape_.taps(); ++t) taps_in_order_ = taps_in_order_ && taps_[t].place == t;
@@ -91,11 +88,57 @@ class ConvRun {
   };
 
   std::int64_t masks() const { return by_columns_ ? column_sums_.masks() : 0; }
-  std::int64_t slot_elements() const { return plan_.staged() + (by_columns_ ? column_sums_.elements() : 0); }
+  std::int64_t slot_elements() const {
+    return together_ * plan_.staged() + (by_columns_ ? column_sums_.elements() : 0);
+  }
+
+  // ---- units: a group and a band of an image, or of several images that are small ----
+
+  std::int64_t units() const { return ceil_div(shape_.batch, together_) * shape_.groups * plan_.bands(); }
+  std::int64_t in_image() const { return shape_.groups * shape_.channels * shape_.in_size(); }
+  std::int64_t out_image() const { return shape_.groups * shape_.filters * shape_.out_size(); }
+
+  std::int64_t images_together() const {
+    if (!by_filters_ || plan_.bands() > 1 || shape_.batch == 0) return 1;
+    const std::int64_t size = sizeof(T),
+                       bytes = std::max<std::int64_t>(1, shape_.channels * plan_.channel_step() * size);
+    const std::int64_t rows = weights() * size > kTogetherBytes ? 2 * kRows : kRows;
+    const std::int64_t most =
+        std::max<std::int64_t>(1, std::min(rows / plan_.most_spots(), kTogetherBytes / bytes));
+    return ceil_div(shape_.batch, ceil_div(shape_.batch, most));
+  }
+
+  // A single thread stages each unit once; several share the filters of a few large units.
+  void cut_into_chunks(int threads) {
+    const std::int64_t units = this->units(), work = shape_.work() / std::max<std::int64_t>(1, units);
+    parts_ = 1;
+    if (threads > 1 && !by_columns_ && work >= 2 * kChunkWork)
+      parts_ = std::clamp<std::int64_t>(16 / units, 1, std::min(tiles(), ceil_div(shape_.filters, 16)));
+    units_per_chunk_ = std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work));
+    chunks_ = ceil_div(units, units_per_chunk_) * parts_;
+  }
+
+  // Repeats the spots of each phase for all images of a unit, one image after the other.
+  void repeat_spots(const Table& table) const {
+    const std::int64_t in = plan_.in_place() ? in_image() : plan_.staged(), out = out_image();
+    for (std::int64_t p = plan_.phases() - 1; p >= 0; --p) {
+      Phase& phase = table.phases[p];
+      Spot* const from = table.spots + phase.first_spot;
+      phase.first_spot *= together_;
+      Spot* const to = table.spots + phase.first_spot;
+      for (std::int64_t i = together_ - 1; i >= 0; --i) {
+        for (std::int64_t s = phase.spots - 1; s >= 0; --s) {
+          Spot spot = from[s];
+          spot.in += i * in, spot.out += i * out;
+          to[i * phase.spots + s] = spot;
+        }
+      }
+    }
+  }
 
   bool has_one_tap() const { return shape_.taps() == 1 && plan_.phases() == 1; }
   std::size_t table_bytes() const {
-    return 2 * (bytes_of<Phase>(plan_.phases()) + bytes_of<Spot>(plan_.most_spots())) +
+    return 2 * (bytes_of<Phase>(plan_.phases()) + bytes_of<Spot>(together_ * plan_.most_spots())) +
            bytes_of<Tap>(std::max(shape_.taps(), shape_.channels));
   }
 
@@ -178,39 +221,44 @@ class ConvRun {
   // ---- running ----
 
   void run_chunk(std::int64_t chunk, T* slot) {
-    const std::int64_t units = shape_.batch * shape_.groups * plan_.bands();
+    const std::int64_t units = this->units();
     const std::int64_t first = chunk / parts_ * units_per_chunk_;
     const Parts part{tiles(), parts_};
     const std::int64_t begin = part.start(chunk % parts_), end = part.start(chunk % parts_ + 1);
     std::int64_t staged_band = -1;
     for (std::int64_t unit = first; unit < std::min(units, first + units_per_chunk_); ++unit) {
-      const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands();  // image and group
-      const T* in = in_ + image * shape_.channels * shape_.in_size();
+      const std::int64_t band = unit % plan_.bands(), group = unit / plan_.bands() % shape_.groups;
+      const std::int64_t image = unit / plan_.bands() / shape_.groups * together_;
+      const std::int64_t images = std::min(together_, shape_.batch - image);
+      const T* in = in_ + image * in_image() + group * shape_.channels * shape_.in_size();
       if (plan_.in_place()) {
         in += plan_.in_offset(band);
       } else {
-        if (band != staged_band) std::fill(slot, slot + plan_.staged(), T(0));
+        if (band != staged_band) std::fill(slot, slot + together_ * plan_.staged(), T(0));
         staged_band = band;
-        stage_image(plan_, band, in, slot);
+        for (std::int64_t i = 0; i < images; ++i)
+          stage_image(plan_, band, in + i * in_image(), slot + i * plan_.staged());
         in = slot;
       }
       T* const columns = slot + plan_.staged() + column_sums_.margin();
-      T* const out =
-          by_columns_ ? columns : out_ + image * shape_.filters * shape_.out_size() + plan_.out_offset(band);
+      T* const out = by_columns_ ? columns
+                                 : out_ + image * out_image() + group * shape_.filters * shape_.out_size() +
+                                       plan_.out_offset(band);
       const Table& table = tables_[band + 1 == plan_.bands() ? 1 : 0];
       for (std::int64_t p = 0; p < plan_.phases(); ++p) {
-        const Phase& phase = table.phases[p];
+        Phase phase = table.phases[p];
+        phase.spots *= images;
         if (phase.spots == 0) continue;
         if (by_filters_)
-          run_filter_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
+          run_filter_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
         else
-          run_spot_tiles(image % shape_.groups, phase, table.spots + phase.first_spot, in, out, begin, end);
+          run_spot_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
       }
       if (by_columns_) {
-        const T* const bias =
-            column_bias_ ? column_bias_ + image % shape_.groups * column_sums_.filters() : nullptr;
-        column_sums_.add(columns, masks_, bias,
-                         out_ + image * column_sums_.filters() * column_sums_.out_size());
+        const T* const bias = column_bias_ ? column_bias_ + group * column_sums_.filters() : nullptr;
+        column_sums_.add(
+            columns, masks_, bias,
+            out_ + (image * shape_.groups + group) * column_sums_.filters() * column_sums_.out_size());
       }
     }
   }
@@ -253,7 +301,6 @@ class ConvRun {
   // The same, by way of rows of lanes that are transposed a few at a time.
   void run_filter_tiles(std::int64_t group, const Phase& phase, const Spot* spots, const T* in, T* out,
                         std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t kRows = 96;
     alignas(64) T rows[kRows * 2 * kW];
     const FilterBlocks<T> blocks{shape_.filters};
     FilterTile<T> tile{};
@@ -293,7 +340,8 @@ class ConvRun {
   const ConvShape shape_;
   const bool transposed_, by_filters_;
   const ConvPlan<T> plan_;
-  std::int64_t parts_, units_per_chunk_, chunks_;
+  const std::int64_t together_;
+  std::int64_t parts_ = 1, units_per_chunk_ = 1, chunks_ = 1;
   const T* in_ = nullptr;
   T *out_ = nullptr, *packed_ = nullptr, *bias_ = nullptr;
   std::array<Table, 2> tables_{};
