@@ -26,7 +26,7 @@ constexpr std::int64_t kImageBytes = 256 << 10;
 // level.
 constexpr std::int64_t kMostImageBytes = 8 << 20, kBandSpots = 1024, kMostSpots = 2048;
 constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
-constexpr std::int64_t kBlocks = 4, kManyParts = 8;
+constexpr std::int64_t kBlocks = 4, kStageParts = 8;
 
 template <class T>
 class WeightRun {
@@ -172,7 +172,7 @@ class WeightRun {
     const std::int64_t count = std::min(together_, shape_.batch * plan_.bands() - unit);
     const std::int64_t band = unit % plan_.bands(), image = unit / plan_.bands() * shape_.groups;
     // A unit's lanes beyond its last channel belong to the last part.
-    const Parts channels{shape_.channels, std::min<std::int64_t>(shape_.channels, kManyParts)};
+    const Parts channels{shape_.channels, std::min<std::int64_t>(shape_.channels, kStageParts)};
     context.parallel(count * shape_.groups * channels.count, [&](std::int64_t chunk) {
       const std::int64_t part = chunk % channels.count, i = chunk / channels.count;
       const std::int64_t first = channels.start(part), last = channels.start(part + 1);
