@@ -162,6 +162,27 @@ def test_a_subclass_may_fall_back_to_the_wrapped_module() -> None:
     assert wrapper.weight is wrapper.inner.weight
 
 
+def test_a_member_does_not_hide_what_its_class_calls_the_same() -> None:
+    class Blocks(nn.Module):
+        kind = "blocks"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.parameters: Any = []  # hides the method until the list becomes a member
+            self.first = nn.Linear(2, 3)
+            self.parameters.extend(self.first.parameters())
+            self.parameters = nn.ParameterList(self.parameters)
+            self.kind = nn.Linear(1, 1)  # type: ignore[assignment]
+
+    for module in (Blocks(), copy.deepcopy(Blocks())):
+        assert [p.shape for p in module.parameters()] == [(3, 2), (3,), (1, 1), (1,)]
+        names = ["first.weight", "first.bias", "parameters.0", "parameters.1", "kind.weight", "kind.bias"]
+        assert list(module.state_dict()) == names
+        assert module.kind == "blocks"
+        del module.kind
+        assert list(module._modules) == ["first", "parameters"]
+
+
 def test_init_takes_no_arguments() -> None:
     with pytest.raises(TypeError, match="width="):
         nn.Module(width=3)

@@ -216,3 +216,12 @@ def test_filling_a_strided_view_leaves_the_rest_alone(fill: str) -> None:
     assert (rest == 7.0).all()
     if fill != "tril_":
         assert (base.numpy()[:, 1:3] != 7.0).all()
+
+
+def test_split_takes_sizes_by_the_names_of_the_function_and_of_the_method() -> None:
+    x = us.arange(12.0).reshape(4, 3)
+    assert [p.shape for p in us.split(x, split_size_or_sections=(1, 2), dim=1)] == [(4, 1), (4, 2)]
+    assert [p.shape for p in us.split(x, split_size_or_sections=3)] == [(3, 3), (1, 3)]
+    assert [p.shape for p in x.split(split_size=[1, 3])] == [(1, 3), (3, 3)]
+    with pytest.raises(TypeError, match="sections"):
+        us.split(x, sections=3)

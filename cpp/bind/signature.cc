@@ -16,12 +16,13 @@ using ops::Attr;
 
 namespace {
 
-// NumPy's names for some arguments are accepted too.
+// NumPy's names for some arguments are accepted too, and the one that torch.split has beside Tensor.split's.
 const char* alias_of(std::string_view name) {
   if (name == "dim") return "axis";
   if (name == "keepdim") return "keepdims";
   if (name == "input") return "x";
   if (name == "other") return "x2";
+  if (name == "split_size") return "split_size_or_sections";
   return nullptr;
 }
 

@@ -2,8 +2,9 @@
 
 ``Registry`` holds parameters, buffers or submodules and mirrors each entry in the module's instance
 ``__dict__``, so that reading ``module.weight`` is a plain attribute hit while ``module._parameters`` stays a
-live dictionary that user code may edit. ``HookDict`` holds hooks and reports when one arrives. Nothing here
-knows what a module is beyond that.
+live dictionary that user code may edit. A name that the module's class uses itself is not mirrored: a module
+stored as ``parameters`` must not hide the method. ``HookDict`` holds hooks and reports when one arrives.
+Nothing here knows what a module is beyond that.
 """
 
 from __future__ import annotations
@@ -35,13 +36,14 @@ class Registry(dict[str, V], Generic[V]):
     def __setitem__(self, key: str, value: V) -> None:
         super().__setitem__(key, value)
         owner = self._owner()
-        if owner is not None:
+        if owner is not None and not hasattr(type(owner), key):
             owner.__dict__[key] = value
 
     def __delitem__(self, key: str) -> None:
+        value = self.get(key)
         super().__delitem__(key)
         owner = self._owner()
-        if owner is not None:
+        if owner is not None and (owner.__dict__.get(key) is value or not hasattr(type(owner), key)):
             owner.__dict__.pop(key, None)
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
