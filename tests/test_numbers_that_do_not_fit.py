@@ -35,6 +35,16 @@ WRITES: dict[str, Write] = {
     "clamp": lambda x, v: x.clamp(max=v),
     "clamp_": lambda x, v: x.clamp_(min=v),
 }
+# Numbers that are no elements, but are used as if they were.
+WRITES |= {
+    "linspace": lambda x, v: us.linspace(0, v, 3, dtype=x.dtype),
+    "linspace of one": lambda x, v: us.linspace(v, v, 1, dtype=x.dtype),
+    "tensor": lambda x, v: us.tensor([v], dtype=x.dtype),
+    "threshold": lambda x, v: F.threshold(x, 1, v),
+    "add's alpha": lambda x, v: us.add(x, x, alpha=v),
+    "sub's alpha": lambda x, v: us.sub(x, 1, alpha=v),
+    "addcmul's value": lambda x, v: us.addcmul(x, x, x, value=v),
+}
 TOO_LARGE = {us.uint8: 256, us.int8: 128, us.int16: 2**15, us.int32: 2**31}
 
 
@@ -47,6 +57,69 @@ def test_integers_outside_of_the_dtype_are_refused(write: Write, dtype: us.dtype
     with pytest.raises(RuntimeError, match="does not fit"):
         write(us.zeros(3, dtype=dtype), -value - 1)
     write(us.zeros(3, dtype=dtype), value - 1)
+
+
+@pytest.mark.parametrize("dtype", TOO_LARGE, ids=str)
+def test_exponents_and_bounds_of_draws_are_held_by_the_dtype(dtype: us.dtype) -> None:
+    x, limit = us.ones(2, dtype=dtype), TOO_LARGE[dtype]
+    for power in (limit, -limit - 1):
+        with pytest.raises(RuntimeError, match="does not fit into"):
+            x**power
+        with pytest.raises(RuntimeError, match="does not fit into"):
+            x.pow_(power)
+    assert (x ** (limit - 1)).tolist() == [1, 1]
+    for draw in (
+        lambda high: us.randint(high, (2,), dtype=dtype),
+        lambda high: us.randint_like(x, high),
+        lambda high: x.random_(0, high),
+    ):
+        draw(limit)
+        with pytest.raises(RuntimeError, match=f"{dtype.__name__} holds .* not {limit}"):
+            draw(limit + 1)
+    with pytest.raises(RuntimeError, match="bool holds 0 to 1, not 2"):
+        us.randint(3, (2,), dtype=us.bool)
+
+
+def test_negative_ends_of_unsigned_lines_count_from_the_largest_number() -> None:
+    assert us.linspace(0, -5, 3, dtype=us.uint8).tolist() == [0, 125, 251]
+    assert us.linspace(-128, 127, 5, dtype=us.int8).tolist() == [-128, -64, 0, 63, 127]
+
+
+def test_factors_of_integers_are_whole() -> None:
+    x = us.arange(3)
+    with pytest.raises(RuntimeError, match=r"alpha must be an integer for tensors of int64, got 2\.5"):
+        us.add(x, x, alpha=2.5)
+    with pytest.raises(RuntimeError, match="alpha must be an integer"):
+        us.sub(x, 1, alpha=2.5)
+    assert us.add(x, x, alpha=-2).tolist() == [0, -1, -2]
+
+
+def test_masked_fill_writes_the_whole_part_into_integers() -> None:
+    x = us.arange(3)
+    assert x.masked_fill(x == 1, 2.7).tolist() == [0, 2, 2]
+    assert x.masked_fill_(x == 1, us.tensor(-2.7)).tolist() == [0, -2, 2]
+
+
+def test_shifted_numbers_are_brought_to_the_dtype() -> None:
+    x = us.tensor([2, 3, 4], dtype=us.uint8)
+    assert (300 << x).tolist() == [176, 96, 192]
+    assert (300 >> x).tolist() == [11, 5, 2]
+    with pytest.raises(RuntimeError, match="not defined for float32"):
+        2.5 << x
+
+
+def test_what_a_dtype_does_not_hold_is_not_in_it() -> None:
+    x = us.tensor([2, 44], dtype=us.uint8)
+    assert us.isin(x, 300).tolist() == [False, False]
+    assert us.isin(x, 300, invert=True).tolist() == [True, True]
+    assert not us.isin(300, x)
+
+
+def test_masks_are_not_subtracted() -> None:
+    mask = us.tensor([True, False])
+    for call in (lambda: 1 - mask, lambda: mask - 1, lambda: us.ones(2) - mask, lambda: us.rsub(mask, 2.5)):
+        with pytest.raises(RuntimeError, match=r"not defined for bool tensors .* use ~ or logical_not"):
+            call()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, -1e30])
@@ -65,3 +138,14 @@ def test_what_fits_is_written_as_ever() -> None:
     assert us.full((2,), float("nan"), dtype=us.bool).all()
     assert us.full((1,), 1e10, dtype=us.float16).item() == float("inf")
     assert (us.zeros(2, dtype=us.uint8) + 300).tolist() == [44, 44]  # sums wrap around
+
+
+def test_exponents_of_logspace_fit() -> None:
+    with pytest.raises(RuntimeError, match=r"logspace: start 0.0 and end 300.0 must fit into .*uint8"):
+        us.logspace(0, 300, 3, base=1, dtype=us.uint8)
+    assert us.logspace(0, 7, 2, base=2, dtype=us.uint8).tolist() == [1, 128]
+
+
+def test_bounds_of_hardtanh_fit() -> None:
+    with pytest.raises(RuntimeError, match="max_val 300 does not fit into int8"):
+        F.hardtanh(us.ones(2, dtype=us.int8), -1, 300)

@@ -14,6 +14,7 @@
 #include "exec/program/trace.h"
 #include "ops/api.h"
 #include "ops/creation.h"
+#include "ops/fitting.h"
 #include "ops/one_dtype.h"
 #include "ops/shape.h"
 
@@ -122,9 +123,8 @@ void fill(PyObject* object, Dtype dtype, std::byte*& place) {
     T value;
     if (number.kind() == ops::Operand::Kind::kFloat) {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-        if (!(std::fabs(number.number()) < 9.3e18)) {
-          fail(ErrorKind::kValue, "tensor(): ", number.number(), " cannot be converted to ", name(dtype));
-        }
+        if (!ops::fits(number, dtype))
+          fail("tensor(): ", number.number(), " does not fit into ", name(dtype));
       }
       value = static_cast<T>(number.number());
     } else {
@@ -285,19 +285,26 @@ Tensor arange(const py::args& args, py::kwargs kwargs) {
   return finish(ops::call<ops::Arange>({}, {from, stride, static_cast<std::int64_t>(count), dtype}), options);
 }
 
-double end_of_line(py::handle object, const char* argument) {
+double end_of_line(py::handle object, const char* argument, std::optional<Dtype> dtype) {
   if (is_tensor(object.ptr()) && tensor_of(object.ptr()).ndim() > 0) {
     fail("linspace: ", argument, " must be a number or a 0-d tensor, got shape ",
          to_string(tensor_of(object.ptr()).sizes()));
   }
-  return need_number(object, "linspace", argument).number();
+  const ops::Operand number = need_number(object, "linspace", argument);
+  if (!dtype || is_floating(*dtype)) return number.number();
+  if (!ops::fits(number, *dtype)) {
+    fail("linspace: ", argument, " ", number.number(), " does not fit into ", name(*dtype));
+  }
+  const double value = std::trunc(number.number());
+  // Negative integers count from 2^8, as everywhere.
+  return *dtype == Dtype::kUInt8 && value < 0 ? value + 256 : value;
 }
 
 Tensor linspace(py::handle first, py::handle last, std::int64_t steps, const py::kwargs& kwargs) {
   const TensorOptions options = read_options(kwargs, "linspace", true);
-  double start = end_of_line(first, "start"), end = end_of_line(last, "end");
+  const double start = end_of_line(first, "start", options.dtype),
+               end = end_of_line(last, "end", options.dtype);
   if (steps < 0) fail("linspace: steps must not be negative, got ", steps);
-  if (options.dtype && !is_floating(*options.dtype)) start = std::trunc(start), end = std::trunc(end);
   return finish(ops::call<ops::Linspace>({}, {start, end, steps, options.dtype.value_or(default_dtype())}),
                 options);
 }

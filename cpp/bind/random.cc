@@ -17,6 +17,7 @@
 #include "ops/api.h"
 #include "ops/creation.h"
 #include "ops/drawing.h"
+#include "ops/fitting.h"
 #include "tensor/half.h"
 
 namespace py = pybind11;
@@ -124,8 +125,13 @@ py::cpp_function like_random(py::module_& core, const char* who, const char* doc
       py::name(who), py::scope(core), py::arg("input"), py::doc(doc));
 }
 
-void check_range(const char* who, std::int64_t low, std::int64_t high) {
+void check_range(const char* who, std::int64_t low, std::int64_t high, Dtype dtype) {
   if (low >= high) fail(who, ": low ", low, " must be less than high ", high);
+  if (is_floating(dtype)) return;
+  const auto [least, largest] = ops::range_of(dtype);
+  if (low < least || high - 1 > largest) {
+    fail(who, ": ", name(dtype), " holds ", least, " to ", largest, ", not ", low < least ? low : high - 1);
+  }
 }
 
 Tensor randint(const py::args& args, py::kwargs kwargs) {
@@ -153,7 +159,8 @@ Tensor randint(const py::args& args, py::kwargs kwargs) {
   const auto first = low ? as_integer(low.ptr()) : std::optional<std::int64_t>(0);
   const auto last = as_integer(high.ptr());
   if (!first || !last) fail(ErrorKind::kType, "randint(): low and high must be ints");
-  check_range("randint", *first, *last);
+  const Dtype dtype = options.dtype.value_or(Dtype::kInt64);
+  check_range("randint", *first, *last, dtype);
   return finish(ops::call<ops::RandomIntegers>({}, {need_dims(size.ptr(), "randint", "size"), *first, *last,
                                                     options.dtype.value_or(Dtype::kInt64), generator}),
                 options);
@@ -301,7 +308,7 @@ void bind_fills() {
           return self;
         }
         const std::int64_t low = last ? *first : 0, high = last ? *last : *first;
-        check_range("random_", low, high);
+        check_range("random_", low, high, self.dtype());
         fill_with<ops::RandomIntegers>(self, {low, high, self.dtype(), generator_of_object(g.ptr())});
         return self;
       },
@@ -434,11 +441,11 @@ void bind_random(py::module_& core) {
         const TensorOptions options = options_without_generator(kwargs, "randint_like");
         if (!low && !high) fail(ErrorKind::kType, "randint_like(): argument 'high' is missing");
         const std::int64_t first = high ? low.value_or(0) : 0, last = high ? *high : *low;
-        check_range("randint_like", first, last);
-        return finish(ops::call<ops::RandomIntegers>(
-                          {}, {input.sizes(), first, last, options.dtype.value_or(input.dtype()),
-                               generator_attr(kwargs)}),
-                      options);
+        const Dtype dtype = options.dtype.value_or(input.dtype());
+        check_range("randint_like", first, last, dtype);
+        return finish(
+            ops::call<ops::RandomIntegers>({}, {input.sizes(), first, last, dtype, generator_attr(kwargs)}),
+            options);
       },
       py::arg("input"), py::arg("low") = py::none(), py::arg("high") = py::none(),
       "Uniform integers in input's shape.");

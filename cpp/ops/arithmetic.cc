@@ -27,6 +27,7 @@ Tensor raise(const Call& c) {
   const bool keeps_dtype =
       x.is_tensor() && y.is_number() && y.category() <= x.category() && y.kind() != Operand::Kind::kBool;
   if (keeps_dtype && x.category() != Category::kBool) {
+    expect_fitting(c, y, x.impl().dtype);
     if (y.number() == 2) return square(x);
     if (y.number() == 1) return clone(x.tensor());
     if (y.number() == 3) return call<Cube>({x});
@@ -73,11 +74,11 @@ Operand fill_value(const Call& c) {
   if (c[2].ndim() > 0) c.fail("value must be a number or a 0-d tensor, got shape ", to_string(c.sizes(2)));
   const Dtype dtype = c[0].impl().dtype;
   if (dtype == Dtype::kBool && c[2].is_number()) return Operand(c[2].number() != 0);
-  if (c[2].category() > category(dtype)) {
-    c.fail("a value of a higher category than the input's ", name(dtype),
-           " would lose information; convert the input");
-  }
-  return c[2].is_tensor() ? Operand(to(c.tensor(2), dtype)) : c[2];
+  if (c[2].is_tensor()) return Operand(to(c.tensor(2), dtype));
+  expect_fitting(c, c[2], dtype);
+  // Integers take the whole part.
+  const bool is_cut = c[2].category() == Category::kFloating && category(dtype) == Category::kInteger;
+  return is_cut ? Operand(static_cast<std::int64_t>(c[2].number())) : c[2];
 }
 
 }  // namespace

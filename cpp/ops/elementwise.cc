@@ -44,6 +44,15 @@ const TensorImpl* first_tensor(const Inference& c, std::size_t first) {
   return nullptr;
 }
 
+void expect_no_mask(const Inference& c) {
+  for (const Operand& operand : c.in) {
+    if (operand.is_tensor() && operand.impl().dtype == Dtype::kBool) {
+      c.fail("not defined for bool tensors (", c.describe(),
+             "); use ~ or logical_not to invert a mask, ^ for what differs, .to() to count");
+    }
+  }
+}
+
 }  // namespace
 
 void expect_a_tensor(Inference& c) {
@@ -81,6 +90,7 @@ void infer_elementwise(Inference& c) {
   }
   if (record.result == Result::kFloating && !is_floating(compute)) compute = default_compute_dtype();
   if ((record.dtypes & kBoolAsInteger) && compute == Dtype::kBool) compute = Dtype::kInt64;
+  if (&c.op == &op_of<Sub> || &c.op == &op_of<Rsub>) expect_no_mask(c);
   if (!(record.dtypes & bit(compute))) {
     c.fail("not defined for ", name(compute), " (", c.describe(), "); it takes ", names_of(record.dtypes));
   }

@@ -6,6 +6,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/comparison.h"
+#include "ops/fitting.h"
 #include "ops/joining.h"
 #include "ops/reduction.h"
 
@@ -223,6 +224,10 @@ void infer_search(Inference& c) {
 Tensor is_in(const Call& c) {
   if (!c[0].is_tensor() && !c[1].is_tensor()) c.fail("elements or test_elements must be a Tensor");
   const Dtype type = result_type(c.in);
+  // What the dtype does not hold is no element.
+  for (int i : {0, 1}) {
+    if (c[i].is_number() && !fits(c[i], type)) return full(Dims(c.sizes(0)), c.flag("invert"), Dtype::kBool);
+  }
   const auto tensor_of = [&](int i) {
     return c[i].is_tensor()
                ? to(c.tensor(i), type)

@@ -32,7 +32,12 @@ def logspace(
     if out is not None and kind != out.dtype:
         raise RuntimeError(f"logspace: dtype is {kind} but out is {out.dtype}")
     if not kind.is_floating_point:
-        start, end = math.trunc(float(start)), math.trunc(float(end))
+        try:
+            start, end = (int(x) for x in _core.linspace(start, end, 2, dtype=kind))
+        except RuntimeError:
+            raise RuntimeError(
+                f"logspace: start {float(start)} and end {float(end)} must fit into {kind}"
+            ) from None
     exponents = _core.linspace(start, end, steps, dtype=_core.float64, **options)
     result = ops.pow(float(base), exponents).to(kind)
     if out is not None:

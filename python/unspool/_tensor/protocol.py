@@ -23,12 +23,12 @@ def rshift(self: Tensor, other: Any) -> Tensor:
 
 def rlshift(self: Tensor, other: Any) -> Tensor:
     """Give other << self."""
-    return ops.bitwise_left_shift(_core.tensor(other, dtype=self.dtype), self)
+    return ops.bitwise_left_shift(_core.tensor(other), self)
 
 
 def rrshift(self: Tensor, other: Any) -> Tensor:
     """Give other >> self."""
-    return ops.bitwise_right_shift(_core.tensor(other, dtype=self.dtype), self)
+    return ops.bitwise_right_shift(_core.tensor(other), self)
 
 
 def ilshift(self: Tensor, other: Any) -> Tensor:
