@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/conv_filter_tile.h"
+#include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/conv_stage.h"
 #include "kernels/cpu/conv_tile.h"
@@ -368,6 +369,8 @@ ConvShape shape_of(const KernelCall& call) {
 
 bool is_empty(const KernelCall& call) { return call.in[0].numel() == 0 || call.in[1].numel() == 0; }
 
+bool is_product(const ConvShape& shape) { return shape.groups == 1 && has_one_place(shape, false); }
+
 template <class T>
 bool all_finite(const T* values, std::int64_t n) {
   return std::all_of(values, values + n, [](T value) { return std::isfinite(value); });
@@ -380,6 +383,7 @@ void run_exactly(const Context& context, const KernelCall& call) {
   const ConvShape shape = shape_of(call);
   const T *grad = call.in[0].as<const T>(), *in = call.in[1].as<const T>();
   T* const out = call.out[0].as<T>();
+  if (is_product(shape)) return gemm(context, weight_product(shape, grad, in, out));
   WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
   usual.run(context, grad, in, out);
   if (usual.reads_beside() && !all_finite(out, call.out[0].numel()))
@@ -400,6 +404,7 @@ void run_weight(const Context& context, const KernelCall& call) {
 
 template <class T>
 std::size_t scratch_of(const ConvShape& shape, int threads) {
+  if (is_product(shape)) return gemm_scratch(weight_product<T>(shape, nullptr, nullptr, nullptr), threads);
   const WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
   const std::size_t again = usual.reads_beside() ? WeightRun<T>(shape, true).scratch(threads) : 0;
   return std::max(usual.scratch(threads), again);

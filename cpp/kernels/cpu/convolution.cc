@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/conv_columns.h"
 #include "kernels/cpu/conv_filter_tile.h"
+#include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/conv_stage.h"
 #include "kernels/cpu/conv_tile.h"
@@ -411,10 +412,14 @@ void run_convolution(const Context& context, const KernelCall& call) {
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
     const T *in = call.in[0].as<const T>(), *weight = call.in[1].as<const T>();
     const T* bias = call.has(2) ? call.in[2].as<const T>() : nullptr;
-    if constexpr (std::is_floating_point_v<T>)
-      ConvRun<T>(shape, kTransposed).run(context, in, weight, bias, call.out[0].as<T>());
-    else
-      run_plain(context, shape, kTransposed, in, weight, bias, call.out[0].as<T>());
+    T* const out = call.out[0].as<T>();
+    if constexpr (!std::is_floating_point_v<T>) {
+      run_plain(context, shape, kTransposed, in, weight, bias, out);
+    } else if (const ConvProduct<T> product(shape, kTransposed); product.pays()) {
+      product.run(context, in, weight, bias, out);
+    } else {
+      ConvRun<T>(shape, kTransposed).run(context, in, weight, bias, out);
+    }
   });
 }
 
@@ -423,10 +428,12 @@ std::size_t convolution_scratch(const KernelCall& call, int threads) {
   if (call.out[0].numel() == 0) return 0;
   const ConvShape shape = shape_of<kTransposed>(call);
   return visit_dtype(call.out[0].dtype, [&]<class T>(T) -> std::size_t {
-    if constexpr (std::is_floating_point_v<T>)
-      return ConvRun<T>(shape, kTransposed).scratch(threads);
-    else
+    if constexpr (!std::is_floating_point_v<T>) {
       return 0;
+    } else {
+      const ConvProduct<T> product(shape, kTransposed);
+      return product.pays() ? product.scratch(threads) : ConvRun<T>(shape, kTransposed).scratch(threads);
+    }
   });
 }
 

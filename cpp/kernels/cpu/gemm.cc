@@ -242,7 +242,7 @@ namespace {
 template <class T>
 std::int64_t batch_step(const Gemm<T>& g, std::int64_t count) {
   const std::int64_t work = std::max<std::int64_t>(1, g.m * g.n * g.k);
-  if (count < 2 || work >= 8 * kChunkWork) return 0;
+  if (count < 2 || work >= kSharedWork * kChunkWork) return 0;
   return std::min(count, ceil_div(kChunkWork, work));
 }
 

@@ -47,7 +47,8 @@ struct Gemm {
   Finish<T> finish{};
   bool sums_columns = false;
   T* column_sums = nullptr;
-  T* block_sums = nullptr;  // of gemm itself: where sums of blocks of rows wait, row by row
+  T* block_sums = nullptr;      // of gemm itself: where sums of blocks of rows wait, row by row
+  const T* row_bias = nullptr;  // with which the chains of row i start; only of products by tiles
 };
 
 // Bytes of Context::scratch that gemm needs when it runs on `threads` threads or on one. For float and

@@ -241,6 +241,7 @@ class TileRun {
         tile.a = g_.a + row * g_.a_row + walk.k * g_.a_col;
       }
       tile.start = walk.k == 0 ? nullptr : sums_ + row * sums_row_ + col;
+      tile.row_bias = g_.row_bias && walk.k == 0 ? g_.row_bias + row : nullptr;
       tile.out = out + row * tile.out_row + col;
       if (finish.other) {
         tile.epilogue.other = finish.other + row * finish.other_row + col;

@@ -34,8 +34,9 @@ struct Tile {
   std::int64_t b_row;
   bool b_padded;   // b may be read past the tail
   int tail;        // columns in the last vector, 1..kWidth
-  const T* start;  // sums so far, or null for zero
+  const T* start;  // sums so far, or null for none
   std::int64_t start_row;
+  const T* row_bias;  // what rows start with where there are no sums, or null for zero
   T* out;
   std::int64_t out_row;
   bool finish;  // the run of k is the last
@@ -65,6 +66,13 @@ UNSPOOL_INLINE void start_sums(const Tile<T>& tile, simd::Vector<T> (&sums)[kRow
   for (int i = 0; i < kRows; ++i) {
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[i][v] = simd::Vector<T>{};
+  }
+  if (tile.row_bias) {
+    UNSPOOL_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      UNSPOOL_UNROLL
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = simd::broadcast(tile.row_bias[i]);
+    }
   }
   if (!tile.start) return;
   UNSPOOL_UNROLL
