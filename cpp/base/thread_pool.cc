@@ -1,6 +1,6 @@
-// Implementation of the process-wide pool: a single job slot that workers enter through a gate, chunks
-// claimed from a shared counter, and futexes for those who have nothing to do. No policy about what is worth
-// running in parallel.
+// Implementation of the process-wide pool: a single job slot that workers enter through a gate, chunks that
+// everyone claims from a share of their own and then from the others', and futexes for those who have nothing
+// to do. No policy about what is worth running in parallel.
 #include "base/thread_pool.h"
 
 #include <pthread.h>
@@ -101,7 +101,11 @@ class Pool {
     body_ = body;
     task_ = task;
     chunks_ = chunks;
-    next_.store(0, std::memory_order_relaxed);
+    sharers_ = helpers + 1;
+    for (std::uint32_t i = 0; i < sharers_; ++i) {
+      shares_[i].next.store(chunks * i / sharers_, std::memory_order_relaxed);
+      shares_[i].end = chunks * (i + 1) / sharers_;
+    }
     gate_.store(helpers * kPlace, std::memory_order_release);
     epoch_.fetch_add(1, std::memory_order_seq_cst);
     const auto start = Clock::now();
@@ -175,11 +179,30 @@ class Pool {
     const bool everyone_awake = missing(helpers) == 0;
     if (wake_now) wake(missing(helpers));
     bool settled = wake_now || everyone_awake;
-    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) {
+    std::int64_t left = chunks_;
+    for_claimed(0, [&](std::int64_t chunk) {
       body_(task_, chunk);
-      if (!settled && chunks_ - chunk > 2 && nanoseconds(Clock::now() - start) > patience) {
+      if (!settled && left-- > 2 && nanoseconds(Clock::now() - start) > patience) {
         wake(missing(helpers));
         settled = true;
+      }
+    });
+  }
+
+  // A range of chunks that one thread begins with. The same thread has the same share of every job of so many
+  // chunks, so that it finds in its cache what it wrote before.
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
+
+  template <class F>
+  void for_claimed(std::uint32_t own, const F& run) noexcept {
+    for (std::uint32_t i = 0; i < sharers_; ++i) {
+      Share& share = shares_[(own + i) % sharers_];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const std::int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (chunk < share.end) run(chunk);
       }
     }
   }
@@ -201,13 +224,9 @@ class Pool {
     wake_cost_.store(before + (taken - before) / 8, std::memory_order_relaxed);
   }
 
-  void work() noexcept {
-    const std::int64_t chunks = chunks_;
-    for (;;) {
-      const std::int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
-      if (chunk >= chunks) return;
-      body_(task_, chunk);
-    }
+  void work(std::uint32_t worker) noexcept {
+    const std::uint32_t own = 1 + worker % (sharers_ - 1);
+    for_claimed(own, [this](std::int64_t chunk) { body_(task_, chunk); });
   }
 
   // Returns how many places were still free.
@@ -253,10 +272,11 @@ class Pool {
 
   [[noreturn]] void serve() noexcept {
     inside_job = true;
+    const std::uint32_t worker = serving_.fetch_add(1, std::memory_order_relaxed);
     for (;;) {
       const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
       if (enter()) {
-        work();
+        work(worker);
         leave();
       }
       wait_for_news(epoch);
@@ -297,7 +317,9 @@ class Pool {
   std::uint32_t trial_ = 0;     // jobs that the last wake-up may still prove its worth in
   std::uint32_t declined_ = 0;  // wake-ups not made for doubt
   std::int64_t doubt_ = 1;
-  alignas(64) std::atomic<std::int64_t> next_{0};
+  std::uint32_t sharers_ = 1;
+  std::array<Share, kMaxThreads> shares_{};
+  std::atomic<std::uint32_t> serving_{0};
   alignas(64) std::atomic<std::uint32_t> gate_{0};
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
   alignas(64) std::atomic<std::uint32_t> sleepers_{0};
