@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import unspool
 from unspool._core import Tensor
 from unspool._warning import warn
+from unspool.nn._checked import checked
 
 __all__ = [
     "calculate_gain",
@@ -31,6 +32,14 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _looks_at_arguments(function: F) -> F:
+    """Make a function name the argument that is no tensor or no number."""
+    return cast("F", checked(function, lambda *_: f"init.{function.__name__}"))
+
 
 _LINEAR = (
     "linear",
@@ -78,18 +87,21 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     )
 
 
+@_looks_at_arguments
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from U(a, b)."""
     with unspool.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
+@_looks_at_arguments
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from N(mean, std^2)."""
     with unspool.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
+@_looks_at_arguments
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -137,22 +149,26 @@ def trunc_normal_(
         return tensor
 
 
+@_looks_at_arguments
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fills with ``val``."""
     with unspool.no_grad():
         return tensor.fill_(val)
 
 
+@_looks_at_arguments
 def ones_(tensor: Tensor) -> Tensor:
     """Fills with 1."""
     return constant_(tensor, 1.0)
 
 
+@_looks_at_arguments
 def zeros_(tensor: Tensor) -> Tensor:
     """Fills with 0."""
     return constant_(tensor, 0.0)
 
 
+@_looks_at_arguments
 def eye_(tensor: Tensor) -> Tensor:
     """Fills a matrix with the identity: as many inputs as possible pass unchanged.
 
@@ -168,6 +184,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _fill_from(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
+@_looks_at_arguments
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fills a convolution kernel so that as many channels as possible pass unchanged, in each group.
 
@@ -221,6 +238,7 @@ def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     return fan_in if mode == "fan_in" else fan_out
 
 
+@_looks_at_arguments
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from U(-k, k), k = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -233,6 +251,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_looks_at_arguments
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fills with draws from N(0, s^2), s = gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -243,6 +262,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> 
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(fan_in + fan_out)), generator)
 
 
+@_looks_at_arguments
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -271,6 +291,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_looks_at_arguments
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -286,6 +307,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
+@_looks_at_arguments
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Fills with a (semi-)orthogonal matrix: the Q factor of a Gaussian one (Saxe et al. 2013).
 
@@ -319,6 +341,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         return tensor.mul_(gain)
 
 
+@_looks_at_arguments
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fills a matrix with draws from N(0, std^2), then zeroes a share of each column (Martens 2010).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import unspool
@@ -29,7 +29,7 @@ def _sized(name: str, input: Tensor, output_size: Any, ndim: int) -> Any:
             f"{name}: input must have at least {len(output_size) + 1} dimensions for output_size"
             f" {tuple(output_size)}, got {tuple(input.shape)}"
         )
-    if output_size is None or isinstance(output_size, int) or None not in output_size:
+    if not isinstance(output_size, Iterable) or None not in (output_size := tuple(output_size)):
         return output_size
     if len(output_size) != ndim or input.ndim < ndim:
         raise RuntimeError(f"{name}: output_size {output_size} does not fit input {tuple(input.shape)}")
@@ -271,7 +271,7 @@ fractional_max_pool3d_with_indices = _with_indices(fractional_max_pool3d)
 
 
 def _each(value: Any, ndim: int) -> list[int]:
-    return [int(value)] * ndim if isinstance(value, int) else [int(v) for v in value]
+    return [int(v) for v in value] if isinstance(value, Iterable) else [int(value)] * ndim
 
 
 def _put_back(name: str, input: Tensor, indices: Tensor, sizes: list[int]) -> Tensor:

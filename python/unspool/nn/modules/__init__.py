@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unspool._lazy import lazy as _on_demand
+from unspool.nn.modules._constructors import check_constructors
 from unspool.nn.modules.activation import (
     CELU,
     ELU,
@@ -380,3 +381,5 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
 ]
+
+check_constructors(each for each in map(globals().get, __all__) if isinstance(each, type))

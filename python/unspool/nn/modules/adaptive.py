@@ -44,7 +44,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self,
         in_features: int,
         n_classes: int,
-        cutoffs: Sequence[int],
+        cutoffs: Sequence[Any],
         div_value: float = 4.0,
         head_bias: bool = False,
         device: Any = None,

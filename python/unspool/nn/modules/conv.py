@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import unspool
@@ -29,7 +29,7 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 def _spread(value: int | Sequence[int], count: int) -> tuple[int, ...]:
     """One number for every dimension, or the numbers given."""
-    return (value,) * count if isinstance(value, int) else tuple(value)
+    return tuple(value) if isinstance(value, Iterable) else (value,) * count
 
 
 class _ConvNd(Module):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from unspool._core import Tensor
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Ints = int | Sequence[int]
+Sizes = int | None | Sequence[int | None]
 
 
 class _MaxPool(Module):
@@ -105,7 +106,7 @@ class MaxPool3d(_MaxPool):
 
 
 def _each(value: Ints, ndim: int) -> tuple[int, ...]:
-    return (value,) * ndim if isinstance(value, int) else tuple(value)
+    return tuple(value) if isinstance(value, Iterable) else (value,) * ndim
 
 
 class _MaxUnpool(Module):
@@ -257,7 +258,7 @@ class _AdaptivePool(Module):
 
     _function: ClassVar[str]
 
-    def __init__(self, output_size: Any) -> None:
+    def __init__(self, output_size: Sizes) -> None:
         super().__init__()
         self.output_size = output_size
 
@@ -276,7 +277,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return_indices: give a pair: the maxima, and their positions in their planes (int64).
     """
 
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+    def __init__(self, output_size: Sizes, return_indices: bool = False) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
 
