@@ -14,6 +14,7 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_run.h"
 #include "kernels/cpu/ranges.h"
+#include "kernels/cpu/slots.h"
 
 namespace unspool::kernels::cpu {
 
@@ -167,11 +168,77 @@ class ConvProduct {
   const bool transposed_, over_batch_;
 };
 
-// The gradient of the weights, where there is one place and one group.
+// The gradient of the weights of such convolutions, of one group: over the batch, or, where filters or
+// channels are few, as dot products image by image. Then the batch is cut into blocks by its size alone; they
+// are added up in their order.
 template <class T>
-Gemm<T> weight_product(const ConvShape& s, const T* grad, const T* in, T* out) {
-  const std::int64_t read = s.channels * s.in_size();
-  return {s.filters, read, s.batch, grad, 1, s.filters, in, read, 1, out, read};
-}
+class ConvWeightProduct {
+ public:
+  explicit ConvWeightProduct(const ConvShape& shape)
+      : shape_(shape),
+        over_batch_(has_one_place(shape, false)),
+        blocks_(over_batch_ ? 1 : std::clamp<std::int64_t>(shape.batch, 1, 4)) {}
+
+  bool pays() const {
+    if (shape_.groups != 1 || over_batch_) return over_batch_ && shape_.groups == 1;
+    return has_one_tap_inside(shape_, true) && std::min(shape_.filters, shape_.channels) <= kFew &&
+           shape_.out_size() >= kDotDepth;
+  }
+
+  std::size_t scratch(int threads) const {
+    const std::size_t each = gemm_scratch(product(0, nullptr, nullptr, nullptr), blocks_ > 1 ? 1 : threads);
+    return blocks_ > 1 ? bytes_of<T>(blocks_ * weights()) + Slots::bytes(threads, each) : each;
+  }
+
+  void run(const Context& context, const T* grad, const T* in, T* out) const {
+    if (blocks_ == 1) {
+      for (std::int64_t image = 0; image < (over_batch_ ? 1 : shape_.batch); ++image)
+        add_image(context, image, image == 0, grad, in, out);
+      return;
+    }
+    T* const sums = reinterpret_cast<T*>(context.scratch);
+    Slots slots(context.scratch + bytes_of<T>(blocks_ * weights()), context.threads,
+                gemm_scratch(product(0, nullptr, nullptr, nullptr), 1));
+    const Parts images{shape_.batch, blocks_};
+    context.parallel(blocks_, [&](std::int64_t block) {
+      slots.lend([&](std::byte* slot) {
+        const Context alone{.scratch = slot};
+        for (std::int64_t image = images.start(block); image < images.start(block + 1); ++image)
+          add_image(alone, image, image == images.start(block), grad, in, sums + block * weights());
+      });
+    });
+    for (std::int64_t i = 0; i < weights(); ++i) {
+      T sum = sums[i];
+      for (std::int64_t block = 1; block < blocks_; ++block) sum += sums[block * weights() + i];
+      out[i] = sum;
+    }
+  }
+
+ private:
+  std::int64_t weights() const { return shape_.filters * shape_.channels * shape_.taps(); }
+
+  // Of an image, or of all.
+  Gemm<T> product(std::int64_t image, const T* grad, const T* in, T* out) const {
+    const ConvShape& s = shape_;
+    if (over_batch_) {
+      const std::int64_t read = s.channels * s.in_size();
+      return {s.filters, read, s.batch, grad, 1, s.filters, in, read, 1, out, read};
+    }
+    const std::int64_t places = s.out_size();
+    grad += image * s.filters * places, in += image * s.channels * places;
+    return {s.filters, s.channels, places, grad, places, 1, in, 1, places, out, s.channels};
+  }
+
+  void add_image(const Context& context, std::int64_t image, bool is_first, const T* grad, const T* in,
+                 T* out) const {
+    Gemm<T> g = product(image, grad, in, out);
+    g.accumulate = !is_first;
+    gemm(context, g);
+  }
+
+  const ConvShape shape_;
+  const bool over_batch_;
+  const std::int64_t blocks_;
+};
 
 }  // namespace unspool::kernels::cpu

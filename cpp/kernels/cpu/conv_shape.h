@@ -117,7 +117,7 @@ class ConvPlan {
   std::int64_t channel_step() const { return channel_step_; }
   std::int64_t lane_step() const { return transposed_ ? shape_.axis[2].stride : 1; }
 
-  std::int64_t bands() const { return ceil_div(shape_.axis[band_axis_].out, band_); }
+  std::int64_t bands() const { return bands_; }
   std::int64_t band_size(std::int64_t band) const {
     return std::min(band_, shape_.axis[band_axis_].out - band * band_);
   }
@@ -190,7 +190,7 @@ class ConvPlan {
   bool transposed_;
   std::int64_t lanes_;
   int band_axis_;
-  std::int64_t band_;
+  std::int64_t band_, bands_ = 1;
   StageAxis stage_[3]{};
   std::int64_t pitch_[3]{};
   std::int64_t channel_step_ = 0, slots_ = 1, slot_length_ = 0;
@@ -211,6 +211,7 @@ ConvPlan<T>::ConvPlan(const ConvShape& shape, bool transposed, std::int64_t lane
     lay_out();
     if (in_place_) break;
   }
+  bands_ = ceil_div(shape_.axis[band_axis_].out, band_);
 }
 
 template <class T>

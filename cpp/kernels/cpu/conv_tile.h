@@ -223,6 +223,10 @@ DotTileKernel<T> pick_dot_tile(std::int64_t rows, std::int64_t taps) {
 // Calls visit(first, count) for `size` things in nearly equal runs of at most `most`.
 template <class F>
 void for_runs(std::int64_t size, std::int64_t most, F&& visit) {
+  if (size <= most) {
+    if (size > 0) visit(std::int64_t{0}, size);
+    return;
+  }
   const Parts parts{size, ceil_div(size, most)};
   for (std::int64_t part = 0; part < parts.count; ++part) {
     visit(parts.start(part), parts.start(part + 1) - parts.start(part));

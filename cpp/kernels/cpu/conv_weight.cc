@@ -32,9 +32,12 @@ constexpr std::int64_t kBlocks = 4, kStageParts = 8;
 template <class T>
 class WeightRun {
  public:
-  // Sums by filter need no adding up of lanes, so they win where both ways fill them.
+  // Sums by filter need no adding up of lanes, so they win where both ways fill them, or nearly, with many
+  // filters.
   static bool prefers_filters(const ConvShape& shape) {
-    return lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0;
+    const std::int64_t lanes = round_up(shape.filters, kW);
+    const bool are_many = lanes >= 6 * kW && shape.filters * 8 >= lanes * 7;
+    return lanes_are_filters<T>(shape, false) || shape.filters % (2 * kW) == 0 || are_many;
   }
 
   WeightRun(const ConvShape& shape, bool by_filters)
@@ -47,9 +50,9 @@ class WeightRun {
     blocks_ = std::clamp<std::int64_t>(kPartialBytes / bytes, 1, blocks_);
     const std::int64_t most = std::min(tiles(), ceil_div(shape.filters, 16));
     if (by_filters_ && shape.groups * most >= kBlocks) blocks_ = 1;
-    stages_once_ = blocks_ == 1 && !plan_.in_place();
     const std::int64_t work = shape.work() / (blocks_ * shape.groups);
     parts_ = work < 4 * kChunkWork ? 1 : std::clamp<std::int64_t>(8 / (blocks_ * shape.groups), 1, most);
+    stages_once_ = blocks_ == 1 && parts_ > 1 && !plan_.in_place();
     const std::int64_t image = shape.channels * plan_.channel_step() + part_width() * spots() * lanes();
     const std::int64_t in_block = plan_.bands() > 1 ? 1 : ceil_div(units, blocks_);
     const std::int64_t bytes_together = by_filters_ ? kMostImageBytes : kImageBytes;
@@ -181,7 +184,7 @@ class WeightRun {
       T* const to = stage + place * plan_.staged();
       std::fill(to + first * plan_.channel_step(),
                 last == shape_.channels ? to + plan_.staged() : to + last * plan_.channel_step(), T(0));
-      stage_image(plan_, band, in_ + (image + i) * shape_.channels * shape_.in_size(), to, first, last);
+      Staging<T>(plan_, band).copy(in_ + (image + i) * shape_.channels * shape_.in_size(), to, first, last);
     });
   }
 
@@ -232,8 +235,9 @@ class WeightRun {
     }
     tile.in = stage, tile.in_image = plan_.staged();
     if (stages_once_) return;
+    const Staging<T> staging(plan_, band);
     for (std::int64_t i = 0; i < count; ++i)
-      stage_image(plan_, band, in + i * shape_.groups * size, stage + i * plan_.staged());
+      staging.copy(in + i * shape_.groups * size, stage + i * plan_.staged());
   }
 
   std::int64_t grad_image() const { return shape_.groups * shape_.filters * shape_.out_size(); }
@@ -245,9 +249,14 @@ class WeightRun {
       for (std::int64_t f = 0; f < filters; ++f) {
         for (std::int64_t s = 0; s < table.count; ++s, stage += kW) {
           const Spot& spot = table.spots[s];
-          const T* from = grad + f * shape_.out_size() + spot.out;
-          for (int lane = 0; lane < kW; ++lane)
-            stage[lane] = lane >= spot.again && lane < spot.count ? from[lane] : T(0);
+          const T* const from = grad + f * shape_.out_size() + spot.out + spot.again;
+          const int there = spot.count - spot.again;
+          if (there == kW) {
+            simd::store<T>(stage, simd::load<T>(from));
+          } else {
+            simd::store<T>(stage, simd::Vector<T>{});
+            simd::store_partial(stage + spot.again, simd::load_partial(from, there), there);
+          }
         }
       }
     }
@@ -369,8 +378,6 @@ ConvShape shape_of(const KernelCall& call) {
 
 bool is_empty(const KernelCall& call) { return call.in[0].numel() == 0 || call.in[1].numel() == 0; }
 
-bool is_product(const ConvShape& shape) { return shape.groups == 1 && has_one_place(shape, false); }
-
 template <class T>
 bool all_finite(const T* values, std::int64_t n) {
   return std::all_of(values, values + n, [](T value) { return std::isfinite(value); });
@@ -383,7 +390,7 @@ void run_exactly(const Context& context, const KernelCall& call) {
   const ConvShape shape = shape_of(call);
   const T *grad = call.in[0].as<const T>(), *in = call.in[1].as<const T>();
   T* const out = call.out[0].as<T>();
-  if (is_product(shape)) return gemm(context, weight_product(shape, grad, in, out));
+  if (const ConvWeightProduct<T> product(shape); product.pays()) return product.run(context, grad, in, out);
   WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
   usual.run(context, grad, in, out);
   if (usual.reads_beside() && !all_finite(out, call.out[0].numel()))
@@ -404,7 +411,7 @@ void run_weight(const Context& context, const KernelCall& call) {
 
 template <class T>
 std::size_t scratch_of(const ConvShape& shape, int threads) {
-  if (is_product(shape)) return gemm_scratch(weight_product<T>(shape, nullptr, nullptr, nullptr), threads);
+  if (const ConvWeightProduct<T> product(shape); product.pays()) return product.scratch(threads);
   const WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
   const std::size_t again = usual.reads_beside() ? WeightRun<T>(shape, true).scratch(threads) : 0;
   return std::max(usual.scratch(threads), again);

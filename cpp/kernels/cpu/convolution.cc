@@ -5,6 +5,7 @@
 // Integers run as plain loops.
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <type_traits>
 
 #include "kernels/cpu/conv_columns.h"
@@ -226,19 +227,28 @@ class ConvRun {
     const std::int64_t first = chunk / parts_ * units_per_chunk_;
     const Parts part{tiles(), parts_};
     const std::int64_t begin = part.start(chunk % parts_), end = part.start(chunk % parts_ + 1);
-    std::int64_t staged_band = -1;
-    for (std::int64_t unit = first; unit < std::min(units, first + units_per_chunk_); ++unit) {
-      const std::int64_t band = unit % plan_.bands(), group = unit / plan_.bands() % shape_.groups;
-      const std::int64_t image = unit / plan_.bands() / shape_.groups * together_;
+    std::int64_t band = first % plan_.bands(), group = first / plan_.bands() % shape_.groups;
+    std::int64_t image = first / plan_.bands() / shape_.groups * together_, staged_band = -1;
+    std::optional<Staging<T>> staging;
+    const auto go_on = [&] {
+      if (++band < plan_.bands()) return;
+      band = 0;
+      if (++group < shape_.groups) return;
+      group = 0, image += together_;
+    };
+    for (std::int64_t unit = first; unit < std::min(units, first + units_per_chunk_); ++unit, go_on()) {
       const std::int64_t images = std::min(together_, shape_.batch - image);
       const T* in = in_ + image * in_image() + group * shape_.channels * shape_.in_size();
       if (plan_.in_place()) {
         in += plan_.in_offset(band);
       } else {
-        if (band != staged_band) std::fill(slot, slot + together_ * plan_.staged(), T(0));
+        if (band != staged_band) {
+          std::fill(slot, slot + together_ * plan_.staged(), T(0));
+          staging.emplace(plan_, band);
+        }
         staged_band = band;
         for (std::int64_t i = 0; i < images; ++i)
-          stage_image(plan_, band, in + i * in_image(), slot + i * plan_.staged());
+          staging->copy(in + i * in_image(), slot + i * plan_.staged());
         in = slot;
       }
       T* const columns = slot + plan_.staged() + column_sums_.margin();

@@ -46,6 +46,7 @@ struct Parts {
   std::int64_t size, count;
 
   std::int64_t start(std::int64_t part) const {
+    if (count == 1) return part * size;
     const std::int64_t base = size / count;
     return part * base + std::min(part, size - base * count);
   }
