@@ -94,3 +94,39 @@ def test_modules_start_show_and_freeze_their_tables() -> None:
     assert frozen.weight.data_ptr() == table.data_ptr()
     assert nn.EmbeddingBag.from_pretrained(table, freeze=False).weight.requires_grad
     assert list(plain.state_dict()) == ["weight"]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9000, 33), (40_000, 8), (50, 130), (3, 1)])
+@pytest.mark.parametrize("options", [{}, {"padding_idx": 2}, {"scale_grad_by_freq": True}])
+def test_threads_share_a_table_and_change_no_bit(rows: int, columns: int, options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(5)
+    index = us.from_numpy(rng.integers(0, rows, 700) // rng.integers(1, 40, 700))
+    weight = us.from_numpy(rng.normal(size=(rows, columns)).astype(np.float32)).requires_grad_()
+    weights = us.from_numpy(rng.normal(size=(700, columns)).astype(np.float32))
+
+    def gradients() -> list[Any]:
+        loss = (F.embedding(index, weight, **options) * weights).sum()
+        bags = F.embedding_bag(index.view(70, 10), weight, mode="sum", padding_idx=options.get("padding_idx"))
+        bag_loss = (bags * weights[:70]).sum()
+        return [us.autograd.grad(each, weight)[0].numpy() for each in (loss, bag_loss)]
+
+    before = us.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            us.set_num_threads(threads)
+            results.append(gradients())
+    finally:
+        us.set_num_threads(before)
+    wanted = np.zeros((rows, columns))
+    scale = np.ones(700)
+    if options.get("scale_grad_by_freq"):
+        scale /= np.bincount(index.numpy(), minlength=rows)[index.numpy()]
+    np.add.at(wanted, index.numpy(), weights.numpy() * scale[:, None])
+    if "padding_idx" in options:
+        wanted[options["padding_idx"]] = 0
+    # float32 sums of up to 700 numbers of size 1
+    np.testing.assert_allclose(results[0][0], wanted, rtol=1e-5, atol=2e-5)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other[0], results[0][0])
+        np.testing.assert_array_equal(other[1], results[0][1])

@@ -211,3 +211,28 @@ def test_double_precision_hyperparameters_keep_their_precision() -> None:
     parameter.grad = us.ones(1, dtype=us.float64)
     optimizer.step()
     assert parameter.item() == 1.0 - 0.1
+
+
+@pytest.mark.parametrize("dtype", [us.float32, us.float64], ids=str)
+def test_threads_share_large_parameters_and_change_no_bit(dtype: Any) -> None:
+    rng = np.random.default_rng(6)
+    sizes = [(700, 401), (3,), (611, 500), (), (17, 1000)]
+    values = [rng.normal(size=size) for size in sizes]
+    gradients = [rng.normal(size=size) for size in sizes]
+    before, results = us.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            us.set_num_threads(threads)
+            parameters = [us.tensor(value, dtype=dtype, requires_grad=True) for value in values]
+            optimizer = us.optim.AdamW(parameters, lr=1e-2)
+            for _ in range(2):
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.grad = us.tensor(gradient, dtype=dtype)
+                optimizer.step()
+            results.append([parameter.detach().numpy() for parameter in parameters])
+    finally:
+        us.set_num_threads(before)
+    for i, value in enumerate(values):
+        assert (results[0][i] != value.astype(results[0][i].dtype)).all()
+        for other in results[1:]:
+            np.testing.assert_array_equal(other[i], results[0][i])

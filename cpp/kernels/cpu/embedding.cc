@@ -13,7 +13,8 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kPanel = 64;  // columns that one thread adds up
+constexpr std::int64_t kPanel = 64;               // columns that one thread adds up
+constexpr std::int64_t kFewElements = 256 << 10;  // of a table that its update will want in one cache
 
 // Calls visit(T{}) for the dtypes that have gradients.
 template <class F>
@@ -36,14 +37,35 @@ void with_rows(const KernelCall& call, const View& indices, std::int64_t rows, F
   }
 }
 
-// add(first column, columns) for panels of a table's columns, in parallel; `rows` additions to each.
+// A part of a table: rows [begin, end), `width` columns from `first` on.
+struct Part {
+  std::int64_t begin, end, first, width;
+
+  bool has(std::int64_t row) const { return row >= begin && row < end; }
+
+  template <class T>
+  void clear(T* table, std::int64_t columns) const {
+    if (width == columns) return std::fill(table + begin * columns, table + end * columns, T(0));
+    for (std::int64_t r = begin; r < end; ++r) std::fill_n(table + r * columns + first, width, T(0));
+  }
+};
+
+// add(part) in parallel for parts of a table that gets `additions` of rows: for rows where most get none, so
+// that a thread clears what it adds to, otherwise for columns.
 template <class F>
-void over_columns(const Context& context, std::int64_t columns, std::int64_t rows, const F& add) {
+void over_table(const Context& context, std::int64_t rows, std::int64_t columns, std::int64_t additions,
+                const F& add) {
+  if (rows > 2 * additions) {
+    const bool few = rows * columns < kFewElements;
+    const std::int64_t grain = few ? rows : divide_up(rows, 2 * context.threads);
+    return over_ranges(context, rows, grain,
+                       [&](std::int64_t begin, std::int64_t end) { add(Part{begin, end, 0, columns}); });
+  }
   const std::int64_t panels = divide_up(columns, kPanel);
-  over_ranges(context, panels, grain_of(rows * std::min(columns, kPanel)),
+  over_ranges(context, panels, grain_of((rows + additions) * std::min(columns, kPanel)),
               [&](std::int64_t begin, std::int64_t end) {
                 const std::int64_t first = begin * kPanel;
-                add(first, std::min(columns, end * kPanel) - first);
+                add(Part{0, rows, first, std::min(columns, end * kPanel) - first});
               });
 }
 
@@ -87,18 +109,18 @@ void run_embedding_backward(const Context& context, const KernelCall& call) {
     visit_float(call.out[0].dtype, [&]<class T>(T) {
       const T* grad = call.in[0].as<const T>();
       T* out = call.out[0].as<T>();
-      clear(context, out, rows * columns);
-      over_columns(context, columns, n, [&](std::int64_t first, std::int64_t width) {
+      over_table(context, rows, columns, n, [&](const Part& part) {
+        part.clear(out, columns);
         for (std::int64_t i = 0; i < n; ++i) {
           const std::int64_t r = row[i];
-          if (r == padding) continue;
-          T* __restrict to = out + r * columns + first;
-          const T* __restrict from = grad + i * columns + first;
+          if (r == padding || !part.has(r)) continue;
+          T* __restrict to = out + r * columns + part.first;
+          const T* __restrict from = grad + i * columns + part.first;
           if (counts) {
             const T share = T(1) / static_cast<T>(counts[r]);
-            for (std::int64_t c = 0; c < width; ++c) to[c] += from[c] * share;
+            for (std::int64_t c = 0; c < part.width; ++c) to[c] += from[c] * share;
           } else {
-            for (std::int64_t c = 0; c < width; ++c) to[c] += from[c];
+            for (std::int64_t c = 0; c < part.width; ++c) to[c] += from[c];
           }
         }
       });
@@ -209,13 +231,14 @@ void run_bag_scatter(const Context& context, const KernelCall& call) {
   visit_float(call.out[0].dtype, [&]<class T>(T) {
     const T *grad = call.in[0].as<const T>(), *scale = call.in[3].as<const T>();
     T* out = call.out[0].as<T>();
-    clear(context, out, rows * columns);
-    over_columns(context, columns, bags.places, [&](std::int64_t first, std::int64_t width) {
+    over_table(context, rows, columns, bags.places, [&](const Part& part) {
+      part.clear(out, columns);
       for (std::int64_t bag = 0; bag < bags.count; ++bag) {
-        const T* __restrict from = grad + bag * columns + first;
+        const T* __restrict from = grad + bag * columns + part.first;
         bags.each(bag, [&](std::int64_t i, std::int64_t row) {
-          T* __restrict to = out + row * columns + first;
-          for (std::int64_t c = 0; c < width; ++c) to[c] += scale[i] * from[c];
+          if (!part.has(row)) return;
+          T* __restrict to = out + row * columns + part.first;
+          for (std::int64_t c = 0; c < part.width; ++c) to[c] += scale[i] * from[c];
         });
       }
     });

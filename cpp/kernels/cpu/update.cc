@@ -1,8 +1,9 @@
 // Kernels of the optimizer updates: the rule of one element from ops/update.h, run in place over groups of
-// contiguous tensors (parameter, gradient, states). Work is split over the concatenation of all groups, so
-// that many small tensors cost one chunk.
+// contiguous tensors (parameter, gradient, states). A chunk is the same part of every group, so that a thread
+// updates the rows whose gradient it computed, and many small tensors cost one chunk.
 #include "ops/update.h"
 
+#include <algorithm>
 #include <array>
 
 #include "kernels/cpu/families.h"
@@ -12,9 +13,10 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-// Elements of what a core's own cache does not hold anyway: less is fetched back from another's for longer
-// than it takes to update.
-constexpr std::int64_t kUpdateGrain = 512 << 10;
+// Elements that pay for a thread, where there are more than a core's own cache holds anyway: fewer are
+// fetched back from another's for longer than it takes to update them.
+constexpr std::int64_t kUpdateGrain = 64 << 10, kFewElements = 256 << 10;
+constexpr std::int64_t kAligned = 16;  // elements that threads do not share
 
 // The rule on elements [0, n) of one group. The parameter and the states are written back, the gradient is
 // not.
@@ -43,18 +45,19 @@ void update_groups(const Context& context, const KernelCall& call) {
   std::int64_t total = 0;
   for (std::size_t g = 0; g < groups; ++g) total += call.in[g * kArity].numel();
 
-  over_ranges(context, total, kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t start = 0;  // of the group, in the concatenation
-    for (std::size_t g = 0; g < groups && start < end; ++g) {
+  const std::int64_t most = context.threads == 1 || total < kFewElements ? 1 : 4 * context.threads;
+  const std::int64_t chunks = std::clamp<std::int64_t>(total / kUpdateGrain, 1, most);
+  const auto cut = [chunks](std::int64_t numel, std::int64_t chunk) {
+    return chunk == chunks ? numel : numel * chunk / chunks / kAligned * kAligned;
+  };
+  context.parallel(chunks, [&](std::int64_t chunk) {
+    for (std::size_t g = 0; g < groups; ++g) {
       const View* views = &call.in[g * kArity];
-      const std::int64_t numel = views[0].numel();
-      const std::int64_t from = std::max(begin - start, std::int64_t{0}), to = std::min(end - start, numel);
-      if (from < to) {
-        T* tensors[kArity];
-        for (std::size_t k = 0; k < kArity; ++k) tensors[k] = views[k].template as<T>() + from;
-        update_range<Op, T>(tensors, to - from, hyper);
-      }
-      start += numel;
+      const std::int64_t numel = views[0].numel(), from = cut(numel, chunk), to = cut(numel, chunk + 1);
+      if (from == to) continue;
+      T* tensors[kArity];
+      for (std::size_t k = 0; k < kArity; ++k) tensors[k] = views[k].template as<T>() + from;
+      update_range<Op, T>(tensors, to - from, hyper);
     }
   });
 }
