@@ -140,3 +140,32 @@ def test_small_images_of_a_batch_do_not_meet(shape: Any, dtype: unspool.dtype, t
         np.testing.assert_array_equal(to_one[i].numpy(), to_x[i].numpy())
         sums += to_weights
     np.testing.assert_array_equal(sums.numpy(), to_weight.numpy())
+
+
+# batch, channels, filters, size, kernel, stride, groups; the last is read in bands
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 16, 32, (8, 8), (1, 1), 2, 1),
+        (2, 12, 6, (5, 7), (2, 1), 3, 3),
+        (9, 64, 64, (4, 4), (1, 1), 2, 1),
+        (1, 40, 3, (70, 40), (2, 2), 3, 1),
+        (2, 5, 7, (9,), (2,), 4, 1),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64], ids=str)
+def test_places_that_no_tap_reaches_hold_the_bias(shape: Any, dtype: unspool.dtype, threads: int) -> None:
+    batch, channels, filters, size, kernel, stride, groups = shape
+    rng = np.random.default_rng(4)
+    spread = (F.conv_transpose1d, F.conv_transpose2d)[len(size) - 1]
+    x = unspool.tensor(rng.integers(-3, 4, (batch, channels, *size)))
+    weight = unspool.tensor(rng.integers(-3, 4, (channels, filters // groups, *kernel)))
+    bias = unspool.tensor(rng.integers(-3, 4, filters))
+    for options in ({}, {"bias": bias}):
+        wanted = spread(x, weight, stride=stride, groups=groups, output_padding=1, **options)
+        options = {name: each.to(dtype) for name, each in options.items()}
+        found = spread(
+            x.to(dtype), weight.to(dtype), stride=stride, groups=groups, output_padding=1, **options
+        )
+        np.testing.assert_array_equal(found.numpy(), wanted.numpy())

@@ -123,6 +123,8 @@ class ConvPlan {
   }
   // The place of a band's first output in its channel.
   std::int64_t out_offset(std::int64_t band) const { return band * band_ * out_pitch(band_axis_); }
+  // How many outputs of a channel a band is, side by side.
+  std::int64_t out_extent(std::int64_t band) const { return band_size(band) * out_pitch(band_axis_); }
   // In place: where in the first channel the stage of a band begins.
   std::int64_t in_offset(std::int64_t band) const {
     std::int64_t offset = 0;

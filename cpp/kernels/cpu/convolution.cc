@@ -65,6 +65,8 @@ class ConvRun {
       plan_.fill(plan_.band_size(i == 0 ? 0 : plan_.bands() - 1), table.phases, table.spots, taps_);
       if (together_ > 1) repeat_spots(table);
     }
+    for (std::int64_t p = 0; p < plan_.phases(); ++p)
+      has_gaps_ = has_gaps_ || (!by_columns_ && tables_[0].phases[p].taps == 0);
     taps_in_order_ = plan_.phases() == 1;
     for (std::int64_t t = 0; t < shape_.taps(); ++t) taps_in_order_ = taps_in_order_ && taps_[t].place == t;
     take(masks(), masks_);
@@ -256,10 +258,11 @@ class ConvRun {
                                  : out_ + image * out_image() + group * shape_.filters * shape_.out_size() +
                                        plan_.out_offset(band);
       const Table& table = tables_[band + 1 == plan_.bands() ? 1 : 0];
+      if (has_gaps_) fill_gaps(group, images, plan_.out_extent(band), begin, end, out);
       for (std::int64_t p = 0; p < plan_.phases(); ++p) {
         Phase phase = table.phases[p];
         phase.spots *= images;
-        if (phase.spots == 0) continue;
+        if (phase.spots == 0 || (has_gaps_ && phase.taps == 0)) continue;
         if (by_filters_)
           run_filter_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
         else
@@ -271,6 +274,16 @@ class ConvRun {
             columns, masks_, bias,
             out_ + (image * shape_.groups + group) * column_sums_.filters() * column_sums_.out_size());
       }
+    }
+  }
+
+  // Outputs that no tap reaches lie between others: all get the bias before the others are computed.
+  void fill_gaps(std::int64_t group, std::int64_t images, std::int64_t extent, std::int64_t begin,
+                 std::int64_t end, T* out) const {
+    for (std::int64_t i = 0; i < images; ++i) {
+      for (std::int64_t f = tile_start(begin); f < tile_start(end); ++f)
+        std::fill_n(out + i * out_image() + f * shape_.out_size(), extent,
+                    bias_ ? bias_[group * width() + f] : T(0));
     }
   }
 
@@ -360,6 +373,7 @@ class ConvRun {
   ColumnMask* masks_ = nullptr;
   Tap* taps_ = nullptr;
   bool taps_in_order_ = false;  // as in the kernel, all of them
+  bool has_gaps_ = false;       // phases without taps, as where a stride is longer than the kernel
 };
 
 // ---- integers ----
