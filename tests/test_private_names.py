@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -16,9 +16,9 @@ import unspool as us
 from unspool import nn
 from unspool._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from unspool.cuda.amp import autocast_mode, grad_scaler
-from unspool.nn import _reduction
+from unspool.nn import _reduction, common_types
 from unspool.nn.parallel import scatter_gather
-from unspool.utils import cpp_extension
+from unspool.utils import _pytree, cpp_extension
 
 CASTS = {
     "Byte": us.uint8,
@@ -30,6 +30,24 @@ CASTS = {
     "Float": us.float32,
     "Double": us.float64,
 }
+
+
+def test_types_of_arguments_have_their_names() -> None:
+    assert set(get_args(common_types._size_2_t)) == {int, tuple[int, int]}
+    assert set(get_args(common_types._size_any_opt_t)) == {int, type(None), tuple[int | None, ...]}
+    assert set(get_args(common_types._maybe_indices_t)) == {us.Tensor, tuple[us.Tensor, us.Tensor]}
+    assert nn.common_types is common_types
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+def test_named_tuples_are_taken_apart_and_put_together() -> None:
+    values, kind = _pytree._namedtuple_flatten(Point(1, 2))
+    assert (values, kind) == ([1, 2], Point)
+    assert _pytree._namedtuple_unflatten(iter(values), kind) == Point(1, 2)
 
 
 @pytest.mark.parametrize("name", CASTS)

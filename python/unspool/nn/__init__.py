@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazy(
         __name__,
-        ["_reduction", "blocks", "parallel"],
+        ["_reduction", "blocks", "common_types", "parallel"],
         {
             "DataParallel": "unspool.nn.parallel",
             "LinearCrossEntropyOptions": "unspool.nn.modules.linear_cross_entropy_options",

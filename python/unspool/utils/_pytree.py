@@ -22,6 +22,8 @@ from unspool.utils._tree_keys import (
     _dict_flatten,
     _dict_flatten_with_keys,
     _dict_unflatten,
+    _namedtuple_flatten,
+    _namedtuple_unflatten,
     fields_with_keys,
     key_get,
     keystr,
@@ -44,6 +46,8 @@ __all__ = [
     "_dict_flatten_with_keys",
     "_dict_unflatten",
     "_get_node_type",
+    "_namedtuple_flatten",
+    "_namedtuple_unflatten",
     "key_get",
     "keystr",
     "register_pytree_node",
@@ -91,7 +95,7 @@ SUPPORTED_NODES: dict[type[Any], NodeDef] = {
         lambda children, context: defaultdict(context[0], zip(context[1], children, strict=True)),
     ),
     deque: NodeDef(lambda node: (list(node), node.maxlen), lambda children, maxlen: deque(children, maxlen)),
-    _NamedTuple: NodeDef(lambda node: (list(node), type(node)), lambda children, kind: kind(*children)),
+    _NamedTuple: NodeDef(_namedtuple_flatten, _namedtuple_unflatten),
 }
 
 # The same with the children's keys, by class.

@@ -83,6 +83,16 @@ def _dict_unflatten(values: Iterable[Any], context: Any) -> dict[Any, Any]:
     return dict(zip(context, values, strict=True))
 
 
+def _namedtuple_flatten(d: Any) -> tuple[list[Any], Any]:
+    """Give the fields' values and the class."""
+    return list(d), type(d)
+
+
+def _namedtuple_unflatten(values: Iterable[Any], context: Any) -> Any:
+    """Make a named tuple of values and its class."""
+    return context(*values)
+
+
 def _dict_flatten_with_keys(d: Mapping[Any, Any]) -> Keyed:
     """Give the values with their keys, and the keys."""
     return [(MappingKey(key), value) for key, value in d.items()], list(d)
