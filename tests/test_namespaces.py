@@ -573,7 +573,7 @@ def test_marks_for_compilers_are_accepted_and_their_programs_refused() -> None:
     assert us.fx.wrap(twice) is twice
     assert us.jit._overload_method(twice) is twice
     assert not isinstance(nn.Identity(), us.fx.GraphModule)
-    for call in (us.fx.Graph, us.fx.Tracer, us._C.Value, lambda: us.fx.symbolic_trace(nn.Identity())):
+    for call in (us.fx.Graph, us.fx.Transformer, us._C.Value, lambda: us.fx.symbolic_trace(nn.Identity())):
         with pytest.raises(NotImplementedError, match=r"torch\.(fx|_C)\.\w+ is not implemented in unspool"):
             call()
     assert us._C.dtype is us.dtype

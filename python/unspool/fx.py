@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["Graph", "GraphModule", "Node", "Proxy", "Tracer", "symbolic_trace", "wrap"]
+__all__ = [
+    "Graph",
+    "GraphModule",
+    "Interpreter",
+    "Node",
+    "Proxy",
+    "Tracer",
+    "Transformer",
+    "symbolic_trace",
+    "wrap",
+]
 
 
 def wrap(fn_or_name: Any) -> Any:
@@ -47,3 +57,11 @@ class Proxy(_Absent):
 
 class Tracer(_Absent):
     """Stands for PyTorch's recorder."""
+
+
+class Interpreter(_Absent):
+    """Stands for PyTorch's walk over a recorded graph."""
+
+
+class Transformer(Interpreter):
+    """Stands for PyTorch's walk that makes another graph."""
