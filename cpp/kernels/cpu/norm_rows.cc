@@ -112,12 +112,14 @@ void backward_rows(const Backward<T>& b, const Rows& rows, std::int64_t r, T* we
   P mean[kRows], rstd[kRows], along[kRows], across[kRows];
   for (int k = 0; k < kRows; ++k) {
     const T *g = b.grad + (r + k) * n, *x = b.x + (r + k) * n;
+    [[maybe_unused]] const T* out = b.input + (r + k) * n;
     const P center(b.mean(r + k)), scale(b.rstds[r + k]);
     mean[k] = center, rstd[k] = scale;
     if constexpr (kInput) {
       const auto [sum, dot] = two_sums<T>(n, [&](std::int64_t i, auto lanes) {
         __builtin_prefetch(g + kRows * n + i);
         __builtin_prefetch(x + kRows * n + i);
+        __builtin_prefetch(out + kRows * n + i, 1);
         P h = load_lanes<P>(g + i, lanes);
         if constexpr (kWeight) h = h * load_lanes<P>(weight + i, lanes);
         return Sums<T>{h, h * ((load_lanes<P>(x + i, lanes) - center) * scale)};
