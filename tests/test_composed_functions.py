@@ -295,6 +295,7 @@ def test_poisson_numbers_have_their_rate_as_mean_and_variance() -> None:
         (lambda: us.cross(us.ones(2), us.ones(2)), RuntimeError),
         (lambda: us.trace(us.ones(2)), RuntimeError),
         (lambda: us.bincount(us.tensor([-1])), RuntimeError),
+        (lambda: us.bincount(us.tensor([-3, -1]), us.ones(2), minlength=4), RuntimeError),
         (lambda: us.bincount(us.ones(2)), RuntimeError),
         (lambda: us.histc(us.ones(3), bins=0), RuntimeError),
         (lambda: us.unique(us.ones(2), dim=2), IndexError),

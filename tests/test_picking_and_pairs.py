@@ -236,8 +236,9 @@ def test_gradients_of_cdist_for_rows_of_any_length(columns: int, p: float, dtype
     np.testing.assert_allclose(y.grad.numpy(), -slopes.sum(1), rtol=tolerance, atol=tolerance)
 
 
-def test_runs_of_equal_elements_and_of_equal_rows() -> None:
-    x = np.random.default_rng(13).integers(0, 2, 500)
+@pytest.mark.parametrize("alike", [1, 3, 100, 500])
+def test_runs_of_equal_elements_and_of_equal_rows(alike: int) -> None:
+    x = np.random.default_rng(13).integers(0, 2, 500)[np.arange(500) // alike]
     starts = np.flatnonzero(np.diff(x, prepend=-1))
     values, inverse, counts = us.unique_consecutive(us.tensor(x), True, True)
     np.testing.assert_array_equal(values.numpy(), x[starts])

@@ -169,6 +169,8 @@ def test_histograms_and_counts_of_unusual_numbers() -> None:
     assert us.histc(x, 3, -3, 3).tolist() == [2.0, 1.0, 2.0]
     assert us.histc(us.tensor([5.0, 5.0]), 4).tolist() == [0.0, 0.0, 2.0, 0.0]
     assert us.histc(us.zeros(0), 4).tolist() == [0.0] * 4
+    many = us.histc(us.tensor([0.0, 2.0]), (1 << 24) + 2, 0, 2)
+    assert us.nonzero(many).reshape(-1).tolist() == [0, (1 << 24) + 1]
     assert us.bincount(us.zeros(0, dtype=us.int64), minlength=2).tolist() == [0, 0]
     assert us.bincount(us.tensor([3, 1, 3]), minlength=2).tolist() == [0, 1, 0, 2]
     assert us.bincount(us.tensor([3, 1, 3]), us.tensor([0.5, 1.0, 2.0])).tolist() == [0.0, 1.0, 0.0, 2.5]

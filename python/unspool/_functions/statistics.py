@@ -33,6 +33,14 @@ def _rows(input: Tensor, dim: int | None, who: str) -> Tensor:
     return moved.reshape(moved.shape[0], -1) if moved.numel() else moved.reshape(0, 1)
 
 
+def _starts(run_of: Tensor, count: int) -> Tensor:
+    """Where each of `count` runs begins: looked for when they are long, or else met on the way."""
+    if count * 16 < run_of.numel() or count == 0:
+        return ops.searchsorted(run_of, _core.arange(count, dtype=_core.int64))
+    changes = hidden.nonzero_places(ops.ne(run_of[1:], run_of[:-1]), count - 1).reshape(-1)
+    return ops.cat([_core.zeros(1, dtype=_core.int64), changes + 1])
+
+
 def _distinct(
     who: str,
     input: Tensor,
@@ -46,7 +54,7 @@ def _distinct(
     n = rows.shape[0]
     run_of = hidden.runs(rows if order is None else ops.index_select(rows, 0, order))
     count = int(run_of[-1]) + 1 if n else 0
-    starts = ops.searchsorted(run_of, _core.arange(count, dtype=_core.int64))
+    starts = _starts(run_of, count)
     places = starts if order is None else ops.index_select(order, 0, starts)
     source = input.detach()
     if dim is None:
@@ -110,14 +118,19 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     places = input.long()
     size = minlength
     if places.numel():
-        if int(places.min()) < 0:
-            raise RuntimeError(f"bincount: input has negative elements, the smallest is {int(places.min())}")
         size = max(size, int(places.max()) + 1)
     if weights is None:
         each = _core.ones(1, dtype=_core.int64).expand(places.shape)
     else:
         each = weights.detach() if weights.dtype == _core.float32 else weights.detach().double()
-    return without_derivative("bincount", _added_up(places, each, size), weights)
+    try:
+        counts = _added_up(places, each, size)
+    except RuntimeError:
+        smallest = int(places.min()) if places.numel() else 0
+        if smallest >= 0:
+            raise
+        raise RuntimeError(f"bincount: input has negative elements, the smallest is {smallest}") from None
+    return without_derivative("bincount", counts, weights)
 
 
 def _added_up(places: Tensor, each: Tensor, size: int) -> Tensor:
@@ -163,7 +176,11 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     flat = input.detach().reshape(-1)
     place = (flat - low) * bins / (high - low)
     inside = ops.logical_and(ops.ge(flat, low), ops.le(flat, high))
-    place = ops.clamp_max(ops.where(inside, place, 0).long(), bins - 1)
+    # Numbers of bins above 2^24 are not all floats.
+    place = ops.where(inside, place, 0)
+    place = (
+        ops.clamp_max(place, bins - 1).long() if bins <= 1 << 24 else ops.clamp_max(place.long(), bins - 1)
+    )
     return _added_up(place, inside.to(input.dtype), bins)
 
 
