@@ -6,6 +6,7 @@ so that every binade is met as often as any other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,7 @@ BOUNDS: dict[str, tuple[Callable[[Array], Array], float, float, float]] = {
     "acosh": (np.arccosh, 1.0, 1e18, 4.0),
     "atanh": (np.arctanh, -0.9999, 0.9999, 4.0),
     "erf": (transcendental.erf, -4.0, 4.0, 4.0),
+    "lgamma": (np.vectorize(math.lgamma), 1e-37, 1e36, 0.501),
     "sqrt": (np.sqrt, 0.0, 3e38, 0.501),
     "rsqrt": (lambda x: 1 / np.sqrt(x), 1e-38, 3e38, 2.0),
     "reciprocal": (lambda x: 1 / x, 1e-37, 1e37, 0.501),
@@ -84,6 +86,18 @@ def test_float32_functions_stay_within_their_bound(name: str) -> None:
     errors = error_in_ulp(result[finite], exact[finite])
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
     assert errors[worst] <= bound, f"{name}({x[finite][worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+def test_lgamma_of_negative_numbers_stays_exact_next_to_its_roots() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.uniform(-30, 0, COUNT // 4).astype(np.float32)
+    x = np.concatenate([x, np.linspace(-2.46, -2.45, 2001, dtype=np.float32), -(2.0 ** -np.arange(1, 126))])
+    x = x[x != np.round(x)].astype(np.float32)
+    exact = np.array([math.lgamma(each) for each in x.tolist()])
+    assert error_in_ulp(us.lgamma(us.from_numpy(x)).numpy(), exact).max() <= 0.501
+    infinite = us.tensor([0.0, -0.0, -1.0, -7.0, -1e9, float("inf"), float("-inf")])
+    assert us.lgamma(infinite).isinf().all()
+    assert us.lgamma(us.tensor(float("nan"))).isnan()
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "tanh", "sin", "cos", "erf", "log1p", "expm1"])

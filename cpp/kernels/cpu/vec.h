@@ -72,8 +72,17 @@ inline constexpr __mmask16 kAll16 = 0xffff;
 inline constexpr __mmask8 kAll8 = 0xff;
 inline F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 inline D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
-inline F sqrt(F a) { return _mm512_maskz_sqrt_ps(kAll16, a); }
-inline D sqrt(D a) { return _mm512_maskz_sqrt_pd(kAll8, a); }
+// By halves, which take two thirds of the time of a whole register.
+inline F sqrt(F a) {
+  const __m256 low = _mm256_sqrt_ps(__builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7));
+  const __m256 high = _mm256_sqrt_ps(__builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15));
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+inline D sqrt(D a) {
+  const __m256d low = _mm256_sqrt_pd(__builtin_shufflevector(a, a, 0, 1, 2, 3));
+  const __m256d high = _mm256_sqrt_pd(__builtin_shufflevector(a, a, 4, 5, 6, 7));
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
 // min(a, b) = a < b ? a : b and max(a, b) = a > b ? a : b: the second operand when unordered.
 inline F min(F a, F b) { return _mm512_maskz_min_ps(kAll16, a, b); }
 inline D min(D a, D b) { return _mm512_maskz_min_pd(kAll8, a, b); }

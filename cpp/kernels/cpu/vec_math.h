@@ -13,13 +13,14 @@
 //   log10  1.6 / 0.7     acosh    2.5 / 2.6     atan2     1.5 / 2.0     pow      0.5 / the C library's
 //   log1p  1.9 / 1.4     atanh    2.3 / 2.0     rsqrt     1.5 / 1.5     sqrt, reciprocal 0.5; fmod exact
 //
-// sin, cos and tan leave |x| > 32768 (float) and |x| > 2^20 (double) to the C library, lane by lane; lgamma,
-// digamma and pow and distant fmod of double always go lane by lane. digamma is less exact next to its
+// sin, cos and tan leave |x| > 32768 (float) and |x| > 2^20 (double) to the C library, lane by lane; digamma,
+// and lgamma, pow and distant fmod of double, always go lane by lane. digamma is less exact next to its
 // negative roots.
 #pragma once
 
 #include "kernels/cpu/vec.h"
 #include "kernels/cpu/vec_math_exp.h"
+#include "kernels/cpu/vec_math_gamma.h"
 #include "kernels/cpu/vec_math_log.h"
 #include "kernels/cpu/vec_math_special.h"
 #include "kernels/cpu/vec_math_trig.h"

@@ -1,4 +1,4 @@
-// Special functions of vec.h values (erf, erfc, erfinv, lgamma, digamma) and the functions of two arguments
+// Special functions of vec.h values (erf, erfc, erfinv, digamma) and the functions of two arguments
 // pow and fmod. Coefficients are minimax fits made for these reductions. The accuracy of every function is in
 // vec_math.h.
 #pragma once
@@ -178,16 +178,6 @@ template <class T>
   return x;
 }
 
-// log|gamma(x)|, without the global sign that std::lgamma writes.
-inline double log_gamma(double x) {
-#if defined(__GLIBC__)
-  int sign;
-  return ::lgamma_r(x, &sign);
-#else
-  return std::lgamma(x);
-#endif
-}
-
 struct DigammaConstants {
   // psi(1 + t) = (1 + t - root) top(t) / bottom(t) for 0 <= t <= 1
   static constexpr double kRoot = 0x1.762d86356be3fp+0, kRootLow = 0x1.b86a722197829p-54;
@@ -295,8 +285,6 @@ inline Vec<double> erfc(Vec<double> x) { return math::erfc_any(x); }
 inline Vec<float> erfinv(Vec<float> x) { return math::erfinv_any(x); }
 inline Vec<double> erfinv(Vec<double> x) { return math::erfinv_any(x); }
 
-inline Vec<float> lgamma(Vec<float> x) { return math::each_lane(x, math::log_gamma); }
-inline Vec<double> lgamma(Vec<double> x) { return math::each_lane(x, math::log_gamma); }
 inline Vec<float> digamma(Vec<float> x) { return math::each_lane(x, math::digamma_scalar); }
 inline Vec<double> digamma(Vec<double> x) { return math::each_lane(x, math::digamma_scalar); }
 
