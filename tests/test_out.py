@@ -219,3 +219,35 @@ def test_what_cannot_take_the_result_is_named(out: Any, error: type[Exception], 
         us.kron(us.eye(2), us.ones(2, 2), out=out)
     with pytest.raises(TypeError, match="a tuple of 2 Tensors, not Tensor"):
         us.frexp(us.ones(2), out=us.ones(2))
+
+
+@pytest.mark.parametrize("dtype", [us.int64, us.int32, us.uint8, us.int8, us.float64, us.float16], ids=str)
+@pytest.mark.parametrize(
+    ("name", "expected"), [("cumsum", [1, 3, 6]), ("cumprod", [1, 2, 6]), ("sum", [6]), ("prod", [6])]
+)
+def test_sums_are_formed_in_the_dtype_of_out(name: str, expected: list[int], dtype: us.dtype) -> None:
+    x = us.tensor([1.5, 2.5, 3.0]) if not dtype.is_floating_point else us.tensor([1, 2, 3])
+    out = us.zeros(len(expected) if len(expected) > 1 else (), dtype=dtype)
+    assert getattr(us, name)(x, 0, out=out) is out
+    assert out.reshape(-1).tolist() == expected
+
+
+def test_a_dtype_that_is_named_is_held_against_out() -> None:
+    with pytest.raises(RuntimeError, match="float32 and cannot be written into a tensor of int64"):
+        us.cumsum(us.ones(3), 0, dtype=us.float32, out=us.zeros(3, dtype=us.int64))
+
+
+@pytest.mark.parametrize("dtype", [us.int64, us.int8, us.uint8, us.bool, us.float64, us.bfloat16], ids=str)
+def test_coins_are_thrown_into_any_dtype(dtype: us.dtype) -> None:
+    out = us.zeros(3, dtype=dtype)
+    us.bernoulli(us.tensor([1.0, 0.0, 1.0]), out=out)
+    assert out.tolist() == [1, 0, 1]
+
+
+def test_what_take_reads_from_the_memory_that_is_written_is_its_earlier_value() -> None:
+    x = us.arange(4.0)
+    us.take(x, us.tensor([3, 2, 1, 0]), out=x)
+    assert x.tolist() == [3.0, 2.0, 1.0, 0.0]
+    places = us.tensor([1, 0])
+    us.take(us.tensor([5, 6]), places, out=places)
+    assert places.tolist() == [6, 5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import warnings
@@ -214,3 +215,22 @@ def test_modules_are_attributes_of_the_package_without_being_imported() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
     with pytest.raises(AttributeError, match="no_such_module"):
         _ = nn.modules.no_such_module  # type: ignore[attr-defined]
+
+
+def test_what_dir_shows_is_meant_to_be_used() -> None:
+    script = (
+        "import sys, unspool as us;"
+        "shown = {name for name in dir(us) if not name.startswith('_')};"
+        "print(sorted(n for n in shown - set(us.__all__) if f'unspool.{n}' not in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert not hasattr(us, "lazy")
+    assert not hasattr(us, "attach_methods")
+
+
+@pytest.mark.parametrize(
+    "package", ["nn", "nn.utils", "optim", "utils", "utils.data", "autograd", "distributions", "cuda", "fft"]
+)
+def test_packages_do_not_show_how_they_are_made(package: str) -> None:
+    assert not {"lazy", "attach_methods"} & set(dir(importlib.import_module(f"unspool.{package}")))

@@ -343,3 +343,22 @@ def test_modified_bessel_functions_have_derivatives_of_both_orders(name: str) ->
     (slope,) = us.autograd.grad(getattr(special, name)(zero).sum(), zero, create_graph=True)
     (curvature,) = us.autograd.grad(slope.sum(), zero)
     assert (slope.item(), curvature.item()) == ((0.0, 0.5) if name == "i0" else (0.5, 0.0))
+
+
+def test_the_scaled_complementary_error_function_falls_without_bound_on_the_left() -> None:
+    for dtype, ends in ((us.float32, [-9.0, -10.0]), (us.float64, [-26.0, -27.0])):
+        x = us.tensor([-1000.0, ends[1], ends[0], -5.5, -4.5, 5.5, math.inf], dtype=dtype, requires_grad=True)
+        y = us.special.erfcx(x)
+        (slope,) = us.autograd.grad(y.sum(), x)
+        assert y.tolist()[:2] == [math.inf, math.inf]
+        assert slope.tolist()[:2] == [-math.inf, -math.inf]
+        a = x.detach().double()
+        exact = 2 * a * us.special.erfcx(a) - 2 / math.sqrt(math.pi)
+        assert us.allclose(slope[2:6].double(), exact[2:6], rtol=2e-5 if dtype == us.float32 else 1e-12)
+        assert slope[-1].item() == 0.0
+
+
+def test_the_scaled_complementary_error_function_follows_from_its_symmetry() -> None:
+    x = us.linspace(-8.0, 8.0, 101, dtype=us.float64)
+    both = us.special.erfcx(x) + us.special.erfcx(-x)
+    assert us.allclose(both, 2 * us.exp(x * x), rtol=1e-12)

@@ -1,6 +1,9 @@
 // Where nothing stands against it the kernel writes into the tensor itself; otherwise the result is copied.
 #include "bind/out.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "bind/errors.h"
 #include "bind/tensor_object.h"
 #include "ops/api.h"
@@ -50,6 +53,23 @@ bool goes_straight(const ops::Call& call, const Tensor& target) {
   return target.numel() > 0 && (kind == ops::Kind::kElementwise || kind == ops::Kind::kKernel);
 }
 
+bool is_any_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// Sums and products whose dtype is not named are formed in that of `out`. Where an attribute has to be set
+// for that, `attrs` holds all of them.
+ops::Call formed_in(const ops::Call& call, Dtype dtype, SmallVector<ops::Attr, 6>& attrs) {
+  if (!is_any_of(call.name(), {"sum", "prod", "cumsum", "cumprod"}) || call.given("dtype")) return call;
+  attrs.assign(call.attrs.begin(), call.attrs.end());
+  std::size_t place = 0;
+  for (const ops::Arg& arg : call.op.record.args) {
+    if (arg.name == "dtype") attrs[place] = dtype;
+    if (!ops::is_tensor_kind(arg.kind)) ++place;
+  }
+  return {call.op, call.in, {attrs.data(), attrs.size()}};
+}
+
 }  // namespace
 
 void write_out(std::string_view who, const Tensor& result, const Tensor& target) {
@@ -86,9 +106,13 @@ void write_out(const ops::Call& call, PyObject* out) {
     }
   }
   check_gradients(call, {targets.data(), targets.size()});
-  if (count == 1 && goes_straight(call, targets[0])) return ops::emitter().emit_into(call, targets[0]);
+  SmallVector<ops::Attr, 6> attrs;
+  const ops::Call formed = count == 1 ? formed_in(call, targets[0].dtype(), attrs) : call;
+  if (count == 1 && goes_straight(call, targets[0])) return ops::emitter().emit_into(formed, targets[0]);
   Tensor results[ops::kMaxOutputs];
-  ops::emitter().emit(call, {results, count});
+  ops::emitter().emit(formed, {results, count});
+  // 0 and 1 are numbers of every dtype.
+  if (call.name() == "bernoulli") results[0] = ops::to(results[0], targets[0].dtype());
   for (std::size_t i = 0; i < count; ++i) write_out(call.op.record.public_name(), results[i], targets[i]);
 }
 

@@ -100,7 +100,7 @@ from unspool._layouts import (
     sparse_coo,
     strided,
 )
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool._settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -121,11 +121,11 @@ from unspool._settings import (
 )
 from unspool._tensor.kinds import *  # noqa: F403
 from unspool._tensor.kinds import NAMES as _kind_names
-from unspool._tensor.methods import attach_methods
+from unspool._tensor.methods import attach_methods as _attach_methods
 from unspool._tensor.printing import set_printoptions
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
-attach_methods()
+_attach_methods()
 
 from unspool import autograd, nn, optim, random, special  # noqa: E402
 from unspool.nn._functional import recurrent as _recurrent  # noqa: E402
@@ -211,7 +211,7 @@ if TYPE_CHECKING:
     from unspool.sparse import sparse_coo_tensor, spmm
     from unspool.storage import TypedStorage, UntypedStorage
 else:
-    __getattr__ = lazy(
+    __getattr__ = _on_demand(
         __name__,
         [
             "_C",
@@ -536,3 +536,6 @@ __all__ += [
 ]
 __all__ += ["range", "special"]
 __all__ += [name for name in dir(_core.ops) if not name.startswith("__")]
+
+# Names that are no part of the package.
+del TYPE_CHECKING, annotations

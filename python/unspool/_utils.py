@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unspool._core import Tensor, ops
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 
 __all__ = ["_flatten_dense_tensors", "_unflatten_dense_tensors"]
 
-__getattr__ = lazy(__name__)
+__getattr__ = _on_demand(__name__)
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:

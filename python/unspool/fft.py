@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import unspool
 from unspool._core import Tensor
 from unspool._core import dtype as Dtype
-from unspool._lazy import lazy, unsupported
+from unspool._lazy import lazy as _on_demand
+from unspool._lazy import unsupported
 
 __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
 
@@ -105,4 +106,4 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
 for _name in _TRANSFORMS:
     globals()[_name] = _refusing(_name)
 
-__getattr__ = lazy(__name__)
+__getattr__ = _on_demand(__name__)

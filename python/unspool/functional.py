@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 
 if TYPE_CHECKING:
     from unspool import (
@@ -48,4 +48,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy(__name__, attributes=dict.fromkeys(__all__, "unspool"))
+    __getattr__ = _on_demand(__name__, attributes=dict.fromkeys(__all__, "unspool"))

@@ -7,7 +7,8 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Any, NoReturn
 
-from unspool._lazy import lazy, unsupported
+from unspool._lazy import lazy as _on_demand
+from unspool._lazy import unsupported
 
 __all__ = [
     "ProfilerAction",
@@ -19,7 +20,7 @@ __all__ = [
     "tensorboard_trace_handler",
 ]
 
-__getattr__ = lazy(__name__)
+__getattr__ = _on_demand(__name__)
 
 
 class record_function(ContextDecorator):

@@ -46,14 +46,18 @@ def erfcx(input: Tensor) -> Tensor:
     """Give exp(x^2) erfc(x), without overflow for large x."""
     require_tensor("input", input, "erfcx")
     x = input if input.is_floating_point() else input.float()
-    is_large = ops.gt(x, 5)
-    # From 5 on by the continued fraction of erfc.
-    t = ops.where(is_large, x, 6.0)
+    is_large, is_small = ops.gt(x, 5), ops.lt(x, -5)
+    # From 5 on by the continued fraction of erfc; below -5 by erfcx(x) = 2 exp(x^2) - erfcx(-x), whose
+    # derivative is infinite where it overflows.
+    t = ops.where(is_large, x, ops.where(is_small, -x, 6.0))
     fraction = t
     for k in range(40, 0, -1):
         fraction = t + (k / 2) / fraction
-    near = ops.where(is_large, 0.0, x)
-    return ops.where(is_large, 0.5641895835477563 / fraction, ops.exp(ops.square(near)) * ops.erfc(near))
+    tail = 0.5641895835477563 / fraction
+    near = ops.where(is_large | is_small, 0.0, x)
+    far = ops.where(is_small, x, 0.0)
+    middle = ops.exp(ops.square(near)) * ops.erfc(near)
+    return ops.where(is_large, tail, ops.where(is_small, 2 * ops.exp(ops.square(far)) - tail, middle))
 
 
 def _floating(input: Tensor, who: str) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unspool import _core
 from unspool._core import Tensor
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from unspool.autograd.function import Function
 from unspool.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unspool.amp import GradScaler
     from unspool.optim import Optimizer
 
-__getattr__ = lazy(__name__, ["functional", "graph", "profiler"])
+__getattr__ = _on_demand(__name__, ["functional", "graph", "profiler"])
 
 __all__ = [
     "Function",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from unspool._lazy import lazy, unsupported
+from unspool._lazy import lazy as _on_demand
+from unspool._lazy import unsupported
 from unspool.profiler import record_function
 
 __all__ = ["EventList", "emit_nvtx", "profile", "record_function"]
 
-__getattr__ = lazy(__name__)
+__getattr__ = _on_demand(__name__)
 
 
 class EventList(list[Any]):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from unspool import _core
 from unspool._absent_errors import AcceleratorError, OutOfMemoryError
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool._tensor import kinds as _kinds
 
 if TYPE_CHECKING:
     from unspool.cuda import amp
 else:
-    __getattr__ = lazy(__name__, ["amp"])
+    __getattr__ = _on_demand(__name__, ["amp"])
 
 __all__ = [
     "AcceleratorError",

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 
 __all__ = [
     "GroupMember",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy(
+__getattr__ = _on_demand(
     __name__,
     [
         "algorithms",

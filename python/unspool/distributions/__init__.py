@@ -7,7 +7,7 @@ binomial ones come from NumPy's generators, seeded from the default generator.
 
 from __future__ import annotations
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool.distributions import _kl_mixed as _kl_mixed
 from unspool.distributions import constraints, transforms
 from unspool.distributions.bernoulli import Bernoulli
@@ -106,4 +106,4 @@ __all__ = [
 ]
 __all__ += _transforms
 
-__getattr__ = lazy(__name__)
+__getattr__ = _on_demand(__name__)

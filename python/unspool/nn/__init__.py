@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool.nn import attention, functional, init, modules, parameter, utils
 from unspool.nn.modules import *  # noqa: F403
 from unspool.nn.modules import __all__ as _modules
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unspool.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
     from unspool.nn.parallel import DataParallel
 else:
-    __getattr__ = lazy(
+    __getattr__ = _on_demand(
         __name__,
         ["_reduction", "blocks", "common_types", "parallel"],
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool.optim.adam import Adam
 from unspool.optim.adamw import AdamW
 from unspool.optim.optimizer import Optimizer
@@ -39,7 +39,7 @@ else:
         "Rprop": "rprop",
         "SparseAdam": "sparse_adam",
     }
-    __getattr__ = lazy(
+    __getattr__ = _on_demand(
         __name__,
         ["lr_scheduler", "swa_utils", *_FILES.values()],
         {name: f"{__name__}.{file}" for name, file in _FILES.items()},

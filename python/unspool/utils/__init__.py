@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 
 if TYPE_CHECKING:
     from unspool.utils import benchmark, checkpoint, data, dlpack, flop_counter, hooks, model_zoo, tensorboard
 else:
-    __getattr__ = lazy(
+    __getattr__ = _on_demand(
         __name__,
         [
             "_foreach_utils",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unspool._lazy import lazy
+from unspool._lazy import lazy as _on_demand
 from unspool.nn.utils import parametrizations, parametrize, rnn
 from unspool.nn.utils.clip_grad import (
     clip_grad_norm,
@@ -34,4 +34,4 @@ __all__ = [
     "weight_norm",
 ]
 
-__getattr__ = lazy(__name__, ["prune", "stateless"])
+__getattr__ = _on_demand(__name__, ["prune", "stateless"])
