@@ -12,6 +12,7 @@
 #include "bind/optim.h"
 #include "bind/recording_mode.h"
 #include "bind/size.h"
+#include "bind/subclass.h"
 #include "bind/topics.h"
 #include "exec/eager.h"
 #include "kernels/loader.h"
@@ -55,6 +56,7 @@ PYBIND11_MODULE(_core, core) {
     bind::add_compiled_step(core.ptr());
     bind::add_recording_mode(core.ptr());
     bind::add_optim(core.ptr());
+    bind::add_subclass_functions(core.ptr());
   } catch (const bind::PythonError&) {
     throw py::error_already_set();
   }

@@ -240,7 +240,7 @@ py::cpp_function like_factory(py::module_& core, const char* who, const char* do
   return py::cpp_function(
       [who, make](const Tensor& input, const py::kwargs& kwargs) {
         const TensorOptions options = read_options(kwargs, who);
-        return finish(make(input.sizes(), options.dtype.value_or(input.dtype())), options);
+        return like(input, finish(make(input.sizes(), options.dtype.value_or(input.dtype())), options));
       },
       py::name(who), py::scope(core), py::arg("input"), py::doc(doc));
 }
@@ -326,10 +326,11 @@ Tensor full(py::handle size, py::handle fill_value, const py::kwargs& kwargs) {
                 options);
 }
 
-Tensor full_like(const Tensor& input, py::handle fill_value, const py::kwargs& kwargs) {
+py::object full_like(const Tensor& input, py::handle fill_value, const py::kwargs& kwargs) {
   const TensorOptions options = read_options(kwargs, "full_like");
   const ops::Operand value = need_number(fill_value, "full_like", "fill_value");
-  return finish(constant(input.sizes(), attr_of(value), options.dtype.value_or(input.dtype())), options);
+  return like(
+      input, finish(constant(input.sizes(), attr_of(value), options.dtype.value_or(input.dtype())), options));
 }
 
 Tensor make_tensor(py::handle data, const py::kwargs& kwargs) {

@@ -6,6 +6,7 @@
 #include "bind/caster.h"
 #include "bind/device.h"
 #include "bind/out.h"
+#include "bind/subclass.h"
 #include "ops/api.h"
 
 namespace py = pybind11;
@@ -14,6 +15,10 @@ namespace unspool::bind {
 
 py::object take_argument(py::kwargs& kwargs, const char* name) {
   return kwargs.contains(name) ? py::object(kwargs.attr("pop")(name)) : py::object();
+}
+
+py::object like(const Tensor& input, Tensor result) {
+  return py::reinterpret_steal<py::object>(wrap_like(input, std::move(result)));
 }
 
 TensorOptions read_options(const py::kwargs& kwargs, const char* who, bool takes_out) {

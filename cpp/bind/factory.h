@@ -20,6 +20,9 @@ struct TensorOptions {
 TensorOptions read_options(const pybind11::kwargs& kwargs, const char* who, bool takes_out = false);
 Tensor finish(Tensor tensor, const TensorOptions& options);
 
+// The result of a factory that was given a tensor's shape, in that tensor's class if results keep it.
+pybind11::object like(const Tensor& input, Tensor result);
+
 // Removes the argument from the keywords; null when it is not among them.
 pybind11::object take_argument(pybind11::kwargs& kwargs, const char* name);
 // Sizes given as (2, 3), ((2, 3),), or size=(2, 3).

@@ -6,6 +6,7 @@
 #include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/index_plan.h"
+#include "bind/subclass.h"
 #include "bind/tensor_object.h"
 #include "ops/api.h"
 #include "ops/comparison.h"
@@ -102,12 +103,20 @@ void assign_picked(const IndexPlan& plan, const ops::Operand& value) {
 }  // namespace
 
 PyObject* get_item(PyObject* self, PyObject* index) {
-  return guarded([&] { return wrap(take(tensor_of(self), index)); });
+  return guarded([&] {
+    if (has_subclasses) [[unlikely]] {
+      if (PyObject* answer = ask_slot("__getitem__", self, index)) return answer;
+    }
+    return wrap(take(tensor_of(self), index));
+  });
 }
 
 int set_item(PyObject* self, PyObject* index, PyObject* value) {
   return guarded(-1, [&] {
     if (!value) fail(ErrorKind::kType, "index: elements of a tensor cannot be deleted");
+    if (has_subclasses) [[unlikely]] {
+      if (const Owned answer(ask_slot("__setitem__", self, index, value)); answer) return 0;
+    }
     const ops::Operand operand = value_operand(value);
     const IndexPlan plan = plan_index(tensor_of(self), index);
     if (plan.picks.empty())
@@ -119,9 +128,13 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
 }
 
 PyObject* iterate(PyObject* self) {
-  return guarded([&] {
+  return guarded([&]() -> PyObject* {
     const Tensor& tensor = tensor_of(self);
     if (tensor.ndim() == 0) fail(ErrorKind::kType, "iter: a 0-d tensor cannot be iterated");
+    if (has_subclasses) [[unlikely]] {
+      if (const Owned rows(ask_operator("unbind", self, nullptr)); rows)
+        return checked(PyObject_GetIter(rows.get()));
+    }
     Owned rows(checked(PyTuple_New(static_cast<Py_ssize_t>(tensor.size(0)))));
     for (std::int64_t i = 0; i < tensor.size(0); ++i) {
       PyTuple_SET_ITEM(rows.get(), static_cast<Py_ssize_t>(i), wrap(ops::select(tensor, 0, i)));

@@ -14,6 +14,7 @@
 #include "bind/older_form.h"
 #include "bind/out.h"
 #include "bind/signature.h"
+#include "bind/subclass.h"
 #include "bind/tensor_object.h"
 #include "ops/emitter.h"
 #include "ops/registry.h"
@@ -136,6 +137,9 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
   const auto& function = *reinterpret_cast<OpFunction*>(callable);
   try {
     const RawArguments raw{args, PyVectorcall_NARGS(flags), keywords};
+    if (has_subclasses) [[unlikely]] {
+      if (PyObject* answer = ask_subclasses(callable, raw)) return answer;
+    }
     std::string why;
     for (const Signature& signature : *function.overloads) {
       Arguments arguments;

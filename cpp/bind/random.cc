@@ -120,7 +120,7 @@ py::cpp_function like_random(py::module_& core, const char* who, const char* doc
         const TensorOptions options = options_without_generator(kwargs, who);
         const Dtype dtype = options.dtype.value_or(input.dtype());
         if (!is_floating(dtype)) fail(who, ": needs a floating dtype, got ", name(dtype));
-        return finish(drawn<Op>(input.sizes(), a, b, dtype, generator), options);
+        return like(input, finish(drawn<Op>(input.sizes(), a, b, dtype, generator), options));
       },
       py::name(who), py::scope(core), py::arg("input"), py::doc(doc));
 }
@@ -438,14 +438,15 @@ void bind_random(py::module_& core) {
       "randint_like",
       [](const Tensor& input, const std::optional<std::int64_t>& low, const std::optional<std::int64_t>& high,
          py::kwargs kwargs) {
+        const ops::Attr generator = generator_attr(kwargs);
         const TensorOptions options = options_without_generator(kwargs, "randint_like");
         if (!low && !high) fail(ErrorKind::kType, "randint_like(): argument 'high' is missing");
         const std::int64_t first = high ? low.value_or(0) : 0, last = high ? *high : *low;
         const Dtype dtype = options.dtype.value_or(input.dtype());
         check_range("randint_like", first, last, dtype);
-        return finish(
-            ops::call<ops::RandomIntegers>({}, {input.sizes(), first, last, dtype, generator_attr(kwargs)}),
-            options);
+        const Tensor drawn =
+            ops::call<ops::RandomIntegers>({}, {input.sizes(), first, last, dtype, generator});
+        return like(input, finish(drawn, options));
       },
       py::arg("input"), py::arg("low") = py::none(), py::arg("high") = py::none(),
       "Uniform integers in input's shape.");

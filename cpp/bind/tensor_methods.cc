@@ -7,6 +7,7 @@
 #include "bind/create.h"
 #include "bind/device.h"
 #include "bind/errors.h"
+#include "bind/subclass.h"
 #include "bind/tensor_object.h"
 #include "exec/node.h"
 #include "exec/program/trace.h"
@@ -261,7 +262,7 @@ PyObject* item(Self self, PyObject*) {
   return read(self, [](const Tensor& t) { return checked(item_of(t)); });
 }
 PyObject* detach(Self self, PyObject*) {
-  return read(self, [](const Tensor& t) { return wrap(detached(t)); });
+  return read(self, [](const Tensor& t) { return wrap_like(t, detached(t)); });
 }
 PyObject* detach_in_place(Self self, PyObject*) {
   return read(self, [&](const Tensor& t) {
@@ -348,6 +349,8 @@ PyMethodDef methods[] = {
     {"retain_grad", retain_grad, METH_NOARGS, "Keeps .grad of a tensor that is not a leaf."},
     {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC,
      "_make_subclass(cls, data, requires_grad=False): an instance of a subclass over data's storage."},
+    {"as_subclass", as_subclass, METH_O,
+     "as_subclass(cls): the same elements and history as an instance of a class derived from Tensor."},
     {"_swap", swap_with, METH_O, "_swap(other): exchanges the two objects' tensors."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -8,6 +8,7 @@
 #include "bind/errors.h"
 #include "bind/indexing.h"
 #include "bind/op_function.h"
+#include "bind/subclass.h"
 #include "bind/tensor_methods.h"
 #include "ops/arithmetic.h"
 #include "ops/comparison.h"
@@ -51,11 +52,20 @@ bool read_pair(PyObject* a, PyObject* b, ops::Operand (&pair)[2]) {
   return to_operand(a, ops::ArgKind::kOperand, pair[0]) && to_operand(b, ops::ArgKind::kOperand, pair[1]);
 }
 
+// The method that is the operator's operation.
+template <class Op>
+std::string method_of() {
+  return std::string(ops::op_of<Op>.record.public_name());
+}
+
 template <class Op, bool takes_alpha = false>
 PyObject* binary(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     ops::Operand pair[2];
     if (!read_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
+    if (has_subclasses) [[unlikely]] {
+      if (PyObject* answer = ask_operator(method_of<Op>(), a, b)) return answer;
+    }
     static const ops::Attr alpha(1.0);
     Tensor out[1];
     ops::emitter().emit({ops::op_of<Op>, pair, {&alpha, takes_alpha ? 1u : 0u}}, out);
@@ -68,6 +78,9 @@ PyObject* binary_into(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     ops::Operand pair[2];
     if (!is_tensor(a) || !read_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
+    if (has_subclasses) [[unlikely]] {
+      if (PyObject* answer = ask_operator(method_of<Op>() + "_", a, b)) return answer;
+    }
     static const ops::Attr alpha(1.0);
     ops::emitter().emit_into({ops::op_of<Op>, pair, {&alpha, takes_alpha ? 1u : 0u}}, tensor_of(a));
     return Py_NewRef(a);
@@ -76,7 +89,10 @@ PyObject* binary_into(PyObject* a, PyObject* b) {
 
 template <class Op>
 PyObject* unary(PyObject* a) {
-  return guarded([&] {
+  return guarded([&]() -> PyObject* {
+    if (has_subclasses) [[unlikely]] {
+      if (PyObject* answer = ask_operator(method_of<Op>(), a, nullptr)) return answer;
+    }
     const ops::Operand operand(tensor_of(a));
     Tensor out[1];
     ops::emitter().emit({ops::op_of<Op>, {&operand, 1}, {}}, out);

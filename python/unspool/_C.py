@@ -10,10 +10,25 @@ from types import SimpleNamespace
 from typing import Any
 
 from unspool._core import Generator, Size, Tensor, device, dtype
+from unspool._tensor.subclasses import DisableTorchFunctionSubclass, disabled_torch_function
 from unspool.fx import Graph
 from unspool.nn.modules.module import _parse_to as _parse_to_of_modules
 
-__all__ = ["Generator", "Graph", "PyTorchFileReader", "Size", "Value", "device", "dtype"]
+__all__ = [
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+    "Generator",
+    "Graph",
+    "PyTorchFileReader",
+    "Size",
+    "Value",
+    "device",
+    "dtype",
+]
+
+# Classes derived from Tensor are not asked inside; there are no modes that could be.
+DisableTorchFunction = DisableTorchFunctionSubclass
+_disabled_torch_function_impl = disabled_torch_function
 
 # The class of the class of tensors.
 _TensorMeta = type(Tensor)

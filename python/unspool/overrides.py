@@ -1,7 +1,8 @@
-"""``__torch_function__``: how a class that is no tensor says what operations mean for its objects.
+"""``__torch_function__``: how a class says what operations mean for its objects.
 
-An operation that is given such an object calls ``__torch_function__(operation, types, args, kwargs)`` of it.
-Subclasses of Tensor are tensors like others and are not asked.
+An operation that is given an object of a class derived from Tensor, or of one that is no tensor and has the
+method, calls ``__torch_function__(operation, types, args, kwargs)`` of the class. Tensor's own runs the
+operation and gives the class to its results (``_tensor/subclasses.py``).
 """
 
 from __future__ import annotations
@@ -10,17 +11,29 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from unspool._core import Tensor
+from unspool._tensor.subclasses import is_asked
 
-__all__ = ["TorchFunctionMode", "handle_torch_function", "has_torch_function", "is_tensor_like"]
+__all__ = [
+    "TorchFunctionMode",
+    "get_default_nowrap_functions",
+    "handle_torch_function",
+    "has_torch_function",
+    "is_tensor_like",
+]
 
 
 def _askable(argument: Any) -> bool:
-    return not isinstance(argument, Tensor) and hasattr(type(argument), "__torch_function__")
+    return type(argument) is not Tensor and is_asked(type(argument))
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether an argument that is no tensor has ``__torch_function__``."""
+    """Whether the class of an argument is to be asked: not those of plain tensors and parameters."""
     return any(_askable(each) for each in relevant_args)
+
+
+def get_default_nowrap_functions() -> set[Any]:
+    """Give the functions whose results stay plain: none has to, as ``.grad`` asks nobody."""
+    return set()
 
 
 def handle_torch_function(public_api: Any, relevant_args: Iterable[Any], *args: Any, **kwargs: Any) -> Any:

@@ -28,7 +28,7 @@ from unspool._functions.differences import gradient
 from unspool._functions.overwriting import overwrite
 from unspool._handle import RemovableHandle
 from unspool._layouts import strided
-from unspool._tensor import missing_members, protocol, shaping
+from unspool._tensor import missing_members, protocol, shaping, subclasses
 from unspool._tensor.printing import format_tensor
 
 if TYPE_CHECKING:
@@ -191,8 +191,11 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], No
 
 
 def represent(self: Tensor) -> str:
-    """Show elements, dtype and history."""
-    return format_tensor(self)
+    """Show elements, dtype and history; the class, where results keep it."""
+    if not subclasses.is_asked(type(self)):
+        return format_tensor(self)
+    with subclasses.DisableTorchFunctionSubclass():
+        return format_tensor(self, f"{type(self).__name__}(")
 
 
 def format_(self: Tensor, spec: str) -> str:
@@ -467,3 +470,4 @@ def attach_methods() -> None:
     for name in linear_algebra.METHODS:
         setattr(Tensor, name, linear_algebra.as_method(name))
     missing_members.attach()
+    subclasses.attach()

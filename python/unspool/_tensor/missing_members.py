@@ -20,9 +20,7 @@ _QUANTIZED = (
     "q_zero_point qscheme"
 )
 _DEVICES = "ipu mtia record_stream to_mkldnn xpu"
-_OTHERS = (
-    "as_subclass dim_order is_inference hash_tensor is_set_to map2_ module_load slice_inverse storage_type"
-)
+_OTHERS = "dim_order is_inference hash_tensor is_set_to map2_ module_load slice_inverse storage_type"
 
 
 class _Missing:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unspool._core import Tensor
+from unspool._tensor.subclasses import disabled_torch_function
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -27,6 +28,8 @@ class Parameter(Tensor):
         TypeError: ``data`` is not a tensor.
         RuntimeError: ``requires_grad`` for a dtype that has no gradients (integers, bool).
     """
+
+    __torch_function__ = disabled_torch_function  # what is computed from a parameter is none
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:  # noqa: D102
         if data is None:
@@ -94,6 +97,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool
+    __torch_function__ = disabled_torch_function
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:  # noqa: D102
         if data is None:
