@@ -70,6 +70,7 @@ GOALS = (
     Goal("captured", "inference 4-64-64-2*", 0.30),
     Goal("captured", "inference 784-512-512-10*", 0.75),
     Goal("captured", "geometric mean of all", 0.55),
+    Goal("others", "*", 1.0),
     Goal("captured_costs", "first call, captured: 4-64-64-2*", 0.01, "ours"),
     Goal("captured_costs", "first call, captured: GPT*", 0.1, "ours"),
     Goal("captured_costs", "peak memory: *", 0.6),

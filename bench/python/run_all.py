@@ -19,6 +19,7 @@ SUITES = {
     "overhead": "Overhead of one operation",
     "steps": "Whole training steps",
     "captured": "Captured steps against the best of their peers",
+    "others": "Captured steps of other networks, on one thread and on two",
     "captured_costs": "What captured steps cost besides",
     "kernels": "Large operations",
     "spatial": "Pooling, padding and resizing",
