@@ -162,6 +162,12 @@ class ConvPlan {
   };
 
   void lay_out();
+  // Of all channels of a band: what is staged, or, in place, what is read.
+  std::int64_t band_bytes() const {
+    const bool reads_part = in_place_ && lanes_ == 1;
+    const std::int64_t channel = reads_part ? stage_[band_axis_].rows * pitch_[band_axis_] : channel_step_;
+    return shape_.channels * channel * static_cast<std::int64_t>(sizeof(T));
+  }
   void fill_phase(const Run (&runs)[3], const std::int64_t (&remainder)[3], Phase& phase, Spot* spots,
                   Tap* taps) const;
   std::int64_t out_along(int a) const { return a == band_axis_ ? band_ : shape_.axis[a].out; }
@@ -207,11 +213,10 @@ ConvPlan<T>::ConvPlan(const ConvShape& shape, bool transposed, std::int64_t lane
   lay_out();
   const std::int64_t unit =
       std::lcm(transposed ? shape.axis[band_axis_].stride : 1, band_axis_ == 2 ? lanes : 1);
-  while (band_ > unit &&
-         shape_.channels * channel_step_ * static_cast<std::int64_t>(sizeof(T)) > most_bytes) {
+  while (band_ > unit && band_bytes() > most_bytes) {
     band_ = round_up(ceil_div(band_, 2), unit);
     lay_out();
-    if (in_place_) break;
+    if (in_place_ && lanes > 1) break;
   }
   bands_ = ceil_div(shape_.axis[band_axis_].out, band_);
 }

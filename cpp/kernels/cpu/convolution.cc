@@ -21,7 +21,10 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kStageBytes = 192 << 10;      // of the second-level cache, for one staged image
+constexpr std::int64_t kStageBytes = 192 << 10;  // of the second-level cache, for one staged image
+// By filters images are read in long runs, so that they may come from farther away, and bands with many
+// outputs overlap less and read the weights less often.
+constexpr std::int64_t kMostStageBytes = 1 << 20, kBandSpots = 1024;
 constexpr std::int64_t kWeightBytes = 64 << 10;      // of weights that stay in the second level beside spots
 constexpr std::int64_t kNearWeightBytes = 32 << 10;  // of weights that stay in the nearest cache
 constexpr std::int64_t kRows = 96;                   // outputs that meet a run of weights at once, by filters
@@ -36,7 +39,7 @@ class ConvRun {
         shape_(by_columns_ ? columns_apart(shape) : shape),
         transposed_(transposed),
         by_filters_(!by_columns_ && lanes_are_filters<T>(shape, transposed)),
-        plan_(shape_, transposed, by_filters_ ? 1 : kW, kStageBytes),
+        plan_(shape_, transposed, by_filters_ ? 1 : kW, stage_bytes()),
         together_(images_together()) {}
 
   std::size_t scratch(int threads) const {
@@ -91,6 +94,10 @@ class ConvRun {
     Spot* spots;
   };
 
+  std::int64_t stage_bytes() const {
+    const std::int64_t bytes = shape_.channels * kBandSpots * static_cast<std::int64_t>(sizeof(T));
+    return by_filters_ ? std::clamp(bytes, kStageBytes, kMostStageBytes) : kStageBytes;
+  }
   std::int64_t masks() const { return by_columns_ ? column_sums_.masks() : 0; }
   std::int64_t slot_elements() const {
     return together_ * plan_.staged() + (by_columns_ ? column_sums_.elements() : 0);
@@ -112,12 +119,14 @@ class ConvRun {
     return ceil_div(shape_.batch, ceil_div(shape_.batch, most));
   }
 
-  // A single thread stages each unit once; several share the filters of a few large units.
+  // A single thread stages each unit once; several share the filters of a few large units, which each part of
+  // them stages for itself.
   void cut_into_chunks(int threads) {
     const std::int64_t units = this->units(), work = shape_.work() / std::max<std::int64_t>(1, units);
     parts_ = 1;
     if (threads > 1 && !by_columns_ && work >= 2 * kChunkWork)
-      parts_ = std::clamp<std::int64_t>(16 / units, 1, std::min(tiles(), ceil_div(shape_.filters, 16)));
+      parts_ = std::clamp<std::int64_t>(std::min(16, 4 * threads) / units, 1,
+                                        std::min(tiles(), ceil_div(shape_.filters, 16)));
     units_per_chunk_ = std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work));
     chunks_ = ceil_div(units, units_per_chunk_) * parts_;
   }
