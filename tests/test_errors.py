@@ -273,7 +273,11 @@ def _mends() -> dict[str, tuple[Any, type[Exception], str]]:
         "array": (lambda: model(np.zeros((5, 4), np.float32)), TypeError, "as_tensor"),
         "list": (lambda: model([[1.0, 2.0, 3.0, 4.0]]), TypeError, "as_tensor"),
         "float labels": (lambda: us.nn.functional.cross_entropy(model(x), labels), RuntimeError, "long()"),
-        "None as a size": (lambda: us.nn.Linear(None, 3), TypeError, "element 1 is None"),
+        "None as a size": (
+            lambda: us.nn.Linear(None, 3),
+            TypeError,
+            "argument 'in_features' must be an int, not None",
+        ),
         "dtype as text": (lambda: x.to("float32"), RuntimeError, "unspool.float32"),
         "no parameters": (lambda: us.optim.SGD(None, 0.1), TypeError, "model.parameters()"),
         "rate as text": (

@@ -149,6 +149,10 @@ namespace {
 std::int64_t class_dim(const Tensor& x) { return x.ndim() == 1 ? 0 : 1; }
 
 Tensor class_weights(const Call& c, const Tensor& like) {
+  const std::int64_t classes = like.size(static_cast<int>(class_dim(like)));
+  if (c.ndim(2) != 1 || c[2].impl().numel != classes) {
+    c.fail("weight ", to_string(c.sizes(2)), " must hold one number for each of the ", classes, " classes");
+  }
   Dims sizes(static_cast<std::size_t>(like.ndim()), 1);
   sizes[static_cast<std::size_t>(class_dim(like))] = c[2].impl().numel;
   return reshape(c.tensor(2), sizes);
@@ -363,7 +367,14 @@ Tensor gaussian_nll_loss(const Call& c) {
 Tensor cosine_similarity(const Call& c) {
   const double eps = c.number("eps");
   const Dims dim{c.integer("dim")};
-  const Tensor a = c.tensor(0), b = c.tensor(1);
+  const Operand both[2] = {c[0], c[1]};
+  const Dtype type = result_type(both);
+  if (!is_floating(type)) {
+    c.fail("needs a floating dtype, got ", name(c[0].impl().dtype), " and ", name(c[1].impl().dtype),
+           "; convert the inputs with .float()");
+  }
+  const Tensor a = is_floating(c[0].impl().dtype) ? c.tensor(0) : to(c.tensor(0), type);
+  const Tensor b = is_floating(c[1].impl().dtype) ? c.tensor(1) : to(c.tensor(1), type);
   Dims sizes = a.sizes();
   if (!broadcast_into(sizes, b.sizes())) {
     c.fail("x1 ", to_string(a.sizes()), " and x2 ", to_string(b.sizes()), " do not broadcast");

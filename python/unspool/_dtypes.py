@@ -23,6 +23,9 @@ def _category(of: dtype) -> int:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether a conversion keeps the category (bool, integer, floating, complex) or goes to a higher one."""
+    for name, value in (("from_", from_), ("to", to)):
+        if not isinstance(value, dtype):
+            raise TypeError(f"can_cast(): argument {name!r} must be a dtype, not {type(value).__name__}")
     return _category(from_) <= _category(to)
 
 

@@ -139,7 +139,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     inner = math.prod(a.shape[d] for d in left) if short_b else math.prod([sizes_a[d] for d in left])
     rows, columns = math.prod(free_sizes_a), math.prod(free_sizes_b)
     product = ops.mm(
-        a.permute(*free_a, *left).reshape(rows, inner), b.permute(*right, *free_b).reshape(inner, columns)
+        a.permute([*free_a, *left]).reshape(rows, inner), b.permute([*right, *free_b]).reshape(inner, columns)
     )
     return product.reshape(free_sizes_a + free_sizes_b)
 

@@ -89,8 +89,10 @@ def range_(
     return (steps * step + start).to(kind).requires_grad_(bool(options.get("requires_grad", False)))
 
 
-def scalar_tensor(s: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a 0-d tensor of a number, in the default dtype unless one is named."""
+    if isinstance(s, Tensor) and s.ndim > 0:
+        raise TypeError(f"scalar_tensor(): argument 's' must be a number, not a tensor of {tuple(s.shape)}")
     return _core.tensor(
         s, dtype=dtype or _core.get_default_dtype(), device=device, requires_grad=requires_grad
     )

@@ -11,6 +11,7 @@ import numpy as np
 from unspool import _core
 from unspool._arguments import require_tensor, require_tensors
 from unspool._core import Tensor, hidden, ops
+from unspool._dtypes import result_type
 from unspool._functions.out import into, with_out
 from unspool._functions.undifferentiable import without_derivative
 from unspool._warning import warn
@@ -47,7 +48,10 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """Give input * 2 ^ other."""
     require_tensors("ldexp", input=input, other=other)
-    return ops.mul(input, ops.exp2(_floating(other)))
+    scaled = ops.mul(input, ops.exp2(_floating(other)))
+    # The exponent does not widen a floating result.
+    widens = input.is_floating_point() and not other.is_floating_point()
+    return scaled.to(input.dtype) if widens else scaled
 
 
 class FrexpResult(NamedTuple):
@@ -77,6 +81,9 @@ def frexp(input: Tensor) -> FrexpResult:
 @with_out
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """Give log2(2 ^ input + 2 ^ other) without overflow."""
+    # Masks count as 0 and 1 beside floating numbers.
+    kind = result_type(input, other)
+    input, other = (x.to(kind) if x.dtype == _core.bool and kind != _core.bool else x for x in (input, other))
     high = ops.maximum(input, other)
     gap = -ops.abs(input - other)
     return ops.where(ops.eq(input, other), high + 1, high + ops.log1p(ops.exp2(gap)) / math.log(2))
@@ -99,6 +106,8 @@ def xlog1py(input: Tensor | float, other: Tensor | float) -> Tensor:
         raise TypeError("xlog1py(): one of the operands must be a Tensor; make one with tensor()")
     x = input if isinstance(input, Tensor) else _number_beside(other, input)
     y = other if isinstance(other, Tensor) else _number_beside(input, other)
+    if not y.is_floating_point() and x.is_floating_point():
+        y = y.to(result_type(x, y))
     # 0 times what is no number or infinite; elsewhere at 0 the slope by x is the logarithm.
     is_lost = ops.logical_and(ops.eq(x, 0), ops.logical_or(ops.le(y, -1), ops.eq(y, math.inf)))
     return ops.mul(x, ops.log1p(ops.where(is_lost, 0, y)))
@@ -244,7 +253,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
         return ops.mul(a, b)
     if a.shape[-1] != b.shape[-1]:
         raise RuntimeError(f"inner: the last dimensions of {tuple(a.shape)} and {tuple(b.shape)} differ")
-    product = ops.mm(a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1]).t())
+    rows, columns = math.prod(a.shape[:-1]), math.prod(b.shape[:-1])
+    product = ops.mm(a.reshape(rows, a.shape[-1]), b.reshape(columns, b.shape[-1]).t())
     return product.reshape([*a.shape[:-1], *b.shape[:-1]])
 
 

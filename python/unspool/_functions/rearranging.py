@@ -172,6 +172,7 @@ def tensor_split(
     sections: int | Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """Split along a dimension into sections whose sizes differ by at most one, or before given indices."""
+    require_tensor("input", input, "tensor_split")
     chosen: Any = next((c for c in (indices_or_sections, indices, sections) if c is not None), None)
     if chosen is None:
         raise TypeError("tensor_split(): indices_or_sections is missing")
@@ -328,7 +329,7 @@ def flipud(input: Tensor) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """Give a view with the last two dimensions swapped; real tensors have nothing to conjugate."""
     require_tensor("input", input, "adjoint")
-    return input.transpose(-2, -1)
+    return input.transpose(-2, -1) if input.ndim else input
 
 
 # Matrices of indices --------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         )
     if minlength < 0:
         raise RuntimeError(f"bincount: minlength must not be negative, got {minlength}")
-    if weights is not None and weights.shape != input.shape:
+    if weights is not None and require_tensor("weights", weights, "bincount").shape != input.shape:
         raise RuntimeError(
             f"bincount: weights {tuple(weights.shape)} and input {tuple(input.shape)} differ in shape"
         )
@@ -194,7 +194,7 @@ class HistogramResult(NamedTuple):
 @with_out
 def histogram(
     input: Tensor,
-    bins: int | Tensor,
+    bins: int | Tensor = 100,
     *,
     range: Any = None,
     weight: Tensor | None = None,

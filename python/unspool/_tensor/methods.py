@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, device, dtype, ops
 from unspool._dtypes import as_array
 from unspool._functions import (
@@ -107,7 +108,12 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """Convert to the other tensor's dtype."""
-    return _convert(self, other.dtype, False)
+    return _convert(self, require_tensor("other", other, "type_as").dtype, False)
+
+
+def polygamma(self: Tensor, n: int) -> Tensor:
+    """Give the derivative of order n of digamma."""
+    return mathematics.polygamma(n, self)
 
 
 def tolist(self: Tensor) -> Any:
@@ -461,6 +467,7 @@ def attach_methods() -> None:
     for module in (bessel, mathematics):
         for name in module.IN_PLACE:
             setattr(Tensor, f"{name}_", _changing(getattr(module, name)))
+    Tensor.polygamma = polygamma  # type: ignore[method-assign]
     for name in ("addmm", "addmv", "baddbmm", "cumsum", "cumprod", "logcumsumexp"):
         setattr(Tensor, f"{name}_", _changing(getattr(ops, name)))
     for alias, name in aliases.METHODS.items():

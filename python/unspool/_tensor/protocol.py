@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unspool import _core
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, ops
 
 
@@ -61,7 +62,7 @@ def map_(self: Tensor, other: Tensor, callable: Callable[[float, float], float])
 
 def is_same_size(self: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape."""
-    return self.shape == other.shape
+    return self.shape == require_tensor("other", other, "is_same_size").shape
 
 
 def conjugate_transposed(self: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from unspool._arguments import require_tensor
 from unspool._core import Tensor, dtype, hidden
 from unspool._core.linalg import vector_norm
 from unspool._functions.out import into
@@ -102,6 +103,7 @@ def norm(
         out: where to write the result.
         dtype: converts A first.
     """
+    require_tensor("A", A, "linalg.norm")
     dims = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
     if ord is not None:
         if dims is not None and len(dims) not in (1, 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -71,7 +72,14 @@ def _constant_of(A: Tensor, value: Tensor) -> Tensor:
 
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     """The n-th power of square matrices by repeated squaring; negative powers are those of the inverse."""
-    check_square("linalg.matrix_power", A)
+    require_tensor("A", A, "linalg.matrix_power")
+    n = operator.index(n)
+    if n < 0 or A.is_floating_point():
+        check_square("linalg.matrix_power", A)
+    elif A.ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(
+            f"linalg.matrix_power: A must be batches of square matrices, got shape {tuple(A.shape)}"
+        )
     if n < 0:
         A, n = inv(A), -n
     if n == 0:
@@ -122,6 +130,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     if len(matrices) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(matrices)}")
     for place, matrix in enumerate(matrices):
+        require_tensor(f"tensors[{place}]", matrix, "linalg.multi_dot")
         is_end = place in (0, len(matrices) - 1)
         if matrix.ndim not in ((1, 2) if is_end else (2,)):
             raise RuntimeError(
@@ -174,6 +183,11 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
     check_matrix("linalg.householder_product", A)
     check_same_dtype("linalg.householder_product", A, tau, "tau")
     m, n = A.shape[-2:]
+    if tau.shape[:-1] != A.shape[:-2]:
+        raise RuntimeError(
+            f"linalg.householder_product: tau {tuple(tau.shape)} must have the batch dimensions of A "
+            f"{tuple(A.shape)} and one more"
+        )
     if m < n or tau.shape[-1] > n:
         raise RuntimeError(
             "linalg.householder_product: needs A.shape[-2] >= A.shape[-1] >= tau.shape[-1], got "

@@ -70,6 +70,8 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> linalg_eigh:
         LinAlgError: no convergence.
     """
     check_square("linalg.eigh", A)
+    if not isinstance(UPLO, str):
+        raise TypeError(f"linalg.eigh(): argument 'UPLO' must be str, not {type(UPLO).__name__}")
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"linalg.eigh: Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
     return into(out, linalg_eigh(*_converged("linalg.eigh", hidden.linalg_eigh, A, UPLO.upper() == "U")))

@@ -36,7 +36,8 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     """
     if size_average is None and reduce is None:
         return reduction
-    chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
+    is_kept = reduce is not None and not reduce
+    chosen = "none" if is_kept else "mean" if size_average is None or size_average else "sum"
     warn(
         f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.",
     )

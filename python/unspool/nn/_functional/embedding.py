@@ -104,6 +104,10 @@ def _check_bag_call(
 ) -> None:
     if weight.dim() != 2:
         raise ValueError(f"embedding_bag: weight has to be a 2-d tensor, got shape {tuple(weight.shape)}")
+    if input.dtype not in (_core.int64, _core.int32):
+        raise RuntimeError(
+            f"embedding_bag: indices must be int64 or int32, got {input.dtype}; convert them with .long()"
+        )
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean, max, got {mode!r}")
     if mode == "max" and scale_grad_by_freq:
