@@ -16,6 +16,7 @@ namespace {
 constexpr std::int64_t kBlockBytes = 4096;  // of one packed operand
 constexpr std::int64_t kSlackBytes = 64;    // that packing may write behind it
 constexpr std::int64_t kShortRow = 128;     // rows below this are packed several at a time
+constexpr std::int64_t kRowsAhead = 8;      // of those, to be fetched meanwhile
 
 struct Operands {
   Loop loop;
@@ -73,12 +74,18 @@ void pack_short_rows(W* to, const W* from, std::int64_t row_step, std::int64_t s
       std::memcpy(to + done, to, static_cast<std::size_t>(std::min(done, all - done)) * sizeof(W));
     return;
   }
+  // Rows of several cache lines that lie apart begin anew for the processor, too.
+  const std::int64_t ahead = kRowsAhead * row_step;
+  const bool fetches = width >= 2 * kAtOnce && row_step != width;
   for (std::int64_t r = 0; r < rows; ++r, to += width, from += row_step) {
     if (step == 0) {
       W copies[kAtOnce];
       std::fill_n(copies, kAtOnce, *from);
       for (std::int64_t i = 0; i < width; i += kAtOnce) std::memcpy(to + i, copies, sizeof(copies));
     } else if (step == 1) {
+      if (fetches) {
+        for (std::int64_t i = 0; i < width; i += kAtOnce) __builtin_prefetch(from + ahead + i);
+      }
       std::memcpy(to, from, static_cast<std::size_t>(width) * sizeof(W));
     } else {
       for (std::int64_t i = 0; i < width; ++i) to[i] = from[i * step];
