@@ -1,10 +1,10 @@
 """Public scripts for PyTorch, run unchanged with torch and with unspool: losses step by step, and time.
 
-    python bench/clients/run.py --scripts FOLDER [--only NAME] [--rounds N] [--json FILE]
+    python bench/clients/run.py --scripts FOLDER [--only NAME...] [--rounds N] [--json FILE]
 
 The scripts are not part of this repository: ``clients.json`` says where each comes from, at which commit, and
-what it is called with. FOLDER holds their repositories, each in the folder that is named there; `README.md`
-says how data sets are provided.
+what it is called with. FOLDER holds their repositories, each in the folder that is named there;
+`prepare.py` fills it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+SECONDS = 300  # the longest that one run may take
 
 
 def run(library: str, client: dict[str, Any], folder: Path, stand_ins: Path) -> dict[str, Any]:
@@ -40,24 +41,27 @@ def run(library: str, client: dict[str, Any], folder: Path, stand_ins: Path) -> 
             **client.get("environment", {}),
         }
         working = folder / client["folder"] / client["cwd"] if "cwd" in client else Path(scratch)
-        done = subprocess.run(
-            [*command, str(script), *arguments],
-            cwd=working,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        try:
+            done = subprocess.run(
+                [*command, str(script), *arguments],
+                cwd=working,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return failed(f"took more than {SECONDS} seconds")
         if not out.exists():
-            return {
-                "losses": [],
-                "wall": [],
-                "processor": [],
-                "failure": done.stderr.strip().splitlines()[-1:] or ["no record was written"],
-            }
+            return failed(*done.stderr.strip().splitlines()[-1:] or ["no record was written"])
         record: dict[str, Any] = json.loads(out.read_text())
         record["stderr"] = done.stderr[-3000:]
         return record
+
+
+def failed(*reason: str) -> dict[str, Any]:
+    """Give the record of a run that ended without one."""
+    return {"losses": [], "wall": [], "processor": [], "failure": list(reason)}
 
 
 def difference(ours: list[float], theirs: list[float]) -> float:
@@ -106,14 +110,14 @@ def main() -> None:
     parser.add_argument(
         "--stand-ins", type=Path, default=HERE / "stand_ins", help="folder with packages that scripts import"
     )
-    parser.add_argument("--only", help="a part of the name")
+    parser.add_argument("--only", nargs="+", help="parts of names")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     clients = json.loads((HERE / "clients.json").read_text())
     results = []
     for client in clients:
-        if options.only and options.only not in client["name"]:
+        if options.only and not any(part in client["name"] for part in options.only):
             continue
         result = compare(client, options.scripts.resolve(), options.stand_ins, options.rounds)
         results.append(result)

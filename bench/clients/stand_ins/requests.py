@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import tarfile
 from typing import Any
@@ -34,10 +35,19 @@ def _archive() -> bytes:
 
 
 class Response:
-    """What came back."""
+    """What came back; made when it is first looked at."""
 
-    def __init__(self, content: bytes) -> None:
-        self.content, self.raw, self.text = content, io.BytesIO(content), ""
+    text = ""
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        """The archive."""
+        return _archive()
+
+    @functools.cached_property
+    def raw(self) -> io.BytesIO:
+        """The archive as a file."""
+        return io.BytesIO(self.content)
 
     def __enter__(self) -> Response:
         return self
@@ -49,4 +59,4 @@ class Response:
 def get(url: str, stream: bool = False, **_settings: Any) -> Response:
     """Answer."""
     del url, stream
-    return Response(_archive())
+    return Response()

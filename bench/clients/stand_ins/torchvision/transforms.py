@@ -85,15 +85,16 @@ class RandomHorizontalFlip:
 
 
 class RandomCrop:
-    """A square from somewhere."""
+    """A rectangle from somewhere, of the image with a margin of zeros."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int | Sequence[int], padding: int = 0) -> None:
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.margin = Pad(padding)
 
     def __call__(self, image: Any) -> Any:
-        top = random.randrange(image.shape[0] - self.size + 1)
-        left = random.randrange(image.shape[1] - self.size + 1)
-        return image[top : top + self.size, left : left + self.size]
+        image = self.margin(image)
+        top, left = (random.randrange(n - m + 1) for n, m in zip(image.shape, self.size, strict=False))
+        return image[top : top + self.size[0], left : left + self.size[1]]
 
 
 class Lambda:
