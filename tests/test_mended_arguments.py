@@ -20,6 +20,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "multi_dot": (lambda: us.linalg.multi_dot([us.eye(2), 3, us.eye(2)]), r"tensors\[1\]"),
     "norm": (lambda: us.linalg.norm([us.eye(2)], ord="nuc"), "A"),
     "tensor_split": (lambda: us.tensor_split([us.ones(2)], sections=2), "input"),
+    "logaddexp2": (lambda: us.logaddexp2(us.ones(2), 2), "other"),
     "scalar_tensor": (lambda: us.scalar_tensor(us.ones(3)), "s"),
 }
 
@@ -49,6 +50,12 @@ def test_integers_and_masks_take_part_where_others_are_floating() -> None:
     assert us.allclose(us.logaddexp2(mask, x), us.logaddexp2(mask.float(), x))
     like = F.cosine_similarity(us.tensor([1, 2]), us.tensor([2.0, 4.0]), dim=0)
     assert like.item() == pytest.approx(1.0)
+    t = us.special.chebyshev_polynomial_t
+    assert t(us.ones(2), us.tensor(3.0, dtype=us.float64)).dtype == us.float32
+    assert t(us.tensor(2.0, dtype=us.float64), us.ones(2)).dtype == us.float32
+    assert t(us.tensor([True]), us.tensor(2.0, dtype=us.float64)).dtype == us.float64
+    x = us.tensor([3.5], dtype=us.float64)
+    assert us.equal(us.mvlgamma(x, us.tensor(2)), us.mvlgamma(x, 2))  # type: ignore[arg-type]
     power = us.linalg.matrix_power(us.tensor([[1, 1], [1, 0]]), 10)
     assert power.tolist() == [[89, 55], [55, 34]]
     assert us.ldexp(us.ones(2, dtype=us.bfloat16), us.tensor([1, 2])).dtype == us.bfloat16

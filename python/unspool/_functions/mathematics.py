@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -81,6 +82,7 @@ def frexp(input: Tensor) -> FrexpResult:
 @with_out
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """Give log2(2 ^ input + 2 ^ other) without overflow."""
+    require_tensors("logaddexp2", input=input, other=other)
     # Masks count as 0 and 1 beside floating numbers.
     kind = result_type(input, other)
     input, other = (x.to(kind) if x.dtype == _core.bool and kind != _core.bool else x for x in (input, other))
@@ -199,6 +201,7 @@ def polygamma(n: int | Tensor, input: Tensor | int) -> Tensor:
 @with_out
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """Logarithm of the multivariate gamma function of dimension p; elements must exceed (p - 1) / 2."""
+    p = operator.index(p)
     if p < 1:
         raise RuntimeError(f"mvlgamma: p must be at least 1, got {p}")
     x = _floating(require_tensor("input", input, "mvlgamma"))

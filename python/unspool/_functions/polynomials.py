@@ -10,7 +10,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor, ops
-from unspool._dtypes import promote_types
+from unspool._dtypes import result_type
 from unspool._functions.basic import broadcast_shapes
 from unspool._functions.out import with_out
 
@@ -53,7 +53,7 @@ def _polynomial(
                 f"{name}(): degree {highest} is not supported; the recurrence is followed up to {_HIGHEST}"
             )
         x = input if isinstance(input, Tensor) else _core.full((), input, dtype=_core.get_default_dtype())
-        dtype = promote_types(x.dtype, n.dtype) if isinstance(n, Tensor) and n.ndim >= x.ndim else x.dtype
+        dtype = result_type(input, n)
         x = x.to(dtype if dtype.is_floating_point else _core.get_default_dtype())
         x = 2 * x - 1 if shifted else x
         before, p = _core.ones_like(x), first(x)
