@@ -51,6 +51,7 @@ class TallSvd {
                         std::sqrt(static_cast<T>(std::max<Eigen::Index>(left_.rows(), 1)));
     for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
       bool is_done = true;
+      squares_ = left_.colwise().squaredNorm();
       for (Eigen::Index p = 0; p + 1 < left_.cols(); ++p) {
         for (Eigen::Index q = p + 1; q < left_.cols(); ++q) is_done &= !rotate(p, q, tolerance);
       }
@@ -61,15 +62,21 @@ class TallSvd {
 
   // Makes two columns orthogonal; false where they are already.
   bool rotate(Eigen::Index p, Eigen::Index q, T tolerance) {
-    const T alpha = left_.col(p).squaredNorm(), beta = left_.col(q).squaredNorm();
-    const T gamma = left_.col(p).dot(left_.col(q));
+    const T alpha = squares_(p), beta = squares_(q), gamma = left_.col(p).dot(left_.col(q));
     if (std::abs(gamma) <= tolerance * std::sqrt(alpha) * std::sqrt(beta)) return false;
     const T zeta = (beta - alpha) / (T(2) * gamma);
     const T t = std::copysign(T(1), zeta) / (std::abs(zeta) + std::sqrt(T(1) + zeta * zeta));
     const T c = T(1) / std::sqrt(T(1) + t * t), s = c * t;
     turn(left_, p, q, c, s);
     turn(right_, p, q, c, s);
+    follow(p, alpha - t * gamma);
+    follow(q, beta + t * gamma);
     return true;
+  }
+
+  // The square of a column's norm after a rotation, anew where little is left of it.
+  void follow(Eigen::Index j, T square) {
+    squares_(j) = square < T(0.25) * squares_(j) ? left_.col(j).squaredNorm() : square;
   }
 
   static void turn(ColumnMajor<T>& columns, Eigen::Index p, Eigen::Index q, T c, T s) {
@@ -127,6 +134,7 @@ class TallSvd {
   }
 
   ColumnMajor<T> left_, right_;
+  Eigen::Matrix<T, Eigen::Dynamic, 1> squares_;  // of the columns' norms
   std::vector<Eigen::Index> order_;
   bool is_finite_ = true;
 };

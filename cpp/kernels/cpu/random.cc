@@ -330,15 +330,22 @@ template <class T>
 void multinomial_with_replacement(MersenneState& state, std::int64_t* out, std::int64_t rows,
                                   std::int64_t samples, const T* weights, std::int64_t categories,
                                   T* scratch) {
+  constexpr std::int64_t kLooks = 32;  // of a sample
   for (std::int64_t row = 0; row < rows; ++row) {
     T sum = 0;
     for (std::int64_t c = 0; c < categories; ++c) scratch[c] = sum += weights[row * categories + c];
-    for (std::int64_t c = 0; c < categories; ++c) scratch[c] /= sum;
+    // A few samples look at few of the shares.
+    T whole = sum;
+    if (samples * kLooks > categories) {
+      for (std::int64_t c = 0; c < categories; ++c) scratch[c] /= sum;
+      whole = 1;
+    }
     each_uniform53(state, samples, [=](std::int64_t first, std::int64_t count, const double* u) {
       for (std::int64_t i = 0; i < count; ++i) {
-        // The last cumulative weight is 1 and no uniform is; a uniform of 0 must not choose a weight of 0.
-        const auto is_left = [](T cumulative, double x) {
-          return static_cast<double>(cumulative) < x || cumulative == 0;
+        // The last share is 1 and no uniform is; a uniform of 0 must not choose a weight of 0.
+        const auto is_left = [whole](T cumulative, double x) {
+          const T share = cumulative / whole;
+          return static_cast<double>(share) < x || share == 0;
         };
         const T* found = std::lower_bound(scratch, scratch + categories, u[i], is_left);
         out[row * samples + first + i] = found - scratch;
