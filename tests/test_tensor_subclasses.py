@@ -395,3 +395,36 @@ def test_derivatives_under_capture_and_checkpoints() -> None:
     compiled = us.compile(loss)
     for _ in range(3):
         assert compiled(us.ones(3)).item() == 3.0
+
+
+def test_compiled_steps_know_classes_from_each_other() -> None:
+    class Other(us.Tensor):
+        pass
+
+    compiled = us.compile(lambda x: {"sum": (x * 2).sum(), "same": x})
+    for _ in range(3):
+        for x in (kept(3), us.ones(3), us.ones(3).as_subclass(Other)):
+            result = compiled(x)
+            assert type(result["sum"]) is type(result["same"]) is type(x)
+            assert result["sum"].item() == (x * 2).sum().item()
+    assert compiled.cache_info().misses == 3
+
+
+def test_overridden_functions_are_not_replayed() -> None:
+    class Counting(us.Tensor):
+        calls = 0
+
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            cls.calls += 1
+            return super().__torch_function__(func, types, args, kwargs)
+
+    x = us.ones(3).as_subclass(Counting)
+    with pytest.raises(us.CaptureError, match=r"mul: Counting.__torch_function__ is Python code"):
+        us.compile(lambda x: x * 2)(x)
+    step = us.compile(lambda x: x * 2, fallback="eager")
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        step(x)
+    before = Counting.calls
+    step(x)
+    assert Counting.calls == before + 1

@@ -2,6 +2,7 @@
 #include "bind/step_signature.h"
 
 #include "bind/step_guards.h"
+#include "bind/subclass.h"
 #include "bind/tensor_object.h"
 
 namespace unspool::bind {
@@ -13,6 +14,8 @@ bool is_data(PyObject* object) {
 }
 
 bool is_plain_dict(PyObject* object) { return PyDict_Check(object); }
+
+Owned type_of(PyObject* object) { return Owned(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(object)))); }
 
 Shape constant(PyObject* object) {
   Shape shape;
@@ -28,7 +31,7 @@ Shape read(PyObject* object, F&& take) {
   if (PyTuple_Check(object) || PyList_CheckExact(object)) {
     const bool is_tuple = PyTuple_Check(object);
     shape.kind = is_tuple ? Shape::Kind::kTuple : Shape::Kind::kList;
-    shape.object = Owned(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(object))));
+    shape.object = type_of(object);
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i)
       shape.items.push_back(read(PySequence_Fast_GET_ITEM(object, i), take));
     return shape;
@@ -57,7 +60,8 @@ bool same_value(PyObject* a, PyObject* b) {
 bool matches_shape(const Shape& shape, PyObject* object, std::vector<Tensor>& tensors) {
   switch (shape.kind) {
     case Shape::Kind::kTensor:
-      if (!is_data(object)) return false;
+      if (!is_data(object) || reinterpret_cast<PyObject*>(Py_TYPE(object)) != shape.object.get())
+        return false;
       tensors.push_back(tensor_of(object));
       return true;
     case Shape::Kind::kConstant:
@@ -101,6 +105,7 @@ StepSignature::StepSignature(PyObject* args, PyObject* kwargs, std::vector<Tenso
   const auto take = [&](PyObject* object, Shape& shape) {
     if (!is_data(object)) return false;
     shape.kind = Shape::Kind::kTensor;
+    shape.object = type_of(object);
     shape.tensor = tensors.size();
     tensors.push_back(tensor_of(object));
     return true;
@@ -163,6 +168,7 @@ Shape shape_of_result(PyObject* result, std::vector<Tensor>& tensors) {
   return read(result, [&](PyObject* object, Shape& shape) {
     if (is_tensor(object)) {
       shape.kind = Shape::Kind::kTensor;
+      if (is_kept(Py_TYPE(object))) shape.object = type_of(object);
       shape.tensor = tensors.size();
       tensors.push_back(tensor_of(object));
       return true;
@@ -184,7 +190,8 @@ Shape shape_of_result(PyObject* result, std::vector<Tensor>& tensors) {
 PyObject* build_result(const Shape& shape, std::span<const Tensor> tensors) {
   switch (shape.kind) {
     case Shape::Kind::kTensor:
-      return checked(wrap(tensors[shape.tensor]));
+      if (!shape.object.get()) return checked(wrap(tensors[shape.tensor]));
+      return checked(wrap_as(reinterpret_cast<PyTypeObject*>(shape.object.get()), tensors[shape.tensor]));
     case Shape::Kind::kConstant:
       return Py_NewRef(shape.object.get());
     case Shape::Kind::kDict: {

@@ -18,7 +18,9 @@ struct Shape {
   enum class Kind : std::uint8_t { kTensor, kConstant, kTuple, kList, kDict };
   Kind kind = Kind::kConstant;
   std::size_t tensor = 0;  // kTensor: which one
-  Owned object;            // kConstant: the value; kTuple: its type; kDict: its keys as a tuple
+  // kTensor: the class, of a result only where it is kept; kConstant: the value; kTuple: its type; kDict: its
+  // keys as a tuple
+  Owned object;
   std::vector<Shape> items;
   bool is_live = false;  // kConstant: another float of the same kind will do
 };

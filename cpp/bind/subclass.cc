@@ -10,11 +10,6 @@ namespace unspool::bind {
 
 bool has_subclasses = false;
 
-namespace {
-
-thread_local bool asks = true;
-PyObject* dispatch = nullptr;  // dispatch(function, args, kwargs)
-
 bool is_kept(PyTypeObject* type) {
   if (type == tensor_type || !PyType_IsSubtype(type, tensor_type)) return false;
   static PyObject* const name = PyUnicode_InternFromString("_keeps_class");
@@ -22,6 +17,11 @@ bool is_kept(PyTypeObject* type) {
   if (!flag) PyErr_Clear();
   return flag.get() == Py_True;
 }
+
+namespace {
+
+thread_local bool asks = true;
+PyObject* dispatch = nullptr;  // dispatch(function, args, kwargs)
 
 bool is_any_kept(PyObject* value) {
   if (is_kept(Py_TYPE(value))) return true;

@@ -14,6 +14,9 @@ namespace unspool::bind {
 // Whether there is such a class.
 extern bool has_subclasses;
 
+// Whether it is one of them.
+bool is_kept(PyTypeObject* type);
+
 // What `__torch_function__` of the arguments makes of the call; null without error where no argument, nor an
 // element of a list among them, is of such a class, or where this thread does not ask.
 PyObject* ask_subclasses(PyObject* callable, const RawArguments& raw);

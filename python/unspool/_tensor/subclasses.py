@@ -72,12 +72,18 @@ def dispatch(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         TypeError: all of them return NotImplemented.
     """
     types = _asked_types(args, kwargs)
+    name = getattr(func, "__name__", func)
     for kind in types:
+        if getattr(kind.__torch_function__, "__func__", None) is not torch_function:  # type: ignore[attr-defined]
+            _core.refuse_capture(
+                f"{name}: {kind.__name__}.__torch_function__ is Python code that a replay would not run; "
+                "give the step x.as_subclass(unspool.Tensor)"
+            )
         answer = kind.__torch_function__(func, tuple(types), args, kwargs)  # type: ignore[attr-defined]
         if answer is not NotImplemented:
             return answer
     names = ", ".join(kind.__name__ for kind in types)
-    raise TypeError(f"{getattr(func, '__name__', func)}: no implementation for arguments of {names}")
+    raise TypeError(f"{name}: no implementation for arguments of {names}")
 
 
 def _converted(result: Any, cls: type[Tensor]) -> Any:
