@@ -112,7 +112,6 @@ inline float to_uniform24(std::uint32_t bits) {
 inline double to_uniform53(std::uint64_t bits) {
   return static_cast<double>(static_cast<std::int64_t>(bits & kMask53)) * 0x1p-53;
 }
-inline float uniform24(MersenneState& state) { return to_uniform24(random32(state)); }
 inline double uniform53(MersenneState& state) { return to_uniform53(random64(state)); }
 
 // One standard normal by Box and Muller (1958), in double; the second of each pair waits in the state. Fills

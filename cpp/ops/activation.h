@@ -118,9 +118,10 @@ struct EluBackward {
                   {in(0) | in(1), [](Vjp& v) {
                      const double k = v.number("input_scale"), a = v.number("alpha");
                      // The branch not taken must stay finite, or 0 * inf would enter further derivatives.
+                     // At 0, where the slope has a kink, its derivative is the right one.
                      const Tensor below = clamp_max(v.in(1), 0);
                      const double s = v.number("scale") * a * k * k;
-                     return v.g() * v.in(0) * where(gt(v.in(1), 0), 0.0, exp(below * k) * s);
+                     return v.g() * v.in(0) * where(ge(v.in(1), 0), 0.0, exp(below * k) * s);
                    }}));
   template <class P>
   static P body(P g, P x, P alpha, P scale, P input_scale) {

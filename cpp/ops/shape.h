@@ -248,7 +248,6 @@ Tensor matrix_transpose(const Call&);
 Tensor move_dims(const Call&);
 Tensor narrow(const Call&);
 Tensor flip(const Call&);
-Tensor repeat_tiles(const Call&);
 
 struct Flatten {
   static constexpr Record record = rearrangement(

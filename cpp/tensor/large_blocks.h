@@ -31,7 +31,6 @@ class LargeBlocks {
   void trim_to_demand() noexcept;
 
   std::size_t mapped_bytes() const noexcept { return in_use_ + cached_; }
-  std::size_t cached_bytes() const noexcept { return cached_; }
 
  private:
   struct Block {

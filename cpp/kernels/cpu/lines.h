@@ -29,8 +29,6 @@ struct Lines {
         group(std::clamp<std::int64_t>((1 << 20) / std::max<std::int64_t>(1, along.n), 1, 16)),
         apart(along.inner != 1) {}
 
-  std::int64_t groups_per_outer() const { return divide_up(along.inner, group); }
-
   template <class T>
   std::size_t bytes(std::size_t work) const {
     return room_of<T>(group * along.n) +
