@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,60 @@ def test_places_that_no_tap_reaches_hold_the_bias(shape: Any, dtype: unspool.dty
             x.to(dtype), weight.to(dtype), stride=stride, groups=groups, output_padding=1, **options
         )
         np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
+# batch, channels, filters, size, kernel, padding, dilation, stride, groups: outer taps meet only padding
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (5, 64, 32, (1, 1), (3, 3), 1, 1, 1, 1),
+        (3, 6, 8, (4, 5), (3, 3), 6, 6, 1, 2),
+        (2, 16, 16, (8, 3), (3, 5), 7, 3, 2, 1),
+        (4, 3, 5, (2,), (7,), 6, 2, 1, 1),
+        (2, 4, 6, (1, 3, 2), (3, 3, 3), 3, 3, 1, 1),
+        (1, 2, 2, (3, 3), (2, 2), 4, 1, 4, 1),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64, unspool.int64], ids=str)
+def test_taps_that_meet_only_padding_are_left_out(shape: Any, dtype: unspool.dtype, threads: int) -> None:
+    batch, channels, filters, size, kernel, padding, dilation, stride, groups = shape
+    rng = np.random.default_rng(6)
+    dims = len(size)
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[dims - 1]
+    x = rng.integers(-3, 4, (batch, channels, *size))
+    weight = rng.integers(-3, 4, (filters, channels // groups, *kernel))
+    padded = np.pad(x, [(0, 0), (0, 0)] + [(padding, padding)] * dims)
+    reach = [dilation * (k - 1) for k in kernel]
+    counts = [(n + 2 * padding - r - 1) // stride + 1 for n, r in zip(size, reach, strict=True)]
+    wanted = np.zeros((batch, filters, math.prod(counts)), np.int64)
+    to_weight = np.zeros_like(weight)
+    grad = rng.integers(-3, 4, wanted.shape)
+    each = filters // groups, channels // groups
+    for tap in np.ndindex(*kernel):
+        first = [t * dilation for t in tap]
+        last = [t + (n - 1) * stride + 1 for t, n in zip(first, counts, strict=True)]
+        window = [slice(*ends, stride) for ends in zip(first, last, strict=True)]
+        seen = padded[(slice(None), slice(None), *window)].reshape(batch, channels, -1)
+        for g in range(groups):
+            out, read = (slice(g * n, (g + 1) * n) for n in each)
+            wanted[:, out] += np.einsum("bcp,fc->bfp", seen[:, read], weight[out][(..., *tap)])
+            to_weight[out][(..., *tap)] += np.einsum("bcp,bfp->fc", seen[:, read], grad[:, out])
+    wanted, grad = (array.reshape(batch, filters, *counts) for array in (wanted, grad))
+    options = {"padding": padding, "dilation": dilation, "stride": stride, "groups": groups}
+    leaves = [unspool.tensor(array, dtype=dtype) for array in (x, weight)]
+    if dtype == unspool.int64:
+        np.testing.assert_array_equal(convolve(*leaves, **options).numpy(), wanted)
+        return
+    for leaf in leaves:
+        leaf.requires_grad_()
+    result = convolve(*leaves, **options)
+    np.testing.assert_array_equal(result.detach().numpy(), wanted)
+    to_x, found = unspool.autograd.grad(result, leaves, unspool.tensor(grad, dtype=dtype))
+    np.testing.assert_array_equal(found.numpy(), to_weight)
+    # <grad, conv(e)> is the derivative by the element that e is 1 at.
+    for place in [tuple(rng.integers(0, n) for n in x.shape) for _ in range(5)]:
+        one = np.zeros_like(x)
+        one[place] = 1
+        effect = convolve(unspool.tensor(one), unspool.tensor(weight), **options).numpy()
+        assert to_x[place].item() == (effect * grad).sum()

@@ -15,6 +15,7 @@
 #include <span>
 #include <utility>
 
+#include "kernels/cpu/conv_taps.h"
 #include "kernels/cpu/gemm_plan.h"
 #include "kernels/cpu/gemm_simd.h"
 #include "ops/attr.h"
@@ -55,9 +56,10 @@ inline void merge_axes(ConvShape& shape) {
 }
 
 // `read` and `written` are (batch, channels, spatial...); `attrs` are size, stride, padding, dilation,
-// groups; `kernel` are the spatial sizes of the weights.
+// groups; `kernel` are the spatial sizes of the weights, of which `taps` receives what counts: the shape is
+// that of the convolution by these.
 inline ConvShape conv_shape(const View& read, const View& written, const std::int64_t* kernel,
-                            std::span<const ops::Attr> attrs, bool transposed) {
+                            std::span<const ops::Attr> attrs, bool transposed, TapRanges& taps) {
   ConvShape shape;
   shape.batch = read.sizes[0];
   shape.groups = attrs[4].integer();
@@ -71,6 +73,10 @@ inline ConvShape conv_shape(const View& read, const View& written, const std::in
             attrs[1].dims()[at], attrs[3].dims()[at],  attrs[2].dims()[at]};
     // With one step there is no stride.
     if ((transposed ? axis.in : axis.out) == 1) axis.stride = 1;
+    TapRange& range = taps.axis[3 - spatial + d];
+    range = taps_that_meet(transposed ? axis.in : axis.out, transposed ? axis.out : axis.in, axis.kernel,
+                           axis.stride, axis.dilation, axis.padding);
+    axis.kernel = range.count, axis.padding -= range.first * axis.dilation;
     if (axis.kernel == 1) axis.dilation = 1;
   }
   merge_axes(shape);

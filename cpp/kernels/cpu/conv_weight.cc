@@ -372,8 +372,8 @@ class WeightRun {
   std::int64_t* offsets_ = nullptr;
 };
 
-ConvShape shape_of(const KernelCall& call) {
-  return conv_shape(call.in[1], call.in[0], call.attrs[0].dims().data(), call.attrs, false);
+ConvShape shape_of(const KernelCall& call, TapRanges& taps) {
+  return conv_shape(call.in[1], call.in[0], call.attrs[0].dims().data(), call.attrs, false, taps);
 }
 
 bool is_empty(const KernelCall& call) { return call.in[0].numel() == 0 || call.in[1].numel() == 0; }
@@ -386,15 +386,27 @@ bool all_finite(const T* values, std::int64_t n) {
 // Where lanes beside a tap's own met inf or NaN, 0 times that has spoilt sums: then once more, by filters,
 // which reads nothing else.
 template <class T>
-void run_exactly(const Context& context, const KernelCall& call) {
-  const ConvShape shape = shape_of(call);
-  const T *grad = call.in[0].as<const T>(), *in = call.in[1].as<const T>();
-  T* const out = call.out[0].as<T>();
+void run_exactly(const Context& context, const ConvShape& shape, const T* grad, const T* in, T* out,
+                 std::int64_t n) {
   if (const ConvWeightProduct<T> product(shape); product.pays()) return product.run(context, grad, in, out);
   WeightRun<T> usual(shape, WeightRun<T>::prefers_filters(shape));
   usual.run(context, grad, in, out);
-  if (usual.reads_beside() && !all_finite(out, call.out[0].numel()))
-    WeightRun<T>(shape, true).run(context, grad, in, out);
+  if (usual.reads_beside() && !all_finite(out, n)) WeightRun<T>(shape, true).run(context, grad, in, out);
+}
+
+template <class T>
+void run_taps(const Context& whole, const KernelCall& call) {
+  TapRanges taps;
+  const ConvShape shape = shape_of(call, taps);
+  const T *grad = call.in[0].as<const T>(), *in = call.in[1].as<const T>();
+  T* const out = call.out[0].as<T>();
+  const std::int64_t rows = call.out[0].numel() / taps.all(), n = rows * taps.count();
+  if (!taps.is_part()) return run_exactly(whole, shape, grad, in, out, n);
+  T* const part = reinterpret_cast<T*>(whole.scratch);
+  Context context = whole;
+  context.scratch += bytes_of<T>(n);
+  run_exactly(context, shape, grad, in, part, n);
+  spread_taps(whole, part, rows, taps, out);
 }
 
 void run_weight(const Context& context, const KernelCall& call) {
@@ -404,7 +416,7 @@ void run_weight(const Context& context, const KernelCall& call) {
     if (is_empty(call))
       std::fill_n(out.as<T>(), out.numel(), T(0));
     else
-      run_exactly<T>(context, call);
+      run_taps<T>(context, call);
   };
   out.dtype == Dtype::kFloat32 ? run(float{}) : run(double{});
 }
@@ -419,9 +431,14 @@ std::size_t scratch_of(const ConvShape& shape, int threads) {
 
 std::size_t weight_scratch(const KernelCall& call, int threads) {
   if (call.out[0].numel() == 0 || is_empty(call)) return 0;
-  const ConvShape shape = shape_of(call);
-  return call.out[0].dtype == Dtype::kFloat32 ? scratch_of<float>(shape, threads)
-                                              : scratch_of<double>(shape, threads);
+  TapRanges taps;
+  const ConvShape shape = shape_of(call, taps);
+  const auto bytes = [&]<class T>(T) {
+    const std::size_t part =
+        taps.is_part() ? bytes_of<T>(call.out[0].numel() / taps.all() * taps.count()) : 0;
+    return part + scratch_of<T>(shape, threads);
+  };
+  return call.out[0].dtype == Dtype::kFloat32 ? bytes(float{}) : bytes(double{});
 }
 
 constexpr std::array<Kernel, 1> kKernels = {{{"convolution_weight", run_weight, weight_scratch}}};

@@ -434,16 +434,30 @@ void run_plain(const Context& context, const ConvShape& s, bool transposed, cons
 }
 
 template <bool kTransposed>
-ConvShape shape_of(const KernelCall& call) {
-  return conv_shape(call.in[0], call.out[0], call.in[1].sizes + 2, call.attrs, kTransposed);
+ConvShape shape_of(const KernelCall& call, TapRanges& taps) {
+  return conv_shape(call.in[0], call.out[0], call.in[1].sizes + 2, call.attrs, kTransposed, taps);
+}
+
+// The weights that count, where those are not all.
+template <class T>
+std::size_t picked_bytes(const View& weight, const TapRanges& taps) {
+  return taps.is_part() ? bytes_of<T>(weight.numel() / taps.all() * taps.count()) : 0;
 }
 
 template <bool kTransposed>
-void run_convolution(const Context& context, const KernelCall& call) {
+void run_convolution(const Context& whole, const KernelCall& call) {
   if (call.out[0].numel() == 0) return;
-  const ConvShape shape = shape_of<kTransposed>(call);
+  TapRanges taps;
+  const ConvShape shape = shape_of<kTransposed>(call, taps);
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
     const T *in = call.in[0].as<const T>(), *weight = call.in[1].as<const T>();
+    Context context = whole;
+    if (taps.is_part()) {
+      T* const picked = reinterpret_cast<T*>(whole.scratch);
+      pick_taps(whole, weight, call.in[1].numel() / taps.all(), taps, picked);
+      weight = picked;
+      context.scratch += picked_bytes<T>(call.in[1], taps);
+    }
     const T* bias = call.has(2) ? call.in[2].as<const T>() : nullptr;
     T* const out = call.out[0].as<T>();
     if constexpr (!std::is_floating_point_v<T>) {
@@ -459,13 +473,16 @@ void run_convolution(const Context& context, const KernelCall& call) {
 template <bool kTransposed>
 std::size_t convolution_scratch(const KernelCall& call, int threads) {
   if (call.out[0].numel() == 0) return 0;
-  const ConvShape shape = shape_of<kTransposed>(call);
+  TapRanges taps;
+  const ConvShape shape = shape_of<kTransposed>(call, taps);
   return visit_dtype(call.out[0].dtype, [&]<class T>(T) -> std::size_t {
+    const std::size_t picked = picked_bytes<T>(call.in[1], taps);
     if constexpr (!std::is_floating_point_v<T>) {
-      return 0;
+      return picked;
     } else {
       const ConvProduct<T> product(shape, kTransposed);
-      return product.pays() ? product.scratch(threads) : ConvRun<T>(shape, kTransposed).scratch(threads);
+      return picked +
+             (product.pays() ? product.scratch(threads) : ConvRun<T>(shape, kTransposed).scratch(threads));
     }
   });
 }
