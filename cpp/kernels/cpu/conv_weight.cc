@@ -198,7 +198,8 @@ class WeightRun {
         partial + block * sums() + group * (visits_once_ ? shape_.filters : width()) * depth();
     if (!visits_once_ && first == 0) clear(begin, end, sums_of_group);
     T* const stage = stages_once_ ? shared + group * together_ * plan_.staged() : slot;
-    T* const grads = slot + own_stage_bytes() / sizeof(T);
+    const std::size_t before_grads = own_stage_bytes() / sizeof(T);
+    T* const grads = slot + before_grads;
     std::int64_t staged_band = -1;
     const std::int64_t units_end =
         std::min(units.start(block + 1), units.start(block) + end_visit * together_);

@@ -253,7 +253,7 @@ class ConvRun {
       if (plan_.in_place()) {
         in += plan_.in_offset(band);
       } else {
-        if (band != staged_band) {
+        if (!staging || band != staged_band) {
           std::fill(slot, slot + together_ * plan_.staged(), T(0));
           staging.emplace(plan_, band);
         }
