@@ -266,6 +266,35 @@ def test_any_batch_and_thread_count_gives_the_same_bits(batch: int) -> None:
         us.set_num_threads(threads)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"bidirectional": True, "num_layers": 2}, {"proj_size": 24}], ids=str
+)
+@pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_threads_share_the_samples_and_change_no_bit(
+    mode: str, options: dict[str, Any], packed: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    layer = getattr(nn, mode)(40, 96, **options)
+    lengths = us.from_numpy(np.sort(rng.integers(1, 61, 75))[::-1].copy())
+    x = us.from_numpy(rng.normal(size=(60, 75, 40)).astype(np.float32)).requires_grad_()
+    threads, results = us.get_num_threads(), []
+    try:
+        for count in (1, 2, 3, 8):
+            us.set_num_threads(count)
+            out, states = layer(pack_padded_sequence(x, lengths) if packed else x)
+            out = out.data if packed else out
+            states = states if isinstance(states, tuple) else (states,)
+            loss = (out**2).sum() + sum((state**2).sum() for state in states)
+            grads = us.autograd.grad(loss, [x, *layer.parameters()])
+            results.append([each.detach().numpy() for each in (out, *states, *grads)])
+    finally:
+        us.set_num_threads(threads)
+    for other in results[1:]:
+        for ours, theirs in zip(other, results[0], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_dropout_acts_between_layers_in_training_only() -> None:
     module = build("GRU", {"num_layers": 2, "dropout": 1.0})
     x = us.from_numpy(drawn(module)[0])

@@ -1,12 +1,14 @@
 // Recurrent layers: one product for the input of all steps, then step after step one product with the hidden
 // state and one pass over the gates; and the same backwards. The weights that every step reads are laid out
-// once so that rows of their product lie side by side.
+// once so that rows of their product lie side by side. Samples of a batch never meet: where a core's own
+// cache holds the weights, each thread takes some samples through all steps.
 #include "kernels/cpu/recurrent.h"
 
 #include <array>
 #include <cstring>
 
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/gemm_plan.h"
 #include "kernels/cpu/ranges.h"
 #include "kernels/cpu/transpose.h"
 
@@ -17,6 +19,9 @@ using namespace recurrent;
 
 constexpr std::int64_t kStepRows = 32;  // that read weights where they lie, without packing
 constexpr std::int64_t kSkew = 16;      // added to a row, so that rows do not share their place in the caches
+constexpr std::int64_t kOwnBytes = 1 << 20;    // of weights that every core keeps for itself
+constexpr std::int64_t kLeastSamples = 16;     // of a thread
+constexpr std::int64_t kSharedWork = 1 << 24;  // multiply-adds of all steps that pay for threads
 
 std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -107,6 +112,28 @@ void each_row(const Context& context, std::int64_t rows, std::int64_t work, cons
   });
 }
 
+// How many threads share the samples, given the elements of the weights that each step reads.
+template <class T>
+std::int64_t sharers(const Steps& steps, std::int64_t weights, int threads) {
+  const bool pays = steps.count > 1 && weights * static_cast<std::int64_t>(sizeof(T)) <= kOwnBytes &&
+                    steps.rows * weights >= kSharedWork;
+  return pays ? std::clamp<std::int64_t>(steps.batch / kLeastSamples, 1, threads) : 1;
+}
+
+// run(begin, end, context) for parts of the samples; each has `bytes` of scratch.
+template <class F>
+void over_samples(const Context& context, std::int64_t batch, std::int64_t parts, std::size_t bytes,
+                  const F& run) {
+  if (parts == 1) return run(std::int64_t{0}, batch, context);
+  const Parts samples{batch, parts};
+  context.parallel(parts, [&](std::int64_t part) {
+    Context own = context;
+    own.threads = 1;
+    own.scratch += static_cast<std::size_t>(part) * bytes;
+    run(samples.start(part), samples.start(part + 1), own);
+  });
+}
+
 // --- Forward
 // ------------------------------------------------------------------------------------------------
 
@@ -131,15 +158,9 @@ class Forward {
   }
 
   std::size_t scratch(int threads) const {
-    const bool accumulates = steps_.mode != Mode::kGru;
-    std::size_t most = gemm_scratch(input_product(), threads);
-    const auto consider = [&](const Factor<T>& factor, bool accumulate) {
-      steps_.each_size(
-          [&](std::int64_t n) { most = std::max(most, factor.scratch(n, accumulate, threads)); });
-    };
-    consider(recurrent_, accumulates);
-    if (call_.has(7)) consider(projection_, false);
-    return pieces_.taken + most;
+    const std::int64_t parts = sharers<T>(steps_, weights(), threads);
+    const std::size_t steps = static_cast<std::size_t>(parts) * step_scratch(parts, threads);
+    return pieces_.taken + std::max(gemm_scratch(input_product(), threads), steps);
   }
 
   void run(Context context) {
@@ -149,14 +170,30 @@ class Forward {
     T *state = call_.out[1].as<T>(), *cell = call_.out[2].as<T>(), *y = call_.out[0].as<T>();
     copy_or_zero(state, call_.in[1], steps_.batch * out_);
     if (steps_.mode == Mode::kLstm) copy_or_zero(cell, call_.in[2], steps_.batch * width_);
-    steps_.each(steps_.reverse, [&](std::int64_t row, std::int64_t n) {
-      copy_rows(reserve_.before + row * out_, state, n * out_);
-      step(context, row, n, state, cell);
-      copy_rows(y + row * out_, state, n * out_);
-    });
+    const std::int64_t parts = sharers<T>(steps_, weights(), context.threads);
+    over_samples(context, steps_.batch, parts, parts == 1 ? 0 : step_scratch(parts, 1),
+                 [&](std::int64_t begin, std::int64_t end, const Context& own) {
+                   T* const h = state + begin * out_;
+                   T* const c = steps_.mode == Mode::kLstm ? cell + begin * width_ : nullptr;
+                   steps_.each(steps_.reverse, begin, end, [&](std::int64_t row, std::int64_t n) {
+                     copy_rows(reserve_.before + row * out_, h, n * out_);
+                     step(own, row, n, begin, h, c);
+                     copy_rows(y + row * out_, h, n * out_);
+                   });
+                 });
   }
 
  private:
+  std::int64_t weights() const { return all_ * out_ + (call_.has(7) ? out_ * width_ : 0); }
+  // Of the products of a step, of all samples or some of them.
+  std::size_t step_scratch(std::int64_t parts, int threads) const {
+    std::size_t most = 0;
+    steps_.each_size(parts, [&](std::int64_t n) {
+      most = std::max(most, recurrent_.scratch(n, steps_.mode != Mode::kGru, parts == 1 ? threads : 1));
+      if (call_.has(7)) most = std::max(most, projection_.scratch(n, false, parts == 1 ? threads : 1));
+    });
+    return rounded(most);
+  }
   Gemm<T> input_product() const {
     return {steps_.rows,
             all_,
@@ -183,13 +220,15 @@ class Forward {
     }
   }
 
-  void step(const Context& context, std::int64_t row, std::int64_t n, T* state, T* cell) {
+  // `n` samples from `first` on, whose rows begin at `row`.
+  void step(const Context& context, std::int64_t row, std::int64_t n, std::int64_t first, T* state, T* cell) {
     T* gates = reserve_.gates + row * all_;
     const T* before = reserve_.before + row * out_;
     if (steps_.mode == Mode::kGru) {
-      recurrent_.run(context, n, before, sums_, false, call_.has(6) ? call_.in[6].as<const T>() : nullptr);
+      T* sums = sums_ + first * all_;
+      recurrent_.run(context, n, before, sums, false, call_.has(6) ? call_.in[6].as<const T>() : nullptr);
       each_row(context, n, 16 * width_, [&](std::int64_t r) {
-        gru_row(width_, gates + r * all_, sums_ + r * all_, reserve_.hidden + (row + r) * width_,
+        gru_row(width_, gates + r * all_, sums + r * all_, reserve_.hidden + (row + r) * width_,
                 state + r * width_);
       });
       return;
@@ -201,13 +240,13 @@ class Forward {
       });
       return;
     }
-    T* hidden = raw_ ? raw_ : state;
+    T* hidden = raw_ ? raw_ + first * width_ : state;
     each_row(context, n, 24 * width_, [&](std::int64_t r) {
       const std::int64_t at = (row + r) * width_;
       lstm_row(width_, gates + r * all_, cell + r * width_, reserve_.cell_before + at, reserve_.squashed + at,
                hidden + r * width_);
     });
-    if (raw_) projection_.run(context, n, raw_, state, false);
+    if (raw_) projection_.run(context, n, hidden, state, false);
   }
 
   const KernelCall& call_;
@@ -242,12 +281,8 @@ class Backward {
   }
 
   std::size_t scratch(int threads) const {
-    std::size_t most = 0;
-    steps_.each_size([&](std::int64_t n) {
-      most = std::max(most, recurrent_.scratch(n, steps_.mode == Mode::kGru, threads));
-      if (call_.has(5)) most = std::max(most, projection_.scratch(n, false, threads));
-    });
-    return pieces_.taken + most;
+    const std::int64_t parts = sharers<T>(steps_, weights(), threads);
+    return pieces_.taken + static_cast<std::size_t>(parts) * step_scratch(parts, threads);
   }
 
   void run(Context context) {
@@ -256,13 +291,28 @@ class Backward {
     copy_or_zero(state, call_.in[2], steps_.batch * out_);
     if (steps_.mode == Mode::kLstm) copy_or_zero(cell, call_.in[3], steps_.batch * width_);
     const T* grad = call_.has(1) ? call_.in[1].as<const T>() : nullptr;
-    steps_.each(!steps_.reverse, [&](std::int64_t row, std::int64_t n) {
-      if (grad) add(state, grad + row * out_, n * out_);
-      step(context, row, n, state, cell);
-    });
+    const std::int64_t parts = sharers<T>(steps_, weights(), context.threads);
+    over_samples(context, steps_.batch, parts, parts == 1 ? 0 : step_scratch(parts, 1),
+                 [&](std::int64_t begin, std::int64_t end, const Context& own) {
+                   T* const h = state + begin * out_;
+                   T* const c = steps_.mode == Mode::kLstm ? cell + begin * width_ : nullptr;
+                   steps_.each(!steps_.reverse, begin, end, [&](std::int64_t row, std::int64_t n) {
+                     if (grad) add(h, grad + row * out_, n * out_);
+                     step(own, row, n, begin, h, c);
+                   });
+                 });
   }
 
  private:
+  std::int64_t weights() const { return all_ * out_ + (call_.has(5) ? out_ * width_ : 0); }
+  std::size_t step_scratch(std::int64_t parts, int threads) const {
+    std::size_t most = 0;
+    steps_.each_size(parts, [&](std::int64_t n) {
+      most = std::max(most, recurrent_.scratch(n, steps_.mode == Mode::kGru, parts == 1 ? threads : 1));
+      if (call_.has(5)) most = std::max(most, projection_.scratch(n, false, parts == 1 ? threads : 1));
+    });
+    return rounded(most);
+  }
   static void add(T* to, const T* from, std::int64_t n) {
     using P = Vec<T>;
     each_packet<P>(n, [&](std::int64_t i, auto lanes) {
@@ -271,7 +321,7 @@ class Backward {
   }
 
   // `state` holds the cotangent of the hidden state after the step, and then of that before it.
-  void step(const Context& context, std::int64_t row, std::int64_t n, T* state, T* cell) {
+  void step(const Context& context, std::int64_t row, std::int64_t n, std::int64_t first, T* state, T* cell) {
     const T* gates = reserve_.gates + row * all_;
     T* out = call_.out[0].as<T>() + row * all_;
     if (steps_.mode == Mode::kGru) {
@@ -293,8 +343,9 @@ class Backward {
       const T* grad = state;
       if (raw_) {
         copy_rows(call_.out[1].as<T>() + row * out_, state, n * out_);
-        projection_.run(context, n, state, raw_, false);
-        grad = raw_;
+        T* const raw = raw_ + first * width_;
+        projection_.run(context, n, state, raw, false);
+        grad = raw;
       }
       each_row(context, n, 12 * width_, [&](std::int64_t r) {
         const std::int64_t at = (row + r) * width_;

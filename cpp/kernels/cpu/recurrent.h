@@ -45,21 +45,30 @@ struct Steps {
   std::int64_t size(std::int64_t step) const {
     return sizes ? (*sizes)[static_cast<std::size_t>(step)] : batch;
   }
-  // visit(rows) for every number of rows that a step has.
+  // visit(rows) for all numbers of rows, and perhaps others, that a step has of a part of the batch.
   template <class F>
-  void each_size(const F& visit) const {
-    for (std::int64_t k = 0, last = -1; k < (sizes ? count : 1); ++k) {
-      if (size(k) != last) visit(last = size(k));
+  void each_size(std::int64_t parts, const F& visit) const {
+    const std::int64_t most = (batch + parts - 1) / parts;
+    if (!sizes) {
+      visit(most);
+      if (batch % parts != 0) visit(batch / parts);
+    } else if (parts > 1) {
+      for (std::int64_t n = 1; n <= most; ++n) visit(n);
+    } else {
+      for (std::int64_t k = 0, last = -1; k < count; ++k) {
+        if (size(k) != last) visit(last = size(k));
+      }
     }
   }
-  // visit(first row, rows) from the first step to the last, or from the last to the first.
+  // visit(first row, rows) for samples [begin, end) of the batch, from the first step to the last, or from
+  // the last to the first.
   template <class F>
-  void each(bool from_last, const F& visit) const {
+  void each(bool from_last, std::int64_t begin, std::int64_t end, const F& visit) const {
     std::int64_t row = from_last ? rows : 0;
     for (std::int64_t k = 0; k < count; ++k) {
       const std::int64_t n = size(from_last ? count - 1 - k : k);
       if (from_last) row -= n;
-      visit(row, n);
+      if (begin < std::min(n, end)) visit(row + begin, std::min(n, end) - begin);
       if (!from_last) row += n;
     }
   }
