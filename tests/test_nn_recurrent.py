@@ -267,9 +267,15 @@ def test_any_batch_and_thread_count_gives_the_same_bits(batch: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"bidirectional": True, "num_layers": 2}, {"proj_size": 24}], ids=str
+    ("mode", "options"),
+    [
+        ("LSTM", {"bidirectional": True, "num_layers": 2}),
+        ("LSTM", {"proj_size": 24}),
+        ("GRU", {"bidirectional": True}),
+        ("RNN", {"num_layers": 2}),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_threads_share_the_samples_and_change_no_bit(
     mode: str, options: dict[str, Any], packed: bool
