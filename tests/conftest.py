@@ -36,3 +36,12 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if nobody had imported the real torch, which other tests of the process may have done."""
     for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
         monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The test runs on so many threads."""
+    before = us.get_num_threads()
+    us.set_num_threads(request.param)
+    yield request.param
+    us.set_num_threads(before)

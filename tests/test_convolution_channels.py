@@ -26,14 +26,6 @@ SHAPES: tuple[tuple[int, int, int, tuple[int, ...], tuple[int, ...]], ...] = (
 )
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Any:
-    before = unspool.get_num_threads()
-    unspool.set_num_threads(request.param)
-    yield request.param
-    unspool.set_num_threads(before)
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [unspool.float32, unspool.float64], ids=str)
 def test_whole_numbers_are_exact(shape: Any, dtype: unspool.dtype, threads: int) -> None:

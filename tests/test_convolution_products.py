@@ -35,14 +35,6 @@ SHAPES: tuple[tuple[int, int, int, tuple[int, ...], tuple[int, ...], int, int], 
 )
 
 
-@pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest) -> Any:
-    before = unspool.get_num_threads()
-    unspool.set_num_threads(request.param)
-    yield request.param
-    unspool.set_num_threads(before)
-
-
 def dimensions(function: str, size: tuple[int, ...]) -> Any:
     return getattr(F, f"{function}{len(size)}d")
 

@@ -6,7 +6,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -253,7 +253,7 @@ def test_files_keep_classes_that_are_declared(tmp_path: Any) -> None:
 class Watching(us.Tensor):
     """Notes what it is asked, as fastai's tensors do, and passes an attribute on."""
 
-    seen: list[str] = []  # noqa: RUF012
+    seen: ClassVar[list[str]] = []
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

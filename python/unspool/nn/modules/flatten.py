@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from unspool._core import Tensor
@@ -50,8 +51,10 @@ class Unflatten(Module):
             raise NotImplementedError(
                 "Unflatten: named dimensions (torch.nn.Unflatten with a str dim) are not available"
             )
-        if not isinstance(dim, int):
-            raise TypeError(f"Unflatten: dim must be an int, got {type(dim).__name__}")
+        try:
+            dim = operator.index(dim)
+        except TypeError:
+            raise TypeError(f"Unflatten: dim must be an int, got {type(dim).__name__}") from None
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(
                 f"unflattened_size must be tuple of ints, but found type {type(unflattened_size).__name__}"
