@@ -21,8 +21,8 @@ struct Context {
   // free, it goes from the other end every second time. Never for what a bit of the result depends on.
   bool from_end = false;
 
-  // The number of chunks must follow from the shapes alone, so that the bits do not depend on the thread
-  // count.
+  // Where a sum is cut, the number of chunks must follow from the shapes alone, so that no bit depends on the
+  // thread count.
   template <class F>
   void parallel(std::int64_t chunks, F&& body) const {
     if (threads <= 1 || chunks <= 1) {

@@ -1,5 +1,5 @@
 // Rows of a table by index, and their sums over bags. Additions to one row happen in the order of the
-// indices; threads share columns or bags, never the additions to one element.
+// indices; threads share rows, columns or bags, never the additions to one element.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,8 +13,7 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kPanel = 64;               // columns that one thread adds up
-constexpr std::int64_t kFewElements = 256 << 10;  // of a table that its update will want in one cache
+constexpr std::int64_t kPanel = 64;  // columns that one thread adds up
 
 // Calls visit(T{}) for the dtypes that have gradients.
 template <class F>
@@ -56,7 +55,7 @@ template <class F>
 void over_table(const Context& context, std::int64_t rows, std::int64_t columns, std::int64_t additions,
                 const F& add) {
   if (rows > 2 * additions) {
-    const bool few = rows * columns < kFewElements;
+    const bool few = rows * columns < kOneCore;
     const std::int64_t grain = few ? rows : divide_up(rows, 2 * context.threads);
     return over_ranges(context, rows, grain,
                        [&](std::int64_t begin, std::int64_t end) { add(Part{begin, end, 0, columns}); });

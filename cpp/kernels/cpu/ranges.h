@@ -10,6 +10,9 @@
 namespace unspool::kernels::cpu {
 
 inline constexpr std::int64_t kGrain = 32768;  // elements of cheap work that pay for a thread
+// Elements of parameters and gradients that stay on one core: it takes longer to fetch so few back from
+// another's cache than to work on them.
+inline constexpr std::int64_t kOneCore = 256 << 10;
 
 constexpr std::int64_t divide_up(std::int64_t n, std::int64_t by) { return (n + by - 1) / by; }
 

@@ -13,10 +13,9 @@
 namespace unspool::kernels::cpu {
 namespace {
 
-// Elements that pay for a thread, where there are more than a core's own cache holds anyway: fewer are
-// fetched back from another's for longer than it takes to update them.
-constexpr std::int64_t kUpdateGrain = 64 << 10, kFewElements = 256 << 10;
-constexpr std::int64_t kAligned = 16;  // elements that threads do not share
+constexpr std::int64_t kUpdateGrain = 64
+                                      << 10;  // elements that pay for a thread, where several share the work
+constexpr std::int64_t kAligned = 16;         // elements that threads do not share
 
 // The rule on elements [0, n) of one group. The parameter and the states are written back, the gradient is
 // not.
@@ -45,7 +44,7 @@ void update_groups(const Context& context, const KernelCall& call) {
   std::int64_t total = 0;
   for (std::size_t g = 0; g < groups; ++g) total += call.in[g * kArity].numel();
 
-  const std::int64_t most = context.threads == 1 || total < kFewElements ? 1 : 4 * context.threads;
+  const std::int64_t most = context.threads == 1 || total < kOneCore ? 1 : 4 * context.threads;
   const std::int64_t chunks = std::clamp<std::int64_t>(total / kUpdateGrain, 1, most);
   const auto cut = [chunks](std::int64_t numel, std::int64_t chunk) {
     return chunk == chunks ? numel : numel * chunk / chunks / kAligned * kAligned;
