@@ -53,7 +53,7 @@ def test_operations_that_are_not_there_are_named() -> None:
     with pytest.raises(ValueError, match="namespace::name"):
         us.library.custom_op("plain", lambda x: x, mutates_args=())
     with pytest.raises(ValueError, match="no operation 'tests::none'"):
-        us.library.register_fake("tests::none", lambda x: x)
+        us.library.register_autograd("tests::none", lambda x: x)
     us.library.custom_op("tests::some", lambda x: x, mutates_args=())
     with pytest.raises(AttributeError, match="tests::none"):
         _ = us.ops.tests.none

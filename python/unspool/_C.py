@@ -6,6 +6,7 @@ What unspool has is given from where it is; ``Value``, ``Graph`` and
 
 from __future__ import annotations
 
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,8 @@ from unspool.nn.modules.module import _parse_to as _parse_to_of_modules
 __all__ = [
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
+    "DispatchKey",
+    "DispatchKeySet",
     "Generator",
     "Graph",
     "PyTorchFileReader",
@@ -63,6 +66,39 @@ def _jit_set_profiling_mode(enable: bool) -> bool:
 def _log_api_usage_once(event: str) -> None:
     """Do nothing: uses are not logged."""
     del event
+
+
+class DispatchKey(Enum):
+    """Names of PyTorch's places for kernels, which packages put into tables; nothing is looked up by them."""
+
+    AutocastCPU = "AutocastCPU"
+    AutocastCUDA = "AutocastCUDA"
+    AutocastXPU = "AutocastXPU"
+    Autograd = "Autograd"
+    AutogradCPU = "AutogradCPU"
+    AutogradCUDA = "AutogradCUDA"
+    CompositeExplicitAutograd = "CompositeExplicitAutograd"
+    CompositeImplicitAutograd = "CompositeImplicitAutograd"
+    CPU = "CPU"
+    CUDA = "CUDA"
+    Meta = "Meta"
+    Python = "Python"
+
+
+class DispatchKeySet:
+    """A set of them."""
+
+    def __init__(self, key: DispatchKey) -> None:
+        self._keys = frozenset([key])
+
+    def __or__(self, other: DispatchKeySet) -> DispatchKeySet:
+        both = DispatchKeySet.__new__(DispatchKeySet)
+        both._keys = self._keys | other._keys
+        return both
+
+    def has(self, key: DispatchKey) -> bool:
+        """Whether the key is in the set."""
+        return key in self._keys
 
 
 class Value:

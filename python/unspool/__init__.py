@@ -221,6 +221,7 @@ else:
             "_utils",
             "accelerator",
             "amp",
+            "ao",
             "augment",
             "backends",
             "compiler",

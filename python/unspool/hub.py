@@ -1,12 +1,50 @@
-"""Downloads of models, which unspool does not do: what would download raises and says so."""
+"""Downloads of models, which unspool does not do: what would download raises and says so.
+
+Files that are there already, in the folder that PyTorch keeps them in, are read.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlparse
 
-__all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
+from unspool.serialization import load as read_file
+
+try:
+    from tqdm import tqdm
+except ImportError:
+
+    class tqdm:  # type: ignore[no-redef]
+        """Stands for the package's bar of progress where it is not installed: shows nothing."""
+
+        def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+            pass
+
+        def update(self, n: float | None = 1) -> None:
+            """Do nothing."""
+
+        def close(self) -> None:
+            """Do nothing."""
+
+        def __enter__(self) -> tqdm:
+            return self
+
+        def __exit__(self, *_error: object) -> None:
+            pass
+
+
+__all__ = [
+    "download_url_to_file",
+    "get_dir",
+    "help",
+    "list",
+    "load",
+    "load_state_dict_from_url",
+    "set_dir",
+    "tqdm",
+]
 
 
 def _refuse(name: str) -> NoReturn:
@@ -56,6 +94,35 @@ def download_url_to_file(*_args: Any, **_kwargs: Any) -> NoReturn:
     _refuse("download_url_to_file")
 
 
-def load_state_dict_from_url(*_args: Any, **_kwargs: Any) -> NoReturn:
-    """Raise NotImplementedError."""
-    _refuse("load_state_dict_from_url")
+def load_state_dict_from_url(
+    url: str,
+    model_dir: str | os.PathLike[str] | None = None,
+    map_location: Any = None,
+    progress: bool = True,
+    check_hash: bool = False,
+    file_name: str | None = None,
+    weights_only: bool = False,
+) -> Any:
+    """Load what is at an address from the folder that PyTorch would keep it in.
+
+    Args:
+        url: its last part is the file's name, unless ``file_name`` is given.
+        model_dir: the folder; None for ``checkpoints`` in ``get_dir()``.
+        map_location: as in ``load``.
+        progress: has no effect.
+        check_hash: has no effect.
+        file_name: another name.
+        weights_only: as in ``load``.
+
+    Raises:
+        NotImplementedError: the file is not there.
+    """
+    del progress, check_hash
+    folder = Path(get_dir()) / "checkpoints" if model_dir is None else Path(model_dir)
+    path = folder / (file_name or Path(urlparse(url).path).name)
+    if not path.exists():
+        raise NotImplementedError(
+            "torch.hub.load_state_dict_from_url is not implemented in unspool, which downloads nothing; "
+            f"fetch {url} yourself and keep it as {path}"
+        )
+    return read_file(path, map_location=map_location, weights_only=weights_only)

@@ -185,10 +185,16 @@ def register_fake(
     lib: Any = None,
     allow_override: bool = False,
 ) -> Any:
-    """Accept a function that makes empty results; it is not needed."""
-    del lib, allow_override
-    made = _operation("register_fake", op)
-    return made.register_fake if func is None else made.register_fake(func)
+    """Accept a function that makes empty results; it is not needed, nor is the operation.
+
+    Packages also register such functions for operations of their compiled parts, which are not loaded.
+    """
+    del op, lib, allow_override
+    return _itself if func is None else func
+
+
+def _itself(func: Callable[..., Any]) -> Callable[..., Any]:
+    return func
 
 
 def register_kernel(

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from unspool._lazy import missing
 from unspool.library import _OPERATIONS, CustomOpDef
+
+
+def load_library(path: str) -> NoReturn:
+    """Raise OSError: compiled operations need PyTorch's own binaries.
+
+    It is what PyTorch raises for a file that cannot be loaded; packages such as torchvision then go on with
+    what they have in Python.
+    """
+    raise OSError(f"{path} is built against PyTorch's binaries and cannot be loaded with unspool")
 
 
 class _Namespace:

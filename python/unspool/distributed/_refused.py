@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn
+from functools import partial
+
+from unspool import _refused
 
 __all__ = ["refused_class", "refused_function"]
 
-_WHY = "is not implemented in unspool, which trains in one process and has no process groups"
+_WHY = ", which trains in one process and has no process groups"
 
-
-def refused_class(torch_name: str) -> type[Any]:
-    """Make a class that no object is of.
-
-    It can be named in annotations, asked by ``isinstance``, and derived from; making an object raises
-    NotImplementedError with its name.
-
-    Args:
-        torch_name: the class with its module, as PyTorch has it.
-    """
-
-    def refuse(self: Any, *_args: Any, **_kwargs: Any) -> None:
-        raise NotImplementedError(f"{torch_name} {_WHY}")
-
-    module, _, name = torch_name.rpartition(".")
-    members = {
-        "__init__": refuse,
-        "__doc__": "Raises NotImplementedError when it is made: there are no process groups.",
-        "__module__": "unspool" + module.removeprefix("torch"),
-    }
-    return type(name, (), members)
-
-
-def refused_function(torch_name: str) -> Callable[..., NoReturn]:
-    """Make a function that raises NotImplementedError with its name.
-
-    Args:
-        torch_name: the function with its module, as PyTorch has it.
-    """
-
-    def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
-        raise NotImplementedError(f"{torch_name} {_WHY}")
-
-    refuse.__name__ = refuse.__qualname__ = torch_name.rpartition(".")[2]
-    refuse.__doc__ = "Raise NotImplementedError: there are no process groups."
-    return refuse
+refused_class = partial(_refused.refused_class, why=_WHY)
+refused_function = partial(_refused.refused_function, why=_WHY)

@@ -1,7 +1,8 @@
 """Makes ``import torch`` give unspool, so that scripts written for PyTorch run unchanged.
 
 ``torch`` and the modules below it stand in ``sys.modules`` as unspool's own. A module of PyTorch that is not
-in unspool raises an ImportError that says so, as do packages that are built on PyTorch's binaries.
+in unspool raises an ImportError that says so, as do packages that need PyTorch's binaries. Those that also
+work without their compiled part, such as torchvision, are imported as they are.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from unspool._lazy import unsupported
 # The version of PyTorch whose documentation says what names and arguments mean.
 _FOLLOWED = "2.13.0"
 
-# These are compiled against PyTorch, so the installed ones cannot work with anything else.
-_BUILT_ON_TORCH = ("torchvision", "torchaudio", "torchtext")
+# These are compiled against PyTorch, and the installed ones do not work without that part.
+_BUILT_ON_TORCH = ("torchaudio", "torchtext")
 
 
 # Top-level packages of PyTorch, and what stands for them.
@@ -75,8 +76,8 @@ class _Finder(importlib.abc.MetaPathFinder):
             if error.name is None or not ours.startswith(error.name):
                 raise
             raise ImportError(unsupported(fullname), name=fullname) from None
-        is_package = hasattr(module, "__path__")
-        return importlib.machinery.ModuleSpec(fullname, _Alias(module), is_package=is_package)
+        # Every module counts as a package, so that this finder is asked for, and names, what is not below it.
+        return importlib.machinery.ModuleSpec(fullname, _Alias(module), is_package=True)
 
 
 def _is_pure_python(package: str) -> bool:
@@ -152,8 +153,8 @@ def _set_version(text: str) -> None:
 def as_torch() -> Iterator[ModuleType]:
     """Let ``import torch`` and its submodules give unspool, within a ``with`` block.
 
-    Modules that were imported inside keep what they have taken. ``torchvision`` and others that are built on
-    PyTorch's binaries raise an ImportError, unless a package of the user stands in for them.
+    Modules that were imported inside keep what they have taken. ``torchaudio`` and others that need PyTorch's
+    binaries raise an ImportError, unless a package of the user stands in for them.
 
     Yields:
         the package unspool.

@@ -79,6 +79,9 @@ def script_if_tracing(fn: T) -> T:
     return fn
 
 
+_script_if_tracing = script_if_tracing
+
+
 def script_method(fn: T) -> T:
     """Give the method itself."""
     return fn

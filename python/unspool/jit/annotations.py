@@ -1,0 +1,20 @@
+"""Types that only TorchScript knows, for annotations of functions that are run as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["BroadcastingList1", "BroadcastingList2", "BroadcastingList3"]
+
+
+class _BroadcastingList:
+    """A list of numbers, for which TorchScript also takes one number."""
+
+    def __getitem__(self, types: Any) -> None:
+        """Give nothing: annotations are not read."""
+        del types
+
+
+BroadcastingList1 = _BroadcastingList()
+BroadcastingList2 = _BroadcastingList()
+BroadcastingList3 = _BroadcastingList()
