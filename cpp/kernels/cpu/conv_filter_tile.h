@@ -21,16 +21,22 @@ constexpr int most_beside_filters(std::int64_t vectors) {
   return static_cast<int>(std::min<std::int64_t>(vectors == 1 ? 8 : 12, simd::kAccumulators / vectors));
 }
 
+// An output: where it finds its first operand, and the row of its results.
+struct FilterSpot {
+  std::int64_t in, row;
+};
+
 template <class T>
 struct FilterTile {
   const T* in;
   std::int64_t channels, channel_step;
-  const Tap* taps;
+  const Tap* taps;  // `place` is the one among the weights of a channel
   std::int64_t tap_count;
-  const T* weights;  // by channel, tap and lane
-  const T* bias;     // by lane, or null
-  const Spot* spots;
-  T* out;     // by output and lane
+  const T* weights;          // by channel, tap and lane
+  std::int64_t weight_step;  // from channel to channel
+  const T* bias;             // by lane, or null
+  const FilterSpot* spots;
+  T* out;     // by row and lane
   bool adds;  // to what is there, in place of the bias
 };
 
@@ -39,10 +45,10 @@ void filter_tile(const FilterTile<T>& tile) {
   using namespace simd;
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kSpots][kVectors];
-  const T* in[kSpots];
+  std::int64_t at[kSpots];  // fewer registers than pointers that move from channel to channel
   UNSPOOL_UNROLL
   for (int s = 0; s < kSpots; ++s) {
-    in[s] = tile.in + tile.spots[s].in;
+    at[s] = tile.spots[s].in;
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[s][v] = tile.bias ? load<T>(tile.bias + v * kW) : Vector<T>{};
   }
@@ -50,32 +56,34 @@ void filter_tile(const FilterTile<T>& tile) {
     UNSPOOL_UNROLL
     for (int s = 0; s < kSpots; ++s) {
       UNSPOOL_UNROLL
-      for (int v = 0; v < kVectors; ++v) sums[s][v] = load<T>(tile.out + (s * kVectors + v) * kW);
+      for (int v = 0; v < kVectors; ++v)
+        sums[s][v] = load<T>(tile.out + (tile.spots[s].row * kVectors + v) * kW);
     }
   }
-  const T* weights = tile.weights;
-  const std::int64_t channel_step = tile.channel_step;
+  const T *weights = tile.weights, *channel = tile.in;
+  const std::int64_t channel_step = tile.channel_step, weight_step = tile.weight_step;
   const Tap* const taps_end = tile.taps + tile.tap_count;
-  for (std::int64_t c = tile.channels; c > 0; --c) {
-    for (const Tap* tap = tile.taps; tap != taps_end; ++tap, weights += kVectors * kW) {
-      const std::int64_t offset = tap->offset;
+  for (std::int64_t c = tile.channels; c > 0; --c, weights += weight_step, channel += channel_step) {
+    for (const Tap* tap = tile.taps; tap != taps_end; ++tap) {
+      const T* in = channel + tap->offset;
+      asm("" : "+r"(in));  // one register, to which `at` is added
+      const T* const here = weights + tap->place * (kVectors * kW);
       Vector<T> weight[kVectors];
       UNSPOOL_UNROLL
-      for (int v = 0; v < kVectors; ++v) weight[v] = load<T>(weights + v * kW);
+      for (int v = 0; v < kVectors; ++v) weight[v] = load<T>(here + v * kW);
       UNSPOOL_UNROLL
       for (int s = 0; s < kSpots; ++s) {
-        const Vector<T> x = broadcast(in[s][offset]);
+        const Vector<T> x = broadcast(in[at[s]]);
         UNSPOOL_UNROLL
         for (int v = 0; v < kVectors; ++v) sums[s][v] = fma(x, weight[v], sums[s][v]);
       }
     }
-    UNSPOOL_UNROLL
-    for (int s = 0; s < kSpots; ++s) in[s] += channel_step;
   }
   UNSPOOL_UNROLL
   for (int s = 0; s < kSpots; ++s) {
     UNSPOOL_UNROLL
-    for (int v = 0; v < kVectors; ++v) store<T>(tile.out + (s * kVectors + v) * kW, sums[s][v]);
+    for (int v = 0; v < kVectors; ++v)
+      store<T>(tile.out + (tile.spots[s].row * kVectors + v) * kW, sums[s][v]);
   }
 }
 

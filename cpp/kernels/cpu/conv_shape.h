@@ -117,12 +117,14 @@ class ConvPlan {
   ConvPlan(const ConvShape& shape, bool transposed, std::int64_t lanes, std::int64_t most_bytes);
 
   const ConvShape& shape() const { return shape_; }
+  bool transposed() const { return transposed_; }
   // Whether the operand is read where it lies; then nothing is staged.
   bool in_place() const { return in_place_; }
   std::int64_t staged() const { return in_place_ ? 0 : shape_.channels * channel_step_ + lanes_; }
   std::int64_t channel_step() const { return channel_step_; }
   std::int64_t lane_step() const { return transposed_ ? shape_.axis[2].stride : 1; }
 
+  int band_axis() const { return band_axis_; }
   std::int64_t bands() const { return bands_; }
   std::int64_t band_size(std::int64_t band) const {
     return std::min(band_, shape_.axis[band_axis_].out - band * band_);
@@ -153,6 +155,9 @@ class ConvPlan {
     return slot * shape_.axis[2].dilation % shape_.axis[2].stride;
   }
 
+  std::int64_t phases_along(int a) const {
+    return transposed_ ? std::min(shape_.axis[a].stride, shape_.axis[a].out) : 1;
+  }
   std::int64_t phases() const { return phases_along(0) * phases_along(1) * phases_along(2); }
   // At least as many as a band has.
   std::int64_t most_spots() const {
@@ -177,9 +182,6 @@ class ConvPlan {
   void fill_phase(const Run (&runs)[3], const std::int64_t (&remainder)[3], Phase& phase, Spot* spots,
                   Tap* taps) const;
   std::int64_t out_along(int a) const { return a == band_axis_ ? band_ : shape_.axis[a].out; }
-  std::int64_t phases_along(int a) const {
-    return transposed_ ? std::min(shape_.axis[a].stride, shape_.axis[a].out) : 1;
-  }
   std::int64_t out_pitch(int a) const {
     std::int64_t step = 1;
     for (int inner = 2; inner > a; --inner) step *= shape_.axis[inner].out;
@@ -220,9 +222,16 @@ ConvPlan<T>::ConvPlan(const ConvShape& shape, bool transposed, std::int64_t lane
   const std::int64_t unit =
       std::lcm(transposed ? shape.axis[band_axis_].stride : 1, band_axis_ == 2 ? lanes : 1);
   while (band_ > unit && band_bytes() > most_bytes) {
+    const std::int64_t before = band_bytes(), whole = band_;
     band_ = round_up(ceil_div(band_, 2), unit);
     lay_out();
     if (in_place_ && lanes > 1) break;
+    // Where the reach of the kernel is most of what a band reads, smaller bands read much more in all.
+    if (4 * band_bytes() > 3 * before) {
+      band_ = whole;
+      lay_out();
+      break;
+    }
   }
   bands_ = ceil_div(shape_.axis[band_axis_].out, band_);
 }

@@ -10,6 +10,7 @@
 
 #include "kernels/cpu/conv_columns.h"
 #include "kernels/cpu/conv_filter_tile.h"
+#include "kernels/cpu/conv_inside.h"
 #include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/conv_stage.h"
@@ -27,7 +28,6 @@ constexpr std::int64_t kStageBytes = 192 << 10;  // of the second-level cache, f
 constexpr std::int64_t kMostStageBytes = 1 << 20, kBandSpots = 1024;
 constexpr std::int64_t kWeightBytes = 64 << 10;      // of weights that stay in the second level beside spots
 constexpr std::int64_t kNearWeightBytes = 32 << 10;  // of weights that stay in the nearest cache
-constexpr std::int64_t kRows = 96;                   // outputs that meet a run of weights at once, by filters
 constexpr std::int64_t kTogetherBytes = 512 << 10;   // for small images that share the reading of weights
 
 template <class T>
@@ -40,11 +40,13 @@ class ConvRun {
         transposed_(transposed),
         by_filters_(!by_columns_ && lanes_are_filters<T>(shape, transposed)),
         plan_(shape_, transposed, by_filters_ ? 1 : kW, stage_bytes()),
-        together_(images_together()) {}
+        together_(images_together()),
+        order_(plan_, by_filters_, shape_.batch, together_) {}
 
   std::size_t scratch(int threads) const {
-    return table_bytes() + bytes_of<T>(weights()) + bytes_of<T>(shape_.groups * width()) +
-           bytes_of<ColumnMask>(masks()) + Slots::bytes(threads, bytes_of<T>(slot_elements()));
+    return table_bytes() + (by_filters_ ? order_.bytes() : 0) + bytes_of<T>(weights()) +
+           bytes_of<T>(shape_.groups * width()) + bytes_of<ColumnMask>(masks()) +
+           Slots::bytes(threads, bytes_of<T>(slot_elements()));
   }
 
   void run(const Context& context, const T* in, const T* weight, const T* bias, T* out) {
@@ -72,12 +74,13 @@ class ConvRun {
       has_gaps_ = has_gaps_ || (!by_columns_ && tables_[0].phases[p].taps == 0);
     taps_in_order_ = plan_.phases() == 1;
     for (std::int64_t t = 0; t < shape_.taps(); ++t) taps_in_order_ = taps_in_order_ && taps_[t].place == t;
+    if (by_filters_) order_.fill(tables_, taps_, take);
     take(masks(), masks_);
     if (by_columns_) column_sums_.fill(masks_);
     pack(context, weight);
     pack_bias(by_columns_ ? nullptr : bias);
     // A single tap: channels take the place of taps, which spares the tiles their outer loop.
-    if (has_one_tap()) {
+    if (!by_filters_ && has_one_tap()) {
       for (std::int64_t c = 0; c < shape_.channels; ++c) taps_[c] = {0, c * plan_.channel_step()};
     }
     Slots slots(memory, context.threads, bytes_of<T>(slot_elements()));
@@ -87,7 +90,7 @@ class ConvRun {
   }
 
  private:
-  static constexpr std::int64_t kW = simd::kWidth<T>;
+  static constexpr std::int64_t kW = simd::kWidth<T>, kRows = FilterOrder<T>::kRows;
 
   struct Table {
     Phase* phases;
@@ -273,7 +276,8 @@ class ConvRun {
         phase.spots *= images;
         if (phase.spots == 0 || (has_gaps_ && phase.taps == 0)) continue;
         if (by_filters_)
-          run_filter_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
+          run_filter_tiles(group, phase, table.spots + phase.first_spot, order_.of(band, images, p), in, out,
+                           begin, end);
         else
           run_spot_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
       }
@@ -332,8 +336,9 @@ class ConvRun {
   }
 
   // The same, by way of rows of lanes that are transposed a few at a time.
-  void run_filter_tiles(std::int64_t group, const Phase& phase, const Spot* spots, const T* in, T* out,
-                        std::int64_t begin, std::int64_t end) {
+  void run_filter_tiles(std::int64_t group, const Phase& phase, const Spot* spots,
+                        const typename FilterOrder<T>::Order& order, const T* in, T* out, std::int64_t begin,
+                        std::int64_t end) {
     alignas(64) T rows[kRows * 2 * kW];
     const FilterBlocks<T> blocks{shape_.filters};
     FilterTile<T> tile{};
@@ -344,26 +349,34 @@ class ConvRun {
       const T* const weights = panel(group, phase, block);
       // As many channels together as have their weights in the nearest cache; they meet all spots of the
       // rows.
-      const std::int64_t channel = tile.tap_count * lanes,
-                         bytes = channel * static_cast<std::int64_t>(sizeof(T));
-      const Parts runs{channels, std::max<std::int64_t>(1, ceil_div(channels * bytes, kNearWeightBytes))};
+      const std::int64_t bytes = tile.tap_count * lanes * static_cast<std::int64_t>(sizeof(T));
+      const Parts parts{channels,
+                        std::clamp<std::int64_t>(ceil_div(channels * bytes, kNearWeightBytes), 1, channels)};
+      tile.weight_step = tile.tap_count * lanes;
       tile.bias = bias_ ? bias_ + group * width() + tile_start(block) : nullptr;
-      for_runs(phase.spots, kRows, [&](std::int64_t start, std::int64_t size) {
-        for (std::int64_t run = 0; run < runs.count; ++run) {
-          const std::int64_t c = runs.start(run);
-          tile.in = in + c * tile.channel_step, tile.channels = runs.start(run + 1) - c;
-          tile.weights = weights + c * channel;
-          tile.adds = run > 0;
-          for_runs(size, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
-            tile.spots = spots + start + first;
-            tile.out = rows + first * lanes;
-            pick_filter_tile<T>(count, vectors)(tile);
-          });
+      for (std::int64_t r = 0; r < order.count; ++r) {
+        const FilterRows& here = order.rows[r];
+        tile.out = rows;
+        for (std::int64_t part = 0; part < parts.count; ++part) {
+          const std::int64_t c = parts.start(part);
+          tile.in = in + c * tile.channel_step, tile.channels = parts.start(part + 1) - c;
+          tile.weights = weights + c * tile.weight_step;
+          tile.adds = part > 0;
+          for (const FilterRun* run = here.runs; run != here.runs + here.run_count; ++run)
+            run_tiles(tile, *run, vectors);
         }
-        store_transposed<T>(rows, lanes, spots + start, size, out + tile_start(block) * shape_.out_size(),
-                            tile_size(block), shape_.out_size());
-      });
+        store_transposed<T>(rows, lanes, spots + here.first, here.count,
+                            out + tile_start(block) * shape_.out_size(), tile_size(block), shape_.out_size());
+      }
     }
+  }
+
+  void run_tiles(FilterTile<T> tile, const FilterRun& run, std::int64_t vectors) const {
+    tile.taps = run.taps, tile.tap_count = run.tap_count;
+    for_runs(run.count, most_beside_filters(vectors), [&](std::int64_t first, std::int64_t count) {
+      tile.spots = run.spots + first;
+      pick_filter_tile<T>(count, vectors)(tile);
+    });
   }
 
   using ColumnMask = typename ColumnSums<T>::Lanes;
@@ -374,6 +387,7 @@ class ConvRun {
   const bool transposed_, by_filters_;
   const ConvPlan<T> plan_;
   const std::int64_t together_;
+  FilterOrder<T> order_;
   std::int64_t parts_ = 1, units_per_chunk_ = 1, chunks_ = 1;
   const T* in_ = nullptr;
   T *out_ = nullptr, *packed_ = nullptr, *bias_ = nullptr;
