@@ -66,7 +66,9 @@ CALLS: dict[str, Callable[[], Any]] = {
     "softmax without dim": lambda: F.softmax(us.ones(2, 3)),
     "nn.Softmax without dim": lambda: nn.Softmax()(us.ones(2, 3)),
     "old argument of a loss": lambda: F.mse_loss(us.ones(2), us.ones(2), size_average=True),
-    "old argument of a composed loss": lambda: us.kl_div(us.ones(2), us.ones(2), size_average=True),
+    "old argument of a composed loss": lambda: F.cosine_embedding_loss(
+        us.ones(1, 2), us.ones(1, 2), us.ones(1), size_average=True
+    ),
     "old argument of a module": lambda: nn.MSELoss(size_average=True),
     "old argument of a module with weights": lambda: nn.CrossEntropyLoss(size_average=True),
     "shapes that broadcast": lambda: F.mse_loss(us.ones(3, 2), us.ones(3, 1)),

@@ -78,3 +78,42 @@ def test_forms_of_calls() -> None:
         assert F.mse_loss(x, us.zeros(2), 0).item() == 2.5  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="reduction='none'"):
         assert F.l1_loss(x, us.zeros(2), reduce=0).shape == (2,)  # type: ignore[arg-type]
+
+
+def test_numbers_are_copied_everywhere_as_elements_would_be() -> None:
+    x = us.tensor([1.0, 2.0])
+    assert x.copy_(3) is x
+    assert x.tolist() == [3.0, 3.0]
+    assert x.copy_(True, non_blocking=True).tolist() == [1.0, 1.0]
+    assert us.tensor([1, 2]).copy_(2.5).tolist() == [2, 2]
+    assert us.zeros(2, dtype=us.bool).copy_(0.5).tolist() == [True, True]
+    assert us.zeros(2, dtype=us.int8).copy_(300).tolist() == [44, 44]
+    assert us.zeros(2, dtype=us.bfloat16).copy_(0.1).equal(us.tensor([0.1, 0.1], dtype=us.bfloat16))
+    assert x.copy_(other=us.tensor([5.0, 6.0])).tolist() == [5.0, 6.0]  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="copy_"):
+        x.copy_("a")  # type: ignore[call-overload]
+
+
+def test_copied_numbers_end_gradients_and_are_replayed() -> None:
+    leaf = us.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="a leaf that requires grad cannot be changed in place"):
+        leaf.copy_(3)
+    y = leaf * 2
+    y[:1].copy_(7)
+    (y * leaf).sum().backward()
+    assert leaf.grad is not None
+    assert leaf.grad.tolist() == [7.0, 8.0]
+
+    @us.compile
+    def step(x: us.Tensor) -> us.Tensor:
+        return us.zeros(2).copy_(3) + x
+
+    assert [step(us.tensor([1.0, 2.0])).tolist() for _ in range(3)] == [[4.0, 5.0]] * 3
+
+
+def test_norms_without_an_order_are_of_order_2() -> None:
+    x = us.tensor([[3.0, 4.0], [0.0, 0.0]])
+    assert us.norm(x, p=None).item() == x.norm(None).item() == 5.0
+    assert us.norm(x, None, 1).tolist() == [5.0, 0.0]
+    assert x.norm(p=None, dim=(0, 1), keepdim=True).tolist() == [[5.0]]
+    assert us.norm(x, p=None, dtype=us.float64).dtype == us.float64

@@ -122,3 +122,85 @@ def test_one_element_is_written_where_a_mask_says_in_any_dtype() -> None:
     x[us.tensor([True, False, False])] = us.tensor(2)
     x[1:] = one(2).double()
     assert x.tolist() == [2.0, 0.5, 0.5]
+
+
+def test_closeness_is_asked_of_one_dtype() -> None:
+    for call in (us.isclose, us.allclose, us.Tensor.isclose, us.Tensor.allclose):
+        with pytest.raises(RuntimeError, match="isclose: input is float32 but other is float64; convert"):
+            call(one(2), one(2).double())
+        with pytest.raises(RuntimeError, match="isclose: input is bool but other is int64"):
+            call(us.tensor([True]), us.tensor([1]))
+    assert us.allclose(us.tensor([3]), us.tensor([3]))
+
+
+@pytest.mark.parametrize("eps", [None, 1e-5])
+@pytest.mark.parametrize("weights", [us.float64, us.float32, us.bfloat16, us.int64])
+@pytest.mark.parametrize("inputs", [us.float64, us.float32, us.float16, us.bfloat16])
+def test_root_mean_squares_take_weights_of_another_dtype(
+    inputs: us.dtype, weights: us.dtype, eps: float | None
+) -> None:
+    x = us.tensor([[1e-4, 2e-4, -3e-4], [0.3, 1.7, -2.1]], dtype=inputs)
+    w = us.tensor([2.0, 1.0, -3.0]).to(weights)
+    y = F.rms_norm(x, (3,), w, eps)
+    assert y.dtype == inputs
+    # The smallest step that is added is that of the dtype which the input alone is computed in.
+    smallest = 2.220446049250313e-16 if inputs == us.float64 else 1.1920928955078125e-07
+    a = x.double()
+    exact = a / (a.square().mean(-1, keepdim=True) + (smallest if eps is None else eps)).sqrt() * w.double()
+    bits = {us.float64: 1e-12, us.float32: 1e-6, us.float16: 2e-3, us.bfloat16: 1e-2}[inputs]
+    assert us.allclose(y.double(), exact, rtol=bits)
+    if weights.is_floating_point:
+        x, w = x.requires_grad_(), w.requires_grad_()
+        F.rms_norm(x, (3,), w, eps).sum().backward()
+        assert w.grad is not None
+        assert w.grad.dtype == weights
+        assert x.grad is not None
+        assert x.grad.dtype == inputs
+
+
+NORMS: dict[str, Callable[[us.Tensor, us.Tensor], us.Tensor]] = {
+    "layer_norm": lambda x, w: F.layer_norm(x, (3,), w, w),
+    "group_norm": lambda x, w: F.group_norm(x, 3, w, w),
+    "instance_norm": lambda x, w: F.instance_norm(x, None, None, w, w),
+    "batch_norm": lambda x, w: F.batch_norm(x, w.detach(), w.detach(), w, w, training=False),
+    "batch_norm in training": lambda x, w: F.batch_norm(
+        x, w.detach().clone(), w.detach().clone(), w, w, training=True
+    ),
+    "batch_norm by statistics alone": lambda x, w: F.batch_norm(x, w.detach(), w.detach()),
+}
+
+
+@pytest.mark.parametrize("half", [us.float16, us.bfloat16])
+@pytest.mark.parametrize("name", NORMS)
+def test_16_bit_inputs_are_normalized_with_float32_parameters(name: str, half: us.dtype) -> None:
+    us.manual_seed(0)
+    x = us.randn(4, 3, 3).to(half)
+    w = us.tensor([0.5, 1.0, 2.0])
+    results = []
+    for kind in (half, us.float32):
+        a, b = x.detach().to(kind).requires_grad_(), w.clone().requires_grad_()
+        y = NORMS[name](a, b)
+        assert y.dtype == kind
+        y.backward(us.arange(36.0).reshape(4, 3, 3).to(kind))
+        results.append((y, a.grad, b.grad))
+    for low, single in zip(*results, strict=True):
+        assert (low is None) == (single is None)
+        if low is not None and single is not None:
+            assert us.equal(low, single.to(low.dtype))
+    with pytest.raises(RuntimeError, match=r"input is float64 but .* float32; convert one with"):
+        NORMS[name](x.double(), w)
+
+
+def test_right_sides_of_triangular_systems_take_the_dtype_of_the_triangle() -> None:
+    a = us.tensor([[2.0, 1.0], [0.0, 4.0]])
+    b = us.tensor([[1.0], [3.0]], dtype=us.float64, requires_grad=True)
+    x = us.linalg.solve_triangular(a, b, upper=True)
+    assert x.dtype == us.float32
+    assert x.tolist() == [[0.125], [0.75]]
+    x.sum().backward()
+    assert b.grad is not None
+    assert b.grad.dtype == us.float64
+    whole = us.linalg.solve_triangular(a.double(), us.tensor([[1, 3]]), upper=True, left=False)
+    assert whole.tolist() == [[0.5, 0.625]]
+    with pytest.raises(RuntimeError, match="triangular_solve: Expected A and b to have the same dtype"):
+        us.triangular_solve(b.detach(), a)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import unspool as us
@@ -87,11 +89,58 @@ def test_negative_ends_of_unsigned_lines_count_from_the_largest_number() -> None
 
 def test_factors_of_integers_are_whole() -> None:
     x = us.arange(3)
-    with pytest.raises(RuntimeError, match=r"alpha must be an integer for tensors of int64, got 2\.5"):
-        us.add(x, x, alpha=2.5)
-    with pytest.raises(RuntimeError, match="alpha must be an integer"):
-        us.sub(x, 1, alpha=2.5)
+    factors: list[Any] = [2.5, 2.0, np.float64(2), us.tensor(2.0)]
+    for factor in factors:
+        for call in (us.add, us.sub, us.rsub):
+            with pytest.raises(RuntimeError, match=r"alpha must not be a floating number .* write an int"):
+                call(x, x, alpha=factor)
+        with pytest.raises(RuntimeError, match="sub_: alpha must not be a floating number"):
+            x.sub_(1, alpha=factor)
+        with pytest.raises(RuntimeError, match=r"addr: beta is floating, .*int64, .*int64, .*int64"):
+            us.addr(us.ones(3, 3, dtype=us.int64), x, x, beta=factor)
     assert us.add(x, x, alpha=-2).tolist() == [0, -1, -2]
+    assert us.add(x, x, alpha=np.int64(-2)).tolist() == [0, -1, -2]
+    assert us.add(x, x.float(), alpha=2.0).tolist() == [0.0, 3.0, 6.0]
+    assert us.add(x, 1.5, alpha=2.0).tolist() == [3.0, 4.0, 5.0]
+
+
+def test_factors_of_integer_products_are_cut_and_must_fit() -> None:
+    one, x = us.eye(2, dtype=us.int64), us.arange(2)
+    assert us.addmv(x, one, x, alpha=2.5).tolist() == [0, 3]
+    calls: list[Callable[[float], us.Tensor]] = [
+        lambda factor: us.addmm(one, one, one, alpha=factor),
+        lambda factor: us.addmm(one, one, one, beta=factor),
+        lambda factor: us.index_add(x, 0, us.tensor([0]), x[:1], alpha=factor),
+    ]
+    for call in calls:
+        for factor in (math.inf, math.nan, 1e30):
+            with pytest.raises(RuntimeError, match="does not fit into int64"):
+                call(factor)
+
+
+@pytest.mark.parametrize("x", [us.tensor([3, 4]), us.tensor([3.0, 4.0])], ids=["integers", "floats"])
+def test_bools_scale_masks_only_and_are_not_subtracted(x: us.Tensor) -> None:
+    for call in (us.add, us.sub, us.rsub):
+        with pytest.raises(RuntimeError, match="alpha is a bool, which scales only bool tensors"):
+            call(x, x, alpha=True)
+    with pytest.raises(RuntimeError, match="addr: alpha is a bool"):
+        us.addr(x[0], x, x, alpha=True)
+    mask = us.tensor([True, False])
+    assert us.add(mask, mask, alpha=True).tolist() == [True, False]
+    calls: list[Callable[[], us.Tensor]] = [
+        lambda: x - True,
+        lambda: False - x,
+        lambda: x.clone().sub_(True),
+        lambda: us.rsub(x, True),
+    ]
+    for take in calls:
+        with pytest.raises(RuntimeError, match=r"not defined for bool tensors or bools .*(True|False)"):
+            take()
+    # What NumPy compares gives its own bools, which count.
+    assert (x - np.bool_(True)).tolist() == [2, 3]
+    assert (np.bool_(True) - x).tolist() == [-2, -3]
+    assert (x + True).tolist() == [4, 5]
+    assert (x * True).tolist() == [3, 4]
 
 
 def test_masked_fill_writes_the_whole_part_into_integers() -> None:

@@ -362,3 +362,22 @@ def test_the_scaled_complementary_error_function_follows_from_its_symmetry() -> 
     x = us.linspace(-8.0, 8.0, 101, dtype=us.float64)
     both = us.special.erfcx(x) + us.special.erfcx(-x)
     assert us.allclose(both, 2 * us.exp(x * x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [us.float32, us.float64])
+def test_modified_bessel_functions_grow_without_bound(dtype: us.dtype) -> None:
+    x = us.tensor([-math.inf, -1e4, 1e4, math.inf], dtype=dtype, requires_grad=True)
+    (slope,) = us.autograd.grad(special.i0(x).sum(), x, create_graph=True)
+    assert slope.tolist() == [-math.inf, -math.inf, math.inf, math.inf]
+    assert us.autograd.grad(slope.sum(), x)[0].tolist() == [math.inf] * 4
+    assert us.autograd.grad(special.i1(x).sum(), x)[0].tolist() == [math.inf] * 4
+    nothing = us.tensor([math.nan], dtype=dtype, requires_grad=True)
+    assert us.autograd.grad(special.i1(nothing).sum(), nothing)[0].isnan().all()
+
+
+def test_entropy_falls_without_bound_and_rises_from_both_zeros() -> None:
+    x = us.tensor([0.0, -0.0, 1.0, math.inf, -1.0], dtype=us.float64, requires_grad=True)
+    y = special.entr(x)
+    assert y.tolist() == [0.0, 0.0, 0.0, -math.inf, -math.inf]
+    assert not us.signbit(y[:2]).any()
+    assert us.autograd.grad(y.sum(), x)[0].tolist()[:4] == [math.inf, math.inf, -1.0, -math.inf]

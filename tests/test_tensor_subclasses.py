@@ -166,6 +166,59 @@ def test_plain_tensors_and_parameters_stay_what_they_are() -> None:
     assert type(model.double().point) is ManifoldParameter
 
 
+def test_parameters_made_of_kept_tensors_stay_of_their_class() -> None:
+    data = kept(2, 2)
+    weight: Any = nn.Parameter(data)
+    assert type(weight) is Kept
+    assert isinstance(weight, nn.Parameter)
+    assert not isinstance(data, nn.Parameter)
+    assert weight.requires_grad
+    assert weight.is_leaf
+    assert not data.requires_grad
+    assert weight.data_ptr() == data.data_ptr()
+    assert repr(weight).startswith("Parameter(Kept([[")
+    assert not nn.Parameter(data, requires_grad=False).requires_grad
+    assert not any(isinstance(x, nn.Parameter) for x in (weight * 2, weight.detach(), weight.clone()))
+    with pytest.raises(RuntimeError, match="only floating tensors have gradients"):
+        nn.Parameter(us.ones(2, dtype=us.int64).as_subclass(Kept))
+
+    class ManifoldParameter(nn.Parameter):
+        pass
+
+    assert not isinstance(weight, ManifoldParameter)
+    assert type(ManifoldParameter(kept(2))) is Kept
+
+
+def test_modules_hold_parameters_and_buffers_of_kept_classes() -> None:
+    weight: Any = nn.Parameter(kept(2, 2))
+    layer: Any = nn.Linear(2, 2)
+    layer.weight = weight
+    layer.scale = nn.Buffer(kept(2))
+    assert dict(layer.named_parameters())["weight"] is weight
+    assert type(layer.scale) is Kept
+    assert isinstance(layer.scale, nn.Buffer)
+    assert not isinstance(layer.scale, nn.Parameter)
+    assert [name for name, _ in layer.named_buffers()] == ["scale"]
+    optimizer = us.optim.SGD(layer.parameters(), 0.1)
+    y = layer(us.ones(1, 2))
+    assert type(y) is Kept
+    y.sum().backward()
+    before = weight.detach().clone()
+    optimizer.step()
+    assert us.allclose(weight, before - 0.1)
+    assert type(layer.state_dict()["weight"]) is Kept
+    twin = copy.deepcopy(layer)
+    assert type(twin.weight) is Kept
+    assert isinstance(twin.weight, nn.Parameter)
+    assert us.equal(twin.weight, weight)
+    assert type(layer.double().weight) is Kept
+    with pytest.raises(TypeError, match="cannot assign 'Kept' as parameter 'weight'"):
+        layer.weight = kept(2, 2)
+    values = nn.ParameterList([nn.Parameter(kept(2)), kept(3)])
+    assert [type(value) for value in values] == [Kept, Kept]
+    assert len(list(values.parameters())) == 2
+
+
 def test_derived_classes_come_before_their_bases_and_strangers_do_not_mix() -> None:
     narrow = us.rand(2).as_subclass(Narrower)
     assert type(narrow + kept(2)) is Narrower

@@ -4,6 +4,7 @@
 
 #include <structmember.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -15,7 +16,9 @@
 #include "bind/out.h"
 #include "bind/signature.h"
 #include "bind/subclass.h"
+#include "bind/sublist_form.h"
 #include "bind/tensor_object.h"
+#include "ops/arithmetic.h"
 #include "ops/emitter.h"
 #include "ops/registry.h"
 
@@ -73,8 +76,28 @@ PyObject* run(const OpFunction& function, const Signature& signature, const Argu
   return result_of(signature, out);
 }
 
+// Fails where a scaling number of a sum is not of a kind that the result can have.
+void expect_scale(const std::string& name, const Signature& signature, const Arguments& arguments) {
+  const ops::Op* op = signature.op;
+  if (op != &ops::op_of<ops::Add> && op != &ops::op_of<ops::Sub> && op != &ops::op_of<ops::Rsub>) return;
+  Category widest = Category::kBool;
+  for (const ops::Operand& operand : arguments.operands) widest = std::max(widest, operand.category());
+  ops::Operand scale;
+  to_operand(arguments.scale, ops::ArgKind::kOperand, scale);
+  if (scale.category() == Category::kBool && widest != Category::kBool) {
+    fail(name, ": alpha is a bool, which scales only bool tensors; write 1 or 0");
+  }
+  if (scale.category() == Category::kFloating && widest != Category::kFloating) {
+    fail(name,
+         ": alpha must not be a floating number where the result is integral; write an int, or convert "
+         "the tensors to a floating dtype");
+  }
+}
+
 PyObject* run_checked(const OpFunction& function, const Signature& signature, const RawArguments& raw,
                       const Arguments& arguments) {
+  if (arguments.scale) [[unlikely]]
+    expect_scale(text_of(function.name), signature, arguments);
   if (function.in_place && (raw.count == 0 || !is_tensor(raw.values[0]))) {
     fail(ErrorKind::kType, text_of(function.name), "(): the tensor to change must be given first");
   }
@@ -107,6 +130,19 @@ PyObject* run_older_form(const OpFunction& function, const RawArguments& raw) {
     return run_checked(function, signature, today, arguments);
   }
   return nullptr;
+}
+
+// Runs a call of einsum that has lists of indices in place of an equation; null without error when it is
+// none.
+PyObject* run_sublist_form(const OpFunction& function, const RawArguments& raw) {
+  const Signature& signature = function.overloads->front();
+  const auto form = sublist_form(signature, raw);
+  if (!form) return nullptr;
+  const RawArguments as_equation{form->values.data(), form->count, raw.keywords};
+  Arguments arguments;
+  std::string why;
+  if (!parse(signature, as_equation, arguments, why)) return nullptr;
+  return run_checked(function, signature, as_equation, arguments);
 }
 
 // Asks arguments that are no tensors but may know what the operation means for them; null without error when
@@ -149,6 +185,7 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
       return wrap(view_bits(tensor_of(raw.values[0]), *dtype));
     }
     if (PyObject* result = run_older_form(function, raw)) return result;
+    if (PyObject* result = run_sublist_form(function, raw)) return result;
     if (PyObject* answer = ask_arguments(callable, raw)) return answer;
     fail(ErrorKind::kType, mismatch(text_of(function.name), *function.overloads, raw, why));
   } catch (...) {

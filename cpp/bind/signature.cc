@@ -16,13 +16,14 @@ using ops::Attr;
 
 namespace {
 
-// NumPy's names for some arguments are accepted too, and the one that torch.split has beside Tensor.split's.
+// NumPy's names for some arguments are accepted too, and those that PyTorch itself has two of.
 const char* alias_of(std::string_view name) {
   if (name == "dim") return "axis";
   if (name == "keepdim") return "keepdims";
   if (name == "input") return "x";
   if (name == "other") return "x2";
   if (name == "split_size") return "split_size_or_sections";
+  if (name == "src") return "other";
   return nullptr;
 }
 
@@ -206,6 +207,9 @@ bool parse(const Signature& signature, const RawArguments& raw, Arguments& argum
       Attr attr;
       fits = to_attr(value, arg.kind, attr);
       arguments.attrs.push_back(std::move(attr));
+      // Real numbers that go only by keyword scale an operand.
+      if (arg.keyword_only && arg.kind == ArgKind::kFloat && !PyLong_CheckExact(value))
+        arguments.scale = value;
     }
     if (!fits) {
       const bool is_dims = arg.kind == ArgKind::kDims || arg.kind == ArgKind::kOptionalDims;

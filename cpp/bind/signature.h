@@ -30,7 +30,8 @@ struct RawArguments {
 struct Arguments {
   SmallVector<ops::Operand, 4> operands;
   SmallVector<ops::Attr, 6> attrs;
-  PyObject* out = nullptr;  // where the caller wants the result; borrowed
+  PyObject* out = nullptr;    // where the caller wants the result; borrowed
+  PyObject* scale = nullptr;  // a scaling number (alpha, beta, value) that is not simply an int; borrowed
 };
 
 Signature make_signature(const ops::Op& op);

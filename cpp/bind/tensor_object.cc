@@ -3,6 +3,8 @@
 
 #include <structmember.h>
 
+#include <type_traits>
+
 #include "bind/convert.h"
 #include "bind/create.h"
 #include "bind/errors.h"
@@ -52,6 +54,21 @@ bool read_pair(PyObject* a, PyObject* b, ops::Operand (&pair)[2]) {
   return to_operand(a, ops::ArgKind::kOperand, pair[0]) && to_operand(b, ops::ArgKind::kOperand, pair[1]);
 }
 
+// Python's bools cannot be subtracted; NumPy's, which comparisons of its numbers give, count as 0 and 1
+// there.
+void count_array_bool(PyObject* object, ops::Operand& operand) {
+  if (operand.kind() == ops::Operand::Kind::kBool && !PyBool_Check(object))
+    operand = ops::Operand(operand.integer());
+}
+
+template <class Op>
+void prepare(PyObject* a, PyObject* b, ops::Operand (&pair)[2]) {
+  if constexpr (std::is_same_v<Op, ops::Sub>) {
+    count_array_bool(a, pair[0]);
+    count_array_bool(b, pair[1]);
+  }
+}
+
 // The method that is the operator's operation.
 template <class Op>
 std::string method_of() {
@@ -66,6 +83,7 @@ PyObject* binary(PyObject* a, PyObject* b) {
     if (has_subclasses) [[unlikely]] {
       if (PyObject* answer = ask_operator(method_of<Op>(), a, b)) return answer;
     }
+    prepare<Op>(a, b, pair);
     static const ops::Attr alpha(1.0);
     Tensor out[1];
     ops::emitter().emit({ops::op_of<Op>, pair, {&alpha, takes_alpha ? 1u : 0u}}, out);
@@ -81,6 +99,7 @@ PyObject* binary_into(PyObject* a, PyObject* b) {
     if (has_subclasses) [[unlikely]] {
       if (PyObject* answer = ask_operator(method_of<Op>() + "_", a, b)) return answer;
     }
+    prepare<Op>(a, b, pair);
     static const ops::Attr alpha(1.0);
     ops::emitter().emit_into({ops::op_of<Op>, pair, {&alpha, takes_alpha ? 1u : 0u}}, tensor_of(a));
     return Py_NewRef(a);

@@ -17,11 +17,11 @@ PlainCall::PlainCall(const ops::Call& call) : call_(call) {
   const TensorImpl* form = nullptr;
   for (std::size_t i = 0; i < call.in.size(); ++i) {
     const ops::Operand& operand = call.in[i];
-    if (operand.is_number()) {
+    if (operand.kind() > ops::Operand::Kind::kBool) {
       numbers_ |= 1u << i;
       continue;
     }
-    if (operand.is_none()) return;
+    if (!operand.is_tensor()) return;  // also True and False, which not every operation takes
     const TensorImpl& x = operand.impl();
     if (!x.contiguous) return;
     if (!form)

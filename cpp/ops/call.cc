@@ -25,6 +25,8 @@ namespace {
 void describe_operand(std::ostringstream& text, const Operand& operand) {
   if (operand.is_none()) {
     text << "None";
+  } else if (operand.kind() == Operand::Kind::kBool) {
+    text << (operand.integer() ? "True" : "False");
   } else if (operand.is_number()) {
     text << operand.number();
   } else {

@@ -263,8 +263,13 @@ struct IsClose {
             call.fail(tolerance, " must be greater than or equal to zero, got ", call.number(tolerance));
           }
         }
+        const Dtype type = call[0].impl().dtype;
+        if (type != call[1].impl().dtype) {
+          call.fail("input is ", name(type), " but other is ", name(call[1].impl().dtype),
+                    "; convert one with .to()");
+        }
         // Whole numbers are compared in double precision; their differences could wrap.
-        const bool exact = !is_floating(call[0].impl().dtype) && !is_floating(call[1].impl().dtype);
+        const bool exact = !is_floating(type);
         const Tensor a = exact ? to(call.tensor(0), Dtype::kFloat64) : call.tensor(0);
         const Tensor b = exact ? to(call.tensor(1), Dtype::kFloat64) : call.tensor(1);
         const Operand gap = abs(a - b);

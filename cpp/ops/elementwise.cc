@@ -46,9 +46,9 @@ const TensorImpl* first_tensor(const Inference& c, std::size_t first) {
 
 void expect_no_mask(const Inference& c) {
   for (const Operand& operand : c.in) {
-    if (operand.is_tensor() && operand.impl().dtype == Dtype::kBool) {
-      c.fail("not defined for bool tensors (", c.describe(),
-             "); use ~ or logical_not to invert a mask, ^ for what differs, .to() to count");
+    if (operand.is_tensor() ? operand.impl().dtype == Dtype::kBool : operand.kind() == Operand::Kind::kBool) {
+      c.fail("not defined for bool tensors or bools (", c.describe(),
+             "); use ~ or logical_not to invert a mask, ^ for what differs, .to() or int() to count");
     }
   }
 }

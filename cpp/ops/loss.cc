@@ -232,7 +232,7 @@ Tensor bce_loss(const Call& c) {
   }
   {
     const GradMode no_grad(false);
-    call<CheckProbabilities>({c[0]});
+    call<CheckProbabilities>({c[0], c[1]});
   }
   return reduce(c, weighted(c, call<BceCore>({c[0], c[1]}), 2));
 }

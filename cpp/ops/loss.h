@@ -187,13 +187,13 @@ struct SmoothL1Core {
 
 void infer_check_probabilities(Inference& c);
 
-// Holds `input` against [0, 1]: raises where an element is outside, and gives nothing of use otherwise.
+// Holds both against [0, 1]: raises where an element is outside, and gives nothing of use otherwise.
 struct CheckProbabilities {
   static constexpr Record record{.name = "check_probabilities",
                                  .where = kHidden,
-                                 .formula = "0 <= input <= 1",
+                                 .formula = "0 <= input <= 1 and 0 <= target <= 1",
                                  .doc = "Raises where an element is not in [0, 1].",
-                                 .args = {tensor()},
+                                 .args = {tensor(), tensor("target")},
                                  .row_major = true,
                                  .infer = infer_check_probabilities};
 };

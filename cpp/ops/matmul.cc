@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "ops/arithmetic.h"
+#include "ops/fitting.h"
 #include "ops/one_dtype.h"
 #include "ops/reduction.h"
 
@@ -145,6 +146,10 @@ Tensor add_product(const Call& c, int ndim) {
   }
   // Integer products take the whole part of the factors.
   const bool exact = !is_floating(product.dtype());
+  if (exact) {
+    expect_fitting_factor(c, "alpha", product.dtype());
+    expect_fitting_factor(c, "beta", product.dtype());
+  }
   const auto factor = [exact](double value) {
     return exact ? Operand(static_cast<std::int64_t>(value)) : Operand(value);
   };

@@ -36,6 +36,24 @@ std::int64_t product_from(DimSpan sizes, std::size_t first) {
 
 Dims empty() { return {0}; }
 
+// Whether a 16-bit input is normalized with float32 parameters or statistics.
+bool has_single_parameters(const Call& c) {
+  if (!is_narrow(c[0].impl().dtype) || !is_floating(c[0].impl().dtype)) return false;
+  for (int i = 1; i < static_cast<int>(c.in.size()); ++i) {
+    if (c.has(i) && c[i].impl().dtype == Dtype::kFloat32) return true;
+  }
+  return false;
+}
+
+// The same function of the input as float32, its result in the input's dtype.
+Tensor computed_in_single(const Call& c) {
+  SmallVector<Operand, 5> operands(c.in.begin(), c.in.end());
+  operands[0] = to(c.tensor(0), Dtype::kFloat32);
+  Tensor result;
+  c.op.record.compose({c.op, operands, c.attrs}, {&result, 1});
+  return to(result, c[0].impl().dtype);
+}
+
 // What the composed forms add behind the normalized z.
 Tensor affine(const Tensor& z, const Operand& weight, const Operand& bias, const Dims& sizes) {
   Tensor y = z;
@@ -131,7 +149,8 @@ void channel_norm_cotangents(Vjp& v, std::span<Tensor> grads) {
 
 namespace {
 
-// Checks the normalized sizes of layer_norm and rms_norm; returns their product.
+// Checks the normalized sizes of layer_norm and rms_norm, whose weight may have another dtype; returns their
+// product.
 std::int64_t normalized_numel(const Call& c) {
   check_floating(c);
   const Dims& shape = c.dims("normalized_shape");
@@ -149,7 +168,7 @@ std::int64_t normalized_numel(const Call& c) {
       c.fail("expected ", i == 1 ? "weight" : "bias", " to be of same shape as normalized_shape ",
              to_string(shape), ", got ", to_string(c.sizes(i)));
     }
-    if (c[i].impl().dtype != c[0].impl().dtype) {
+    if (&c.op != &op_of<RmsNorm> && c[i].impl().dtype != c[0].impl().dtype) {
       c.fail("input is ", name(c[0].impl().dtype), " but ", i == 1 ? "weight" : "bias", " is ",
              name(c[i].impl().dtype), "; convert one with .to()");
     }
@@ -193,20 +212,28 @@ double bessel(std::int64_t n) { return static_cast<double>(n) / static_cast<doub
 }  // namespace
 
 Tensor layer_norm(const Call& c) {
+  if (has_single_parameters(c)) return computed_in_single(c);
   const std::int64_t n = normalized_numel(c);
   return call<RowNorm>({c[0], flat(c[1]), flat(c[2])}, {n, 1, 1, true, c.attr("eps")});
 }
 
 Tensor rms_norm(const Call& c) {
   const std::int64_t n = normalized_numel(c);
-  const double epsilon = c[0].impl().dtype == Dtype::kFloat32
-                             ? static_cast<double>(std::numeric_limits<float>::epsilon())
-                             : std::numeric_limits<double>::epsilon();
+  const Dtype dtype = c[0].impl().dtype;
+  const double epsilon = dtype == Dtype::kFloat64
+                             ? std::numeric_limits<double>::epsilon()
+                             : static_cast<double>(std::numeric_limits<float>::epsilon());
   const double eps = c.given("eps") ? c.number("eps") : epsilon;
-  return call<RowNorm>({c[0], flat(c[1]), Operand()}, {n, 1, 1, false, eps});
+  const Operand weight = flat(c[1]);
+  if (!weight.is_tensor() || weight.impl().dtype == dtype)
+    return call<RowNorm>({c[0], weight, Operand()}, {n, 1, 1, false, eps});
+  const Dtype wide = promote(dtype, weight.impl().dtype);
+  const Tensor x = to(c.tensor(0), wide);
+  return to(call<RowNorm>({x, to(weight.tensor(), wide), Operand()}, {n, 1, 1, false, eps}), dtype);
 }
 
 Tensor group_norm(const Call& c) {
+  if (has_single_parameters(c)) return computed_in_single(c);
   check_floating(c);
   const DimSpan x = c.sizes(0);
   if (x.size() < 2) c.fail("expected at least 2 dimensions (N, C, ...), got ", to_string(x));
@@ -225,6 +252,7 @@ Tensor group_norm(const Call& c) {
 }
 
 Tensor instance_norm(const Call& c) {
+  if (has_single_parameters(c)) return computed_in_single(c);
   check_floating(c);
   const DimSpan x = c.sizes(0);
   if (x.size() < 2) c.fail("expected at least 2 dimensions (N, C, ...), got ", to_string(x));
@@ -251,6 +279,7 @@ Tensor instance_norm(const Call& c) {
 }
 
 Tensor batch_norm(const Call& c) {
+  if (has_single_parameters(c)) return computed_in_single(c);
   check_floating(c);
   const DimSpan x = c.sizes(0);
   if (x.size() == 1 && x[0] == 0) return clone(c.tensor(0));

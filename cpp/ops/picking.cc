@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ops/creation.h"
+#include "ops/fitting.h"
 #include "ops/joining.h"
 #include "ops/shape.h"
 
@@ -281,6 +282,7 @@ Tensor scaled_source(const Call& c, const SliceWrite& w) {
   const double alpha = c.number("alpha");
   if (alpha == 1) return source;
   if (is_floating(source.dtype())) return mul(source, alpha);
+  expect_fitting_factor(c, "alpha", source.dtype());
   return to(mul(source, static_cast<std::int64_t>(alpha)), source.dtype());
 }
 

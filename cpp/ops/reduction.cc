@@ -153,7 +153,7 @@ Tensor vector_norm(const Call& c) {
   if (!is_floating(x.dtype())) {
     c.fail("needs a floating dtype, got ", name(x.dtype()), "; convert the input with .float()");
   }
-  const double p = c.attrs[0].number();
+  const double p = c.attrs[0].is_none() ? 2 : c.attrs[0].number();
   const Attr &dim = c.attr("dim"), &keepdim = c.attr("keepdim");
   const double infinity = std::numeric_limits<double>::infinity();
   if (p == 2) return call<Norm2>({x}, {dim, keepdim});

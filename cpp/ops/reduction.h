@@ -440,8 +440,8 @@ struct Norm {
       .name = "norm",
       .kind = Kind::kComposite,
       .formula = "(Σ |input|^p) ^ (1/p)",
-      .doc = "Vector norm over the given dimensions; matrices count as vectors of their elements.",
-      .args = {tensor(), real("p", 2), optional_dims("dim"), flag("keepdim", false), dtype()},
+      .doc = "Vector norm over the given dimensions, by default of order 2; matrices count as vectors.",
+      .args = {tensor(), optional_real("p"), optional_dims("dim"), flag("keepdim", false), dtype()},
       .compose = [](const Call& c, std::span<Tensor> out) { out[0] = vector_norm(c); }};
 };
 

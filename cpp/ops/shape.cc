@@ -144,6 +144,24 @@ Geometry diagonal_geometry(const Call& c) {
   return g;
 }
 
+namespace {
+
+// The number as a tensor of the dtype that holds all of its kind.
+Tensor as_tensor(const Operand& number) {
+  if (number.kind() == Operand::Kind::kFloat) return full({}, number.number(), Dtype::kFloat64);
+  const bool is_truth = number.kind() == Operand::Kind::kBool;
+  return full({}, number.integer(), is_truth ? Dtype::kBool : Dtype::kInt64);
+}
+
+}  // namespace
+
+Tensor copy_of_number(const Call& c) { return expand(to(as_tensor(c[1]), c[0].impl().dtype), c.sizes(0)); }
+
+void copy_number(const Call& c, const Tensor& target) {
+  const Operand operands[2] = {target, as_tensor(c[1])};
+  emitter().emit_into({op_of<CopyInto>, operands, c.attrs}, target);
+}
+
 Tensor as_view(const Call& c, Tensor result) {
   return &result.impl() == &c[0].impl() ? call<ViewOp>({result}, {result.sizes()}) : result;
 }

@@ -229,6 +229,24 @@ struct CopyInto {
       .vjp = {{kNothing, [](Vjp& v) { return zeros_like(v.g()); }}, {kNothing, pass_on}}};
 };
 
+Tensor copy_of_number(const Call& c);
+void copy_number(const Call& c, const Tensor& target);
+
+struct CopyNumber {
+  static constexpr Record record{
+      .name = "copy_number",
+      .python = "copy",
+      .where = kMethod,
+      .kind = Kind::kComposite,
+      .formula = "src everywhere",
+      .doc = "Writes a number, converted as an element of a tensor would be, everywhere.",
+      .args = {tensor(), operand("src"), flag("non_blocking", false)},
+      .has_in_place = true,
+      .only_in_place = true,
+      .compose = [](const Call& c, std::span<Tensor> out) { out[0] = copy_of_number(c); },
+      .change = copy_number};
+};
+
 // `result`, as a view of its own where it is the call's first operand itself.
 Tensor as_view(const Call&, Tensor result);
 
@@ -381,9 +399,9 @@ struct Triu {
       {kNothing, [](Vjp& v) { return call<Triu>({v.g()}, {v.integer("diagonal")}); }});
 };
 
-using ShapeOps =
-    OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze, Diagonal,
-           DiagonalBackward, Contiguous, Clone, Cast, CopyInto, Reshape, Flatten, Unflatten, TransposeMatrix,
-           Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs, ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
+using ShapeOps = OpList<ViewOp, Permute, Transpose, Expand, Slice, SliceBackward, Select, Squeeze, Unsqueeze,
+                        Diagonal, DiagonalBackward, Contiguous, Clone, Cast, CopyInto, CopyNumber, Reshape,
+                        Flatten, Unflatten, TransposeMatrix, Movedim, Narrow, BroadcastTo, ExpandAs, ViewAs,
+                        ReshapeAs, Ravel, SwapAxes, FlipOp, Tril, Triu>;
 
 }  // namespace unspool::ops

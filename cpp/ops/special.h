@@ -2,6 +2,8 @@
 // kernels work element by element in double precision.
 #pragma once
 
+#include <limits>
+
 #include "ops/elementwise.h"
 #include "ops/pointwise.h"
 
@@ -109,10 +111,12 @@ struct BesselI1 {
   static constexpr Record record =
       bessel("bessel_i1", "I1(input)", "Modified Bessel function of the first kind of order 1.",
              {in(0) | out(), [](Vjp& v) {
-                // I1(x) / x is 1/2 at 0, where its own slope is 0.
-                const Tensor at_zero = eq(v.in(0), 0.0);
+                // I1(x) / x is 1/2 at 0, where its own slope is 0, and nothing beside I0(x) where both are
+                // infinite.
+                const Tensor at_zero = eq(v.in(0), 0.0),
+                             is_finite = lt(abs(v.out()), std::numeric_limits<double>::infinity());
                 const Tensor ratio = where(at_zero, 0.5, v.out() / where(at_zero, 1.0, v.in(0)));
-                return v.g() * (call<BesselI0>({v.in(0)}) - ratio);
+                return v.g() * (call<BesselI0>({v.in(0)}) - where(is_finite, ratio, 0.0));
               }});
   template <class P>
   static P body(P x) {

@@ -84,6 +84,7 @@ from unspool._functions.complex_numbers import *  # noqa: F403
 from unspool._functions.creating import *  # noqa: F403
 from unspool._functions.creating import range_ as range
 from unspool._functions.differences import *  # noqa: F403
+from unspool._functions.losses import *  # noqa: F403
 from unspool._functions.mathematics import *  # noqa: F403
 from unspool._functions.older import *  # noqa: F403
 from unspool._functions.rearranging import *  # noqa: F403
@@ -516,7 +517,8 @@ __all__ = [
 __all__ += _recurrent.__all__
 __all__ += _kind_names
 __all__ += _functions.aliases.__all__ + _functions.basic.__all__ + _functions.complex_numbers.__all__
-__all__ += _functions.creating.__all__ + _functions.differences.__all__ + _functions.mathematics.__all__
+__all__ += _functions.creating.__all__ + _functions.differences.__all__ + _functions.losses.__all__
+__all__ += _functions.mathematics.__all__
 __all__ += _functions.older.__all__ + _functions.rearranging.__all__ + _functions.segments.__all__
 __all__ += _functions.statistics.__all__
 __all__ += [

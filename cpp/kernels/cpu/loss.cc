@@ -128,23 +128,26 @@ void run_check_probabilities(const Context&, const KernelCall& call) {
   constexpr std::int64_t kBlock = 1024;
   const std::int64_t n = call.in[0].numel();
   *call.out[0].as<bool>() = true;
-  const auto check = [&]<class T>(const T* x) {
+  const auto check = [&]<class T>(const T* x, const T* t) {
     const auto is_inside = [](T value) { return value >= T(0) && value <= T(1); };
     for (std::int64_t start = 0; start < n; start += kBlock) {
       const std::int64_t end = std::min(n, start + kBlock);
       int outside = 0;
-      for (std::int64_t i = start; i < end; ++i) outside |= !is_inside(x[i]);
+      for (std::int64_t i = start; i < end; ++i) outside |= !is_inside(x[i]) | !is_inside(t[i]);
       if (!outside) continue;
       std::int64_t i = start;
-      while (is_inside(x[i])) ++i;
-      *call.fault = {"all elements of input should be between 0 and 1; the first outside is element", i, -1};
+      while (is_inside(x[i]) && is_inside(t[i])) ++i;
+      *call.fault = {is_inside(x[i])
+                         ? "all elements of target should be between 0 and 1; the first outside is element"
+                         : "all elements of input should be between 0 and 1; the first outside is element",
+                     i, -1};
       return;
     }
   };
   if (call.in[0].dtype == Dtype::kFloat32)
-    check(call.in[0].as<const float>());
+    check(call.in[0].as<const float>(), call.in[1].as<const float>());
   else
-    check(call.in[0].as<const double>());
+    check(call.in[0].as<const double>(), call.in[1].as<const double>());
 }
 
 // ---- multi-label margin ----

@@ -206,7 +206,7 @@ def channel_norm_backward(
 ) -> _ChannelNormBackwardResult:
     """Cotangents of channel_norm; the input's comes out empty where it is not asked for."""
 
-def check_probabilities(input: Tensor) -> Tensor:
+def check_probabilities(input: Tensor, target: Tensor) -> Tensor:
     """Raises where an element is not in [0, 1]."""
 
 def clamp_both(input: Tensor, min: float, max: float) -> Tensor:

@@ -1135,12 +1135,12 @@ def nextafter_(input: Tensor, other: Tensor) -> Tensor:
 @overload
 def norm(
     input: Tensor,
-    p: float = 2.0,
+    p: float | None = None,
     dim: SupportsIndex | Sequence[SupportsIndex] | None = None,
     keepdim: bool = False,
     dtype: _DtypeLike | None = None,
 ) -> Tensor:
-    """Vector norm over the given dimensions; matrices count as vectors of their elements."""
+    """Vector norm over the given dimensions, by default of order 2; matrices count as vectors."""
 
 @overload
 def norm(

@@ -238,10 +238,12 @@ def entr(input: Tensor) -> Tensor:
     """Give -x log(x): 0 at 0, -inf below."""
     require_tensor("input", input, "entr")
     x = _floating(input)
-    at_zero = ops.eq(x, 0)
-    safe = ops.where(at_zero, 1, x)
-    # The root is as 0 as the entropy there, and as steep.
-    rest = ops.where(at_zero, ops.sqrt(ops.where(at_zero, x, 1)), -safe * ops.log(safe))
+    at_zero, is_endless = ops.eq(x, 0), ops.eq(x, math.inf)
+    safe = ops.where(ops.logical_or(at_zero, is_endless), 1, x)
+    # The root is as 0 as the entropy there, and as steep; -0 counts as 0.
+    rest = ops.where(at_zero, ops.sqrt(ops.where(at_zero, x + 0.0, 1)), -safe * ops.log(safe))
+    # At infinity, too, the slope is that of the limit.
+    rest = ops.where(is_endless, ops.where(is_endless, x, 1) * -math.inf, rest)
     return ops.where(ops.lt(x, 0), -math.inf, rest)
 
 
@@ -298,10 +300,30 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
     return ops.add(scaled, input if beta == 1 else input * beta)
 
 
+def _expect_scales(who: str, tensors: Sequence[Tensor], **scales: Any) -> None:
+    """Raises RuntimeError for a scale of a kind that a result of these tensors cannot have."""
+    if any(tensor.is_floating_point() for tensor in tensors):
+        kinds: tuple[str, ...] = ("a bool",)
+    elif any(tensor.dtype != _core.bool for tensor in tensors):
+        kinds = ("a bool", "floating")
+    else:
+        kinds = ("floating",)
+    for name, scale in scales.items():
+        kind = _core.as_tensor(scale).dtype
+        given = "a bool" if kind == _core.bool else "floating" if kind.is_floating_point else "an int"
+        if given in kinds:
+            raise RuntimeError(
+                f"{who}: {name} is {given}, which tensors of "
+                f"{', '.join(str(tensor.dtype) for tensor in tensors)} do not take; write an int"
+            )
+
+
 @with_out
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """Give beta * input + alpha * outer(vec1, vec2); of bool: whether either holds."""
     vec1, vec2 = _vector("vec1", vec1, "addr"), _vector("vec2", vec2, "addr")
+    if type(alpha) is not int or type(beta) is not int:
+        _expect_scales("addr", (require_tensor("input", input, "addr"), vec1, vec2), alpha=alpha, beta=beta)
     product = ops.mul(vec1.unsqueeze(1), vec2)
     result = _scaled_sum(input, product, beta, alpha)
     is_bool = product.dtype == _core.bool and input.dtype == _core.bool

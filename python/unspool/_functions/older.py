@@ -20,10 +20,7 @@ __all__ = [
     "as_strided_",
     "as_strided_copy",
     "bilinear",
-    "binary_cross_entropy_with_logits",
     "celu_",
-    "cosine_embedding_loss",
-    "ctc_loss",
     "deg2rad_",
     "detach",
     "detach_",
@@ -41,13 +38,10 @@ __all__ = [
     "grid_sampler",
     "grid_sampler_2d",
     "grid_sampler_3d",
-    "hinge_embedding_loss",
     "i0_",
     "is_same_size",
     "is_signed",
-    "kl_div",
     "ldexp_",
-    "margin_ranking_loss",
     "narrow_copy",
     "native_batch_norm",
     "native_group_norm",
@@ -58,7 +52,6 @@ __all__ = [
     "pairwise_distance",
     "pdist",
     "permute_copy",
-    "poisson_nll_loss",
     "rad2deg_",
     "resize_as_",
     "rrelu",
@@ -71,7 +64,6 @@ __all__ = [
     "squeeze_copy",
     "t_copy",
     "transpose_copy",
-    "triplet_margin_loss",
     "unbind_copy",
     "unfold_copy",
     "unravel_index",
@@ -90,29 +82,19 @@ def _functional(name: str) -> Callable[..., Tensor]:
     def function(*args: Any, **kwargs: Any) -> Tensor:
         from unspool.nn import functional
 
-        if isinstance(kwargs.get("reduction"), int):  # as PyTorch's own functions number them
-            kwargs["reduction"] = ("none", "mean", "sum")[kwargs["reduction"]]
         result: Tensor = getattr(functional, name)(*args, **kwargs)
         return result
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The same as ``nn.functional.{name}``; a reduction may also be 0, 1 or 2."
+    function.__doc__ = f"The same as ``nn.functional.{name}``."
     return function
 
 
-binary_cross_entropy_with_logits = _functional("binary_cross_entropy_with_logits")
 bilinear = _functional("bilinear")
-cosine_embedding_loss = _functional("cosine_embedding_loss")
-ctc_loss = _functional("ctc_loss")
 embedding_bag = _functional("embedding_bag")
-hinge_embedding_loss = _functional("hinge_embedding_loss")
-kl_div = _functional("kl_div")
-margin_ranking_loss = _functional("margin_ranking_loss")
 pairwise_distance = _functional("pairwise_distance")
 pdist = _functional("pdist")
-poisson_nll_loss = _functional("poisson_nll_loss")
 rrelu = _functional("rrelu")
-triplet_margin_loss = _functional("triplet_margin_loss")
 
 
 def grid_sampler(

@@ -201,7 +201,8 @@ def represent(self: Tensor) -> str:
     if not subclasses.is_asked(type(self)):
         return format_tensor(self)
     with subclasses.DisableTorchFunctionSubclass():
-        return format_tensor(self, f"{type(self).__name__}(")
+        shown = format_tensor(self, f"{type(self).__name__}(")
+    return f"Parameter({shown})" if getattr(self, "_is_param", False) else shown
 
 
 def format_(self: Tensor, spec: str) -> str:

@@ -213,9 +213,11 @@ def solve_triangular(
     """Solutions of A X = B (``left=False``: X A = B) for triangles A (..., n, n).
 
     The other triangle is not read. With ``unitriangular`` neither is the diagonal, which counts as ones. A
-    zero on it gives infinities.
+    zero on it gives infinities. B is converted to the dtype of A.
     """
-    a, b = _broadcast_systems("linalg.solve_triangular", A, B, left)
+    who = "linalg.solve_triangular"
+    require_tensor("A", A, who)
+    a, b = _broadcast_systems(who, A, require_tensor("B", B, who).to(A.dtype), left)
     if left:
         result = hidden.linalg_solve_triangular(a, b, upper, unitriangular)
     else:

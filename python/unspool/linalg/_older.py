@@ -143,6 +143,7 @@ def triangular_solve(
     out: Any = None,
 ) -> triangular_solve_result:
     """X with A X = b (``transpose``: Aᵀ X = b) for triangles A; see ``linalg.solve_triangular``."""
+    check_same_dtype("triangular_solve", A, b, "b")
     a = A.mT if transpose else A
     x = _factor.solve_triangular(a, b, upper=upper != transpose, unitriangular=unitriangular)
     return into(out, triangular_solve_result(x, A.clone()))

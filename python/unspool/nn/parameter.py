@@ -1,6 +1,7 @@
 """The tensor classes that a Module registers when they are assigned to it: Parameter and Buffer.
 
-No registration logic lives here (see ``modules/_tree.py``); these classes only mark a tensor.
+No registration logic lives here (see ``modules/_tree.py``); these classes only mark a tensor. A tensor of a
+class that results keep stays of that class: it gets an attribute as its mark, for which ``isinstance`` looks.
 """
 
 from __future__ import annotations
@@ -11,17 +12,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from unspool._core import Tensor
-from unspool._tensor.subclasses import disabled_torch_function
+from unspool._tensor.subclasses import disabled_torch_function, is_asked
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
-class Parameter(Tensor):
+class _Marking(type):
+    """The class of Parameter and Buffer, of which marked tensors of other classes count as objects."""
+
+    _mark: str | None
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        mark = vars(cls).get("_mark")  # derived classes have none
+        return mark is not None and isinstance(instance, Tensor) and getattr(instance, mark, False) is True
+
+    def marked(cls, data: Tensor, requires_grad: bool) -> Any:
+        """The tensor over the same memory, of the data's own class, marked as one of these."""
+        assert cls._mark is not None
+        tensor = data.detach().requires_grad_(requires_grad)
+        if type(tensor) is not type(data):
+            raise RuntimeError(
+                f"{cls.__name__}: detach() of a {type(data).__name__} must give one, but gave a "
+                f"{type(tensor).__name__}; give {cls.__name__} the tensor as_subclass(Tensor)"
+            )
+        setattr(tensor, cls._mark, True)
+        return tensor
+
+
+class Parameter(Tensor, metaclass=_Marking):
     """A tensor that a module trains: assigned as an attribute, it appears in ``Module.parameters()``.
 
     Args:
         data: values of any shape, shared and not copied; floating point where ``requires_grad`` is True.
-            An empty 1-d tensor by default.
+            An empty 1-d tensor by default. Of a class that results keep, the parameter is of that class too.
         requires_grad: whether gradients are accumulated for it.
 
     Raises:
@@ -29,6 +54,7 @@ class Parameter(Tensor):
         RuntimeError: ``requires_grad`` for a dtype that has no gradients (integers, bool).
     """
 
+    _mark = "_is_param"
     __torch_function__ = disabled_torch_function  # what is computed from a parameter is none
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:  # noqa: D102
@@ -41,6 +67,8 @@ class Parameter(Tensor):
                 f"{cls.__name__}(data): expected a Tensor, got {type(data).__name__}; "
                 "build one first, for example with unspool.tensor(data)"
             )
+        elif is_asked(type(data)):
+            return cls.marked(data, requires_grad)  # type: ignore[no-any-return]
         parameter: Parameter = Tensor._make_subclass(cls, data, requires_grad)
         return parameter
 
@@ -85,17 +113,19 @@ def _rebuild_parameter_with_state(
     return parameter
 
 
-class Buffer(Tensor):
+class Buffer(Tensor, metaclass=_Marking):
     """A tensor that belongs to a module's state without being trained (a running mean, say).
 
     Args:
-        data: values of any shape and dtype, shared and not copied; an empty 1-d tensor by default.
+        data: values of any shape and dtype, shared and not copied; an empty 1-d tensor by default. Of a class
+            that results keep, the buffer is of that class too.
         persistent: whether ``Module.state_dict()`` holds it.
 
     Raises:
         TypeError: ``data`` is not a tensor.
     """
 
+    _mark = "_is_buffer"
     persistent: bool
     __torch_function__ = disabled_torch_function
 
@@ -106,7 +136,12 @@ class Buffer(Tensor):
             data = unspool.empty(0)
         elif not isinstance(data, Tensor):
             raise TypeError(f"{cls.__name__}(data): expected a Tensor, got {type(data).__name__}")
-        buffer: Buffer = Tensor._make_subclass(cls, data, data.requires_grad)
+        kept = is_asked(type(data))
+        buffer: Buffer = (
+            cls.marked(data, data.requires_grad)
+            if kept
+            else Tensor._make_subclass(cls, data, data.requires_grad)
+        )
         buffer.persistent = persistent
         return buffer
 

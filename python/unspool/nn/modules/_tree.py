@@ -101,15 +101,19 @@ class ModuleTree(ModuleBase):
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
-        if isinstance(value, Parameter):
-            self._forget(name, "_parameters", "parameters")
-            self.register_parameter(name, value)
+        kind = type(value)
+        if kind is Parameter:
+            self._set_parameter(name, value)
         elif isinstance(value, ModuleTree):
             self._forget(name, "_modules", "submodules")
             self._modules[name] = _announced("module", self, name, value)
-        elif isinstance(value, Buffer):
-            self._forget(name, "_buffers", "buffers")
-            self.register_buffer(name, value, value.persistent)
+        elif isinstance(value, Tensor) and kind is not Tensor and isinstance(value, (Parameter, Buffer)):
+            # Also objects of other classes that are marked as one of the two.
+            if isinstance(value, Parameter):
+                self._set_parameter(name, value)
+            else:
+                self._forget(name, "_buffers", "buffers")
+                self.register_buffer(name, value, value.persistent)
         elif name in _MEMBERS:
             self._replace_members(name, value)
         elif "_parameters" not in attributes:
@@ -139,6 +143,10 @@ class ModuleTree(ModuleBase):
                     self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
+
+    def _set_parameter(self, name: str, value: Any) -> None:
+        self._forget(name, "_parameters", "parameters")
+        self.register_parameter(name, value)
 
     def _forget(self, name: str, kind: str, plural: str) -> None:
         """Drops ``name`` from every place but registry ``kind``, where it is about to be stored."""
