@@ -34,6 +34,7 @@ struct OpFunction {
   PyObject* name;
   PyObject* qualified_name;
   PyObject* doc;
+  PyObject* outer;  // the Python function that is a call of this one, or null
 };
 
 PyTypeObject* function_type = nullptr;
@@ -147,7 +148,7 @@ PyObject* run_sublist_form(const OpFunction& function, const RawArguments& raw) 
 
 // Asks arguments that are no tensors but may know what the operation means for them; null without error when
 // none does.
-PyObject* ask_arguments(PyObject* callable, const RawArguments& raw) {
+PyObject* ask_arguments(PyObject* shown, const RawArguments& raw) {
   const Py_ssize_t named = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
   for (Py_ssize_t i = 0; i < raw.count + named; ++i) {
     PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(raw.values[i]));
@@ -162,11 +163,17 @@ PyObject* ask_arguments(PyObject* callable, const RawArguments& raw) {
       if (PyDict_SetItem(keywords.get(), name, raw.values[raw.count + k]) < 0) throw PythonError{};
     }
     Owned types(checked(PyTuple_Pack(1, type)));
-    Owned answer(checked(PyObject_CallMethod(type, "__torch_function__", "OOOO", callable, types.get(),
+    Owned answer(checked(PyObject_CallMethod(type, "__torch_function__", "OOOO", shown, types.get(),
                                              positional.get(), keywords.get())));
     if (answer.get() != Py_NotImplemented) return answer.release();
   }
   return nullptr;
+}
+
+// What classes are told that they are asked about.
+PyObject* shown(PyObject* callable) {
+  PyObject* outer = reinterpret_cast<OpFunction*>(callable)->outer;
+  return outer ? outer : callable;
 }
 
 PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flags, PyObject* keywords) {
@@ -174,7 +181,7 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
   try {
     const RawArguments raw{args, PyVectorcall_NARGS(flags), keywords};
     if (has_subclasses) [[unlikely]] {
-      if (PyObject* answer = ask_subclasses(callable, raw)) return answer;
+      if (PyObject* answer = ask_subclasses(shown(callable), raw)) return answer;
     }
     std::string why;
     for (const Signature& signature : *function.overloads) {
@@ -186,7 +193,7 @@ PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t flag
     }
     if (PyObject* result = run_older_form(function, raw)) return result;
     if (PyObject* result = run_sublist_form(function, raw)) return result;
-    if (PyObject* answer = ask_arguments(callable, raw)) return answer;
+    if (PyObject* answer = ask_arguments(shown(callable), raw)) return answer;
     fail(ErrorKind::kType, mismatch(text_of(function.name), *function.overloads, raw, why));
   } catch (...) {
     set_python_error(text_of(function.name));
@@ -207,6 +214,11 @@ PyObject* reduce(PyObject* self, PyObject*) {
   return Py_NewRef(reinterpret_cast<OpFunction*>(self)->qualified_name);
 }
 
+PyObject* set_outer(PyObject* self, PyObject* function) {
+  Py_XSETREF(reinterpret_cast<OpFunction*>(self)->outer, Py_NewRef(function));
+  Py_RETURN_NONE;
+}
+
 // A member called __module__ would hide that of the type.
 PyObject* attribute(PyObject* self, PyObject* name) {
   if (PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
@@ -223,6 +235,9 @@ void create_type() {
       {nullptr, 0, 0, 0, nullptr},
   };
   static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                                  {"_set_outer", set_outer, METH_O,
+                                   "_set_outer(function): the function of Python that calls this operation, "
+                                   "which classes with __torch_function__ are shown in its place."},
                                   {nullptr, nullptr, 0, nullptr}};
   static PyType_Slot slots[] = {
       {Py_tp_members, members},

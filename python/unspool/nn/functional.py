@@ -260,11 +260,19 @@ __all__ = [
 ]
 
 for _name in dir(_core.functional):
-    if not _name.startswith("__") and _name not in globals():
-        globals()[_name] = getattr(_core.functional, _name)
+    if _name.startswith("__"):
+        continue
+    _operation: Any = getattr(_core.functional, _name)
+    if _name in globals():
+        # Classes with __torch_function__ are asked about the function, which calls the operation of its name
+        # and gives what that gives: all but these, which give the first of two results.
+        if not _name.startswith("fractional_max_pool"):
+            _operation._set_outer(globals()[_name])
+    else:
+        globals()[_name] = _operation
         if not _name.startswith("_"):
             __all__ += [_name]
-del _name
+del _name, _operation
 
 
 def __getattr__(name: str) -> Any:
