@@ -323,7 +323,7 @@ Panels<T>::Panels(T* to, const T* from, std::int64_t row, std::int64_t column, s
 
 template <class T>
 void Panels<T>::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
-                         std::int64_t a_col, T* c, std::int64_t c_row, bool accumulate) const {
+                         std::int64_t a_col, T* c, std::int64_t c_row, bool accumulate, const T* bias) const {
   for (std::int64_t j = 0; j < n; j += kColumns) {
     const std::int64_t columns = std::min(kColumns, n - j);
     const int vectors = static_cast<int>(ceil_div(columns, kLanes));
@@ -336,6 +336,7 @@ void Panels<T>::multiply(std::int64_t m, std::int64_t n, std::int64_t k, const T
     tile.out_row = c_row;
     tile.finish = true;
     tile.epilogue.accumulate = accumulate;
+    tile.epilogue.bias = bias ? bias + j : nullptr;
     const Parts tiles{m, ceil_div(m, max_rows(vectors))};
     for (std::int64_t t = 0; t < tiles.count; ++t) {
       const std::int64_t row = tiles.start(t), rows = tiles.start(t + 1) - row;

@@ -23,11 +23,13 @@ class Panels {
   // Packs into `to` the operand whose element (p, j) is from[p * row + j * column]. For float and double.
   Panels(T* to, const T* from, std::int64_t row, std::int64_t column, std::int64_t depth,
          std::int64_t columns);
+  // What another has packed. A panel of n columns on is at n * depth.
+  Panels(const T* packed, std::int64_t depth) : data_(packed), depth_(depth) {}
 
-  // c[i, j] = sum over p < k of a[i, p] * b[p, j] (+ c[i, j] before), for m rows and the first n columns,
-  // which are all columns or whole panels.
+  // c[i, j] = sum over p < k of a[i, p] * b[p, j] (+ c[i, j] before) (+ bias[j]), for m rows and the first n
+  // columns, which are all columns or whole panels.
   void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
-                std::int64_t a_col, T* c, std::int64_t c_row, bool accumulate) const;
+                std::int64_t a_col, T* c, std::int64_t c_row, bool accumulate, const T* bias = nullptr) const;
 
  private:
   const T* data_;

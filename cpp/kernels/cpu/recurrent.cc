@@ -1,7 +1,7 @@
 // Recurrent layers: one product for the input of all steps, then step after step one product with the hidden
-// state and one pass over the gates; and the same backwards. The weights that every step reads are laid out
-// once so that rows of their product lie side by side. Samples of a batch never meet: where a core's own
-// cache holds the weights, each thread takes some samples through all steps.
+// state and one pass over the gates; and the same backwards. The weights that every step reads are packed
+// once, in the order in which a product reads them. Samples of a batch never meet: where a core's own cache
+// holds the weights, each thread takes some samples through all steps.
 #include "kernels/cpu/recurrent.h"
 
 #include <array>
@@ -9,19 +9,17 @@
 
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/gemm_plan.h"
+#include "kernels/cpu/panels.h"
 #include "kernels/cpu/ranges.h"
-#include "kernels/cpu/transpose.h"
 
 namespace unspool::kernels::cpu {
 namespace {
 
 using namespace recurrent;
 
-constexpr std::int64_t kStepRows = 32;  // that read weights where they lie, without packing
-constexpr std::int64_t kSkew = 16;      // added to a row, so that rows do not share their place in the caches
 constexpr std::int64_t kOwnBytes = 1 << 20;    // of weights that every core keeps for itself
 constexpr std::int64_t kLeastSamples = 16;     // of a thread
-constexpr std::int64_t kSharedWork = 1 << 24;  // multiply-adds of all steps that pay for threads
+constexpr std::int64_t kSampleWork = 1 << 24;  // multiply-adds of all steps that pay for threads
 
 std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -40,56 +38,72 @@ struct Pieces {
   }
 };
 
-// A weight as the right factor of every step's product: k rows of n columns.
+// A weight as the right factor of every step's product, k rows of n columns: element (p, j) of it is at
+// weight[p * row + j * column]. Where several steps read it, it is packed first.
 template <class T>
-struct Factor {
-  const T* data = nullptr;
-  std::int64_t k = 0, n = 0, row = 0, column = 0;
-
-  // y = x · factor for m rows. Few rows at a time take the way without packing.
-  Gemm<T> product(std::int64_t m, const T* x, T* y, bool accumulate, const T* bias = nullptr) const {
-    return {m, n, k, x, k, 1, data, row, column, y, n, bias, accumulate};
+class Factor {
+ public:
+  Factor() = default;
+  Factor(const T* weight, std::int64_t k, std::int64_t n, std::int64_t row, std::int64_t column, bool often,
+         Pieces& pieces)
+      : weight_(weight), k_(k), n_(n), row_(row), column_(column), is_packed_(often && n > kFew) {
+    if (is_packed_) panels_ = pieces.take<T>(Panels<T>::elements(n, k));
   }
+
+  // To be called before `run`.
+  void pack(const Context& context) const {
+    if (!is_packed_) return;
+    over_panels(context, n_ * k_ / kPackedWork, [&](std::int64_t j, std::int64_t end) {
+      Panels<T>(panels_ + j * k_, weight_ + j * column_, row_, column_, k_, end - j);
+    });
+  }
+
+  // y = x times the weight (+ y before) (+ bias) for m rows.
   void run(const Context& context, std::int64_t m, const T* x, T* y, bool accumulate,
            const T* bias = nullptr) const {
-    for (std::int64_t i = 0; i < m; i += kStepRows) {
-      gemm(context, product(std::min(kStepRows, m - i), x + i * k, y + i * n, accumulate, bias));
+    if (is_packed_) {
+      over_panels(context, m * n_ * k_ / (kSharedWork * kChunkWork), [&](std::int64_t j, std::int64_t end) {
+        Panels<T>(panels_ + j * k_, k_)
+            .multiply(m, end - j, k_, x, k_, 1, y + j, n_, accumulate, bias ? bias + j : nullptr);
+      });
+      return;
     }
+    for (std::int64_t i = 0; i < m; i += kStepRows)
+      gemm(context, product(std::min(kStepRows, m - i), x + i * k_, y + i * n_, accumulate, bias));
   }
   std::size_t scratch(std::int64_t m, bool accumulate, int threads) const {
-    return m <= 0
-               ? 0
-               : std::max(gemm_scratch(product(std::min(kStepRows, m), data, nullptr, accumulate), threads),
-                          gemm_scratch(product((m - 1) % kStepRows + 1, data, nullptr, accumulate), threads));
+    if (is_packed_ || m <= 0) return 0;
+    const auto of = [&](std::int64_t rows) {
+      return gemm_scratch(product(rows, weight_, nullptr, accumulate), threads);
+    };
+    return std::max(of(std::min(kStepRows, m)), of((m - 1) % kStepRows + 1));
   }
+
+ private:
+  static constexpr std::int64_t kStepRows = 32;           // that gemm reads weights for where they lie
+  static constexpr std::int64_t kPackedWork = 256 << 10;  // elements worth another thread
+
+  Gemm<T> product(std::int64_t m, const T* x, T* y, bool accumulate, const T* bias = nullptr) const {
+    return {m, n_, k_, x, k_, 1, weight_, row_, column_, y, n_, bias, accumulate};
+  }
+
+  // run(begin, end) for columns that are whole panels, or all there are; on several threads if that pays.
+  template <class F>
+  void over_panels(const Context& context, std::int64_t pays, const F& run) const {
+    constexpr std::int64_t kColumns = Panels<T>::kColumns;
+    const std::int64_t count = ceil_div(n_, kColumns);
+    const Parts parts{
+        count, context.threads > 1 && pays > 0 ? std::min(count, kChunksPerThread * context.threads) : 1};
+    context.parallel(parts.count, [&](std::int64_t part) {
+      run(parts.start(part) * kColumns, std::min(n_, parts.start(part + 1) * kColumns));
+    });
+  }
+
+  const T* weight_ = nullptr;
+  std::int64_t k_ = 0, n_ = 0, row_ = 0, column_ = 0;
+  bool is_packed_ = false;
+  T* panels_ = nullptr;
 };
-
-// `weight` is (n, k). Its transpose is written out where several steps read it.
-template <class T>
-Factor<T> transposed(const T* weight, std::int64_t n, std::int64_t k, bool often, Pieces& pieces) {
-  if (!often) return {weight, k, n, 1, k};
-  const std::int64_t row = n + kSkew;
-  T* copy = pieces.take<T>(k * row);
-  if (pieces.next) {
-    using W = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    transpose(reinterpret_cast<W*>(copy), row, reinterpret_cast<const W*>(weight), k, k, n);
-  }
-  return {copy, k, n, row, 1};
-}
-
-// `weight` is (k, n).
-template <class T>
-Factor<T> straight(const T* weight, std::int64_t k, std::int64_t n, bool often, Pieces& pieces) {
-  if (!often) return {weight, k, n, n, 1};
-  const std::int64_t row = n + kSkew;
-  T* copy = pieces.take<T>(k * row);
-  if (pieces.next) {
-    for (std::int64_t i = 0; i < k; ++i) {
-      std::memcpy(copy + i * row, weight + i * n, static_cast<std::size_t>(n) * sizeof(T));
-    }
-  }
-  return {copy, k, n, row, 1};
-}
 
 template <class T>
 void copy_or_zero(T* to, const View& from, std::int64_t n) {
@@ -116,7 +130,7 @@ void each_row(const Context& context, std::int64_t rows, std::int64_t work, cons
 template <class T>
 std::int64_t sharers(const Steps& steps, std::int64_t weights, int threads) {
   const bool pays = steps.count > 1 && weights * static_cast<std::int64_t>(sizeof(T)) <= kOwnBytes &&
-                    steps.rows * weights >= kSharedWork;
+                    steps.rows * weights >= kSampleWork;
   return pays ? std::clamp<std::int64_t>(steps.batch / kLeastSamples, 1, threads) : 1;
 }
 
@@ -150,8 +164,8 @@ class Forward {
         inner_(call.in[3].sizes[1]),
         reserve_(call.out[3].as<T>(), steps_.mode, steps_.rows, width_, out_) {
     const bool often = steps_.count > 1;
-    recurrent_ = transposed(call.in[4].as<const T>(), all_, out_, often, pieces_);
-    if (call.has(7)) projection_ = transposed(call.in[7].as<const T>(), out_, width_, often, pieces_);
+    recurrent_ = {call.in[4].as<const T>(), out_, all_, 1, out_, often, pieces_};
+    if (call.has(7)) projection_ = {call.in[7].as<const T>(), width_, out_, 1, width_, often, pieces_};
     bias_ = pieces_.take<T>(all_);
     if (steps_.mode == Mode::kGru) sums_ = pieces_.take<T>(steps_.batch * all_);
     if (call.has(7)) raw_ = pieces_.take<T>(steps_.batch * width_);
@@ -165,6 +179,8 @@ class Forward {
 
   void run(Context context) {
     context.scratch = pieces_.next;
+    recurrent_.pack(context);
+    if (raw_) projection_.pack(context);
     add_biases();
     gemm(context, input_product());
     T *state = call_.out[1].as<T>(), *cell = call_.out[2].as<T>(), *y = call_.out[0].as<T>();
@@ -273,9 +289,9 @@ class Backward {
         all_(call.in[4].sizes[0]),
         reserve_(call.in[0].as<T>(), steps_.mode, steps_.rows, width_, out_) {
     const bool often = steps_.count > 1;
-    recurrent_ = straight(call.in[4].as<const T>(), all_, out_, often, pieces_);
+    recurrent_ = {call.in[4].as<const T>(), all_, out_, out_, 1, often, pieces_};
     if (call.has(5)) {
-      projection_ = straight(call.in[5].as<const T>(), out_, width_, often, pieces_);
+      projection_ = {call.in[5].as<const T>(), out_, width_, width_, 1, often, pieces_};
       raw_ = pieces_.take<T>(steps_.batch * width_);
     }
   }
@@ -287,6 +303,8 @@ class Backward {
 
   void run(Context context) {
     context.scratch = pieces_.next;
+    recurrent_.pack(context);
+    if (raw_) projection_.pack(context);
     T *state = call_.out[2].as<T>(), *cell = call_.out[3].as<T>();
     copy_or_zero(state, call_.in[2], steps_.batch * out_);
     if (steps_.mode == Mode::kLstm) copy_or_zero(cell, call_.in[3], steps_.batch * width_);
