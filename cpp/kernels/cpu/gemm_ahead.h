@@ -1,10 +1,13 @@
-// What a product asks the memory for ahead of time, a little at every few steps of the tile in hand: more at
-// once than the processor keeps track of would hold the tile up.
+// What a product does ahead of time, a little at every few steps of the tile in hand: it asks the memory for
+// what comes, no more at once than the processor keeps track of, and packs the next panel of b beside the
+// arithmetic, which leaves time to load and store.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+
+#include "kernels/cpu/gemm_simd.h"
 
 namespace unspool::kernels::cpu {
 
@@ -37,24 +40,63 @@ class Ahead {
   std::int64_t row_ = 0, rows_ = 0, cols_ = 0, at_ = 0;
 };
 
+// Packs a panel of whole vectors whose columns lie side by side.
+template <class T>
+class PackAhead {
+ public:
+  PackAhead() = default;
+  // `rows` of k that are `row` apart, of one vector or two.
+  PackAhead(const T* from, std::int64_t row, std::int64_t rows, bool is_wide, T* to)
+      : from_(from), to_(to), row_(row), rows_(rows), is_wide_(is_wide) {}
+
+  std::int64_t rows() const { return rows_; }
+
+  UNSPOOL_INLINE void pack(std::int64_t rows) {
+    for (; rows > 0 && rows_ > 0; --rows, --rows_, from_ += row_) {
+      // Asking for what lies behind the last row is harmless.
+      const T* const later = from_ + kRowsAhead * row_;
+      __builtin_prefetch(later, 0, 3);
+      simd::store<T>(to_, simd::load<T>(from_));
+      to_ += simd::kWidth<T>;
+      if (!is_wide_) continue;
+      __builtin_prefetch(later + simd::kWidth<T>, 0, 3);
+      __builtin_prefetch(later + 2 * simd::kWidth<T> - 1, 0, 3);  // of rows that are not aligned
+      simd::store<T>(to_, simd::load<T>(from_ + simd::kWidth<T>));
+      to_ += simd::kWidth<T>;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kRowsAhead = 16;
+  const T* from_ = nullptr;
+  T* to_ = nullptr;
+  std::int64_t row_ = 0, rows_ = 0;
+  bool is_wide_ = false;
+};
+
 // What comes while a tile adds its run.
 template <class T>
 struct Coming {
   static constexpr std::int64_t kSteps = 16;  // of k between two looks
   static constexpr std::int64_t kLines = 3;   // of the tile's own at a look
 
-  Ahead<T, true> out;        // of the tile in hand
-  Ahead<T, false> other;     // what its finish reads
-  Ahead<T, false> b;         // of the next panel, over all tiles of this one
-  std::int64_t b_lines = 0;  // at a look
+  Ahead<T, true> out;           // of the tile in hand
+  Ahead<T, false> other;        // what its finish reads
+  Ahead<T, false> b;            // of the next panel, over all tiles of this one
+  std::int64_t b_lines = 0;     // at a look
+  PackAhead<T> panel;           // the next one, where it can be packed meanwhile
+  std::int64_t panel_rows = 0;  // at a look
 
   // Shares what is left of b among `tiles` tiles that are `depth` deep; each has `own` lines to fetch before.
   void share_b(std::int64_t tiles, std::int64_t depth, std::int64_t own) {
-    const std::int64_t looks = tiles * std::max<std::int64_t>(1, depth / kSteps - own / kLines);
-    b_lines = (b.lines() + looks - 1) / looks;
+    const std::int64_t looks = (depth + kSteps - 1) / kSteps;
+    const std::int64_t left = tiles * std::max<std::int64_t>(1, looks - own / kLines);
+    b_lines = (b.lines() + left - 1) / left;
+    panel_rows = (panel.rows() + tiles * looks - 1) / (tiles * looks);
   }
 
-  void fetch() {
+  UNSPOOL_INLINE void look() {
+    panel.pack(panel_rows);
     if (!out.is_done()) return out.fetch(kLines);
     if (!other.is_done()) return other.fetch(kLines);
     b.fetch(b_lines);

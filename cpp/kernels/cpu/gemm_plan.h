@@ -23,8 +23,10 @@ inline constexpr std::int64_t kChunkCols = 128;         // columns worth packing
 inline constexpr std::int64_t kBlockBytes = 512 << 10;  // of a, visited by every panel of b
 inline constexpr std::int64_t kDepth = 512;             // longest run of k in a packed panel
 inline constexpr std::int64_t kDirectBytes = 64 << 10;  // of b, when many rows may read it where it lies
-inline constexpr std::int64_t kDirectRows = 32;         // rows that may read any b where it lies
-inline constexpr std::int64_t kDirectCols = 128;        // columns for which a is not worth packing
+// Rows that may read where it lies a b that a core's own cache holds, one that comes from further away, and
+// one that comes from memory.
+inline constexpr std::int64_t kDirectRows = 32, kFarDirectRows = 12, kStreamDirectRows = 20;
+inline constexpr std::int64_t kDirectCols = 128;  // columns for which a is not worth packing
 inline constexpr std::int64_t kDirectApart =
     48;  // the same for an a read by short pieces of rows that lie far apart
 inline constexpr std::int64_t kCompactRow = 1024;         // bytes from row to row of an a as good as packed
@@ -32,9 +34,11 @@ inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
 inline constexpr std::int64_t kStreamBytes =
     6 << 20;  // of a direct b that comes from memory: then by short runs of k
 inline constexpr std::int64_t kStreamDepth = 16;
-inline constexpr std::int64_t kNearBytes = 1 << 20;  // of all operands, which stay in a core's own cache
-inline constexpr std::int64_t kRowBytes = 32 << 10;  // of b, from which on one row reads it in long runs
-inline constexpr std::int64_t kPackStep = 8;         // of k, when packing what lies side by side
+inline constexpr std::int64_t kOwnCacheBytes = 3 << 19;  // of b, that a core's own cache holds
+inline constexpr std::int64_t kAheadBytes = 1 << 20;     // of b, whose packing is worth hiding
+inline constexpr std::int64_t kNearBytes = 1 << 20;      // of all operands, which stay in a core's own cache
+inline constexpr std::int64_t kRowBytes = 32 << 10;      // of b, from which on one row reads it in long runs
+inline constexpr std::int64_t kPackStep = 8;             // of k, when packing what lies side by side
 // As many rows as this may read where it lies a b of whole vectors, of so many bytes, in rows so short.
 inline constexpr std::int64_t kNearRows = 64, kNearDirectBytes = 256 << 10, kNearRowBytes = 2 << 10;
 
@@ -65,6 +69,7 @@ struct TilePlan {
   std::int64_t depth;    // longest run of k between two visits to c
   std::int64_t stretch;  // longest run of k that is packed whole; a multiple of depth
   Parts rows, cols;      // the chunks' grid
+  bool packs_ahead;      // panels of b are packed beside the arithmetic on those before
   bool is_far;           // more than a core's own cache holds: memory is asked for ahead of time
   bool is_shared;  // worth a second thread, whose cache must be filled and whose results fetched from it
 
@@ -75,7 +80,8 @@ struct TilePlan {
   std::int64_t own_a() const {
     return a == Source::kPanel ? round_up(ceil_div(rows.size, rows.count) * depth, 16) : 0;
   }
-  std::int64_t own_b() const { return b == Source::kPanel ? round_up(panel() * depth, 16) : 0; }
+  std::int64_t panel_room() const { return round_up(panel() * depth, 16); }
+  std::int64_t own_b() const { return b == Source::kPanel ? (packs_ahead ? 2 : 1) * panel_room() : 0; }
 };
 
 // The ways that sum in one order, so that every product may take any of them.
@@ -117,13 +123,18 @@ void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
   }
 }
 
+constexpr std::int64_t direct_rows(std::int64_t b_bytes) {
+  if (b_bytes <= kOwnCacheBytes) return kDirectRows;
+  return b_bytes <= kStreamBytes ? kFarDirectRows : kStreamDirectRows;
+}
+
 template <class T>
 TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   TilePlan<T> plan{};
   const std::int64_t b_bytes = g.k * g.n * static_cast<std::int64_t>(sizeof(T));
   const bool near_b = g.m <= kNearRows && b_bytes <= kNearDirectBytes && g.b_row % simd::kWidth<T> == 0 &&
                       g.b_row * static_cast<std::int64_t>(sizeof(T)) <= kNearRowBytes;
-  const bool direct_b = g.b_col == 1 && (g.m <= kDirectRows || b_bytes <= kDirectBytes || near_b);
+  const bool direct_b = g.b_col == 1 && (g.m <= direct_rows(b_bytes) || b_bytes <= kDirectBytes || near_b);
   const auto is_compact = [](std::int64_t step) {
     return step * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
   };
@@ -134,6 +145,7 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   plan.vectors = direct_b && g.m <= max_rows(4) ? 4 : 2;
   plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;
   plan.b = direct_b ? Source::kDirect : plan.rows.count > 1 ? Source::kShared : Source::kPanel;
+  plan.packs_ahead = plan.b == Source::kPanel && g.b_col == 1 && b_bytes > kAheadBytes;
 
   const std::int64_t elements = g.m * g.k + g.k * g.n + g.m * g.n;
   plan.is_far = elements * static_cast<std::int64_t>(sizeof(T)) > kNearBytes;

@@ -149,12 +149,15 @@ class TileRun {
     Parts tiles;  // of rows, as packed
     std::int64_t k, depth;
     T *a_panels, *b_panel;
+    T* b_next;                    // where the panel after it is packed ahead
+    std::int64_t ahead_col = -1;  // of which columns
     Coming<T> coming;
   };
 
   void run_region(const Region& region, T* slot) {
     const std::int64_t height = region.row_end - region.row;
-    Walk walk{region, row_tiles(height), 0, 0, slot, slot + plan_.own_a(), {}};
+    T* const b_panel = slot + plan_.own_a();
+    Walk walk{region, row_tiles(height), 0, 0, slot, b_panel, b_panel + plan_.panel_room(), -1, {}};
     for (std::int64_t k = region.k; k < region.k_end; k += plan_.depth) {
       walk.k = k, walk.depth = std::min(plan_.depth, region.k_end - k);
       if (plan_.a == Source::kPanel) {
@@ -185,10 +188,19 @@ class TileRun {
     }
     const std::int64_t next_cols = columns(next);
     if (plan_.b == Source::kPanel) {
-      const T* from = g_.b + walk.k * g_.b_row + col * g_.b_col;
-      pack_panel(from, g_.b_col, g_.b_row, cols, g_.n - col, tile.b_row, walk.depth, walk.b_panel);
+      if (walk.ahead_col == col) {
+        walk.coming.panel.pack(walk.depth);
+        std::swap(walk.b_panel, walk.b_next);
+      } else {
+        pack_panel(g_.b + walk.k * g_.b_row + col * g_.b_col, g_.b_col, g_.b_row, cols, g_.n - col,
+                   tile.b_row, walk.depth, walk.b_panel);
+      }
       tile.b = walk.b_panel;
-      walk.coming.b = {g_.b + next_k * g_.b_row + next * g_.b_col, g_.b_row, g_.b_col, next_depth, next_cols};
+      const T* const from = g_.b + next_k * g_.b_row + next * g_.b_col;
+      const bool is_ahead = plan_.packs_ahead && next_depth > 0 && next_cols % kW == 0;
+      walk.ahead_col = is_ahead ? next : -1;
+      walk.coming.panel = {from, g_.b_row, is_ahead ? next_depth : 0, next_cols > kW, walk.b_next};
+      walk.coming.b = {from, g_.b_row, g_.b_col, is_ahead ? 0 : next_depth, next_cols};
     } else {
       const auto place = [&](std::int64_t column, std::int64_t k, std::int64_t row) {
         return shared_b_ + column * plan_.stretch + (k - walk.region.k) * row;
@@ -218,7 +230,7 @@ class TileRun {
     tile.out_row = tile.finish ? g_.c_row : sums_row_;
 
     const bool is_far = walk.depth >= kLongRun && plan_.is_far;
-    tile.coming = is_far ? &walk.coming : nullptr;
+    tile.coming = is_far || walk.ahead_col >= 0 ? &walk.coming : nullptr;
     const bool packed = plan_.a != Source::kDirect;
     const T* const a_panels =
         plan_.a == Source::kShared ? shared_a_ + walk.region.row * plan_.stretch : walk.a_panels;

@@ -132,7 +132,7 @@ UNSPOOL_INLINE void add_run(const Tile<T>& tile, simd::Vector<T> (&sums)[kRows][
   const int tail = tile.tail;
   for (std::int64_t p = tile.k; p > 0;) {
     const std::int64_t next_look = tile.coming ? std::max<std::int64_t>(p - Coming<T>::kSteps, 0) : 0;
-    if (tile.coming) tile.coming->fetch();
+    if (tile.coming) tile.coming->look();
     for (; p > next_look; --p) {
       Vector<T> row[kVectors];
       UNSPOOL_UNROLL
