@@ -87,13 +87,22 @@ void filter_tile(const FilterTile<T>& tile) {
   }
 }
 
+// Outputs along three axes, and the steps from one to the next in the input and in the gradient.
+struct OutputBox {
+  std::int64_t first[3], count[3];
+  std::int64_t in_step[3], grad_step[3];
+
+  std::int64_t in() const { return first[0] * in_step[0] + first[1] * in_step[1] + first[2] * in_step[2]; }
+  std::int64_t grad() const {
+    return first[0] * grad_step[0] + first[1] * grad_step[1] + first[2] * grad_step[2];
+  }
+};
+
 template <class T>
 struct OuterTile {
   const T *in, *grad;                         // grad by output and lane
   std::int64_t images, in_image, grad_image;  // how many, and how far apart
-  std::int64_t grad_step;                     // from output to output
-  const Spot* spots;
-  std::int64_t spot_count;
+  OutputBox box;
   const std::int64_t* taps;  // offsets
   T* sums;                   // by tap and lane
   std::int64_t sums_step;    // from tap to tap
@@ -105,33 +114,34 @@ void outer_tile(const OuterTile<T>& tile) {
   using namespace simd;
   constexpr int kW = kWidth<T>;
   Vector<T> sums[kTaps][kVectors];
-  const T* in[kTaps];
+  std::int64_t at[kTaps];
   UNSPOOL_UNROLL
   for (int t = 0; t < kTaps; ++t) {
-    in[t] = tile.in + tile.taps[t];
+    at[t] = tile.taps[t];
     UNSPOOL_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[t][v] = Vector<T>{};
   }
-  const std::int64_t grad_step = tile.grad_step;
-  const Spot* const spots_end = tile.spots + tile.spot_count;
-  const T* image = tile.grad;
-  const std::int64_t in_image = tile.in_image;
-  for (std::int64_t n = tile.images; n > 0; --n, image += tile.grad_image) {
-    const T* grad = image;
-    for (const Spot* spot = tile.spots; spot != spots_end; ++spot, grad += grad_step) {
-      const std::int64_t offset = spot->in;
-      Vector<T> g[kVectors];
-      UNSPOOL_UNROLL
-      for (int v = 0; v < kVectors; ++v) g[v] = load<T>(grad + v * kW);
-      UNSPOOL_UNROLL
-      for (int t = 0; t < kTaps; ++t) {
-        const Vector<T> x = broadcast(in[t][offset]);
-        UNSPOOL_UNROLL
-        for (int v = 0; v < kVectors; ++v) sums[t][v] = fma(x, g[v], sums[t][v]);
+  const OutputBox& box = tile.box;
+  const std::int64_t in_step = box.in_step[2], grad_step = box.grad_step[2];
+  const T *in_image = tile.in + box.in(), *grad_image = tile.grad + box.grad();
+  for (std::int64_t n = tile.images; n > 0; --n, in_image += tile.in_image, grad_image += tile.grad_image) {
+    for (std::int64_t d = 0; d < box.count[0]; ++d) {
+      for (std::int64_t h = 0; h < box.count[1]; ++h) {
+        const T* in = in_image + d * box.in_step[0] + h * box.in_step[1];
+        const T* grad = grad_image + d * box.grad_step[0] + h * box.grad_step[1];
+        for (std::int64_t w = box.count[2]; w > 0; --w, in += in_step, grad += grad_step) {
+          Vector<T> g[kVectors];
+          UNSPOOL_UNROLL
+          for (int v = 0; v < kVectors; ++v) g[v] = load<T>(grad + v * kW);
+          UNSPOOL_UNROLL
+          for (int t = 0; t < kTaps; ++t) {
+            const Vector<T> x = broadcast(in[at[t]]);
+            UNSPOOL_UNROLL
+            for (int v = 0; v < kVectors; ++v) sums[t][v] = fma(x, g[v], sums[t][v]);
+          }
+        }
       }
     }
-    UNSPOOL_UNROLL
-    for (int t = 0; t < kTaps; ++t) in[t] += in_image;
   }
   UNSPOOL_UNROLL
   for (int t = 0; t < kTaps; ++t) {

@@ -28,6 +28,10 @@ constexpr std::int64_t kImageBytes = 256 << 10;
 constexpr std::int64_t kMostImageBytes = 8 << 20, kBandSpots = 1024, kMostSpots = 2048;
 constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
 constexpr std::int64_t kBlocks = 4, kStageParts = 8;
+// Taps go by themselves where this part of their outputs at most is inside of the image, and channels fill a
+// tile.
+constexpr double kMostInside = 31.0 / 32;
+constexpr std::int64_t kLeastChannels = 8, kMostTaps = 64;
 
 template <class T>
 class WeightRun {
@@ -60,6 +64,8 @@ class WeightRun {
     if (by_filters_) fit = std::clamp<std::int64_t>(kMostSpots / spots(), 1, fit);
     together_ = ceil_div(in_block, ceil_div(in_block, fit));
     visits_once_ = by_filters_ && blocks_ == 1 && together_ == units;
+    apart_ = by_filters_ && !plan_.in_place() && shape.channels >= kLeastChannels &&
+             shape.taps() <= kMostTaps && part_inside() <= kMostInside;
   }
 
   // Whether lanes that do not count meet other elements of the input than their tap's, with gradient 0.
@@ -93,8 +99,11 @@ class WeightRun {
       for (std::int64_t s = 0; s < table.count; ++s)
         table.pairs[s] = {table.spots[s].in, grad_in_place_ ? table.spots[s].out : s * kW};
     }
-    for (std::int64_t k = 0; k < depth(); ++k)
-      offsets_[k] = k / shape_.taps() * plan_.channel_step() + taps[k % shape_.taps()].offset;
+    for (std::int64_t k = 0; k < depth(); ++k) {
+      const std::int64_t tap = apart_ ? k / shape_.channels : k % shape_.taps();
+      const std::int64_t channel = apart_ ? k % shape_.channels : k / shape_.taps();
+      offsets_[k] = channel * plan_.channel_step() + taps[tap].offset;
+    }
     T* partial = out;
     if (!sums_in_place()) take(blocks_ * sums(), partial);
     T* const stage = reinterpret_cast<T*>(memory);
@@ -120,6 +129,7 @@ class WeightRun {
 
  private:
   static constexpr std::int64_t kW = simd::kWidth<T>, kSize = sizeof(T);
+  static constexpr std::int64_t kRows = 96;  // weights whose gradients are stored at once
 
   struct Table {
     Spot* spots;
@@ -131,6 +141,20 @@ class WeightRun {
   std::int64_t band_bytes() const {
     const std::int64_t bytes = shape_.channels * kBandSpots * kSize;
     return (by_filters_ ? std::clamp(bytes, kImageBytes, kMostImageBytes) : kImageBytes) / 2;
+  }
+
+  // How much of what outputs meet by taps is inside of the image.
+  double part_inside() const {
+    double part = 1;
+    for (const ConvAxis& axis : shape_.axis) {
+      std::int64_t met = 0;
+      for (std::int64_t tap = 0; tap < axis.kernel; ++tap) {
+        const StagedRange inside(tap * axis.dilation - axis.padding, axis.stride, axis.in, axis.out);
+        met += inside.last - inside.first;
+      }
+      part *= static_cast<double>(met) / static_cast<double>(axis.kernel * axis.out);
+    }
+    return part;
   }
 
   std::int64_t depth() const { return shape_.channels * shape_.taps(); }
@@ -163,7 +187,13 @@ class WeightRun {
     return stages_once_ ? bytes_of<T>(shape_.groups * together_ * plan_.staged()) : 0;
   }
   std::size_t own_stage_bytes() const { return stages_once_ ? 0 : bytes_of<T>(together_ * plan_.staged()); }
-  std::size_t slot_bytes() const { return own_stage_bytes() + bytes_of<T>(together_ * staged_grad()); }
+  // The sums of a run of weights on their way to where they are stored.
+  std::int64_t rows() const {
+    return visits_once_ ? 2 * kW * (apart_ ? most_beside_filters(2) * shape_.taps() : kRows) : 0;
+  }
+  std::size_t slot_bytes() const {
+    return own_stage_bytes() + bytes_of<T>(together_ * staged_grad() + rows());
+  }
 
   // ---- running ----
 
@@ -289,48 +319,95 @@ class WeightRun {
     }
   }
 
+  // The outputs of a band that meet the image by a tap, or all.
+  OutputBox box_of(std::int64_t band, std::int64_t tap, std::int64_t grad_step) const {
+    const std::int64_t kernel[2] = {shape_.axis[1].kernel, shape_.axis[2].kernel};
+    const std::int64_t place[3] = {tap / kernel[1] / kernel[0], tap / kernel[1] % kernel[0], tap % kernel[1]};
+    OutputBox box{};
+    for (int a = 2; a >= 0; --a) {
+      const ConvAxis& axis = shape_.axis[a];
+      const bool is_cut = a == plan_.band_axis();
+      const std::int64_t start = is_cut ? band * plan_.band_size(0) : 0;
+      const std::int64_t out = is_cut ? plan_.band_size(band) : axis.out;
+      box.count[a] = out, box.in_step[a] = axis.stride * plan_.pitch(a), box.grad_step[a] = grad_step;
+      grad_step *= out;
+      if (!apart_) continue;
+      const StagedRange inside(start * axis.stride + place[a] * axis.dilation - axis.padding, axis.stride,
+                               axis.in, out);
+      box.first[a] = inside.first, box.count[a] = inside.last - inside.first;
+    }
+    return box;
+  }
+
   void run_outer_tiles(std::int64_t image, std::int64_t band, std::int64_t count, const T* grad,
                        std::int64_t begin, std::int64_t end, T* stage, T* grads, T* sums_of_group) {
-    const Table& table = table_of(band);
+    const std::int64_t spots = table_of(band).count;
     const FilterBlocks<T> blocks{shape_.filters};
     OuterTile<T> tile{};
     place_input(image, band, count, stage, tile);
-    tile.spots = table.spots, tile.spot_count = table.count;
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t vectors = blocks.vectors(block), filters = tile_start(block + 1) - tile_start(block);
-      tile.grad = grads, tile.grad_step = vectors * kW, tile.grad_image = table.count * tile.grad_step;
+      const std::int64_t step = vectors * kW;
+      tile.grad = grads, tile.grad_image = spots * step;
       for (std::int64_t i = 0; i < count; ++i) {
         const T* from = grad + i * grad_image() + (tile_start(block) - tile_start(begin)) * shape_.out_size();
-        pack_transposed(from, shape_.out_size(), filters, filters, tile.grad_step, table.count,
-                        grads + i * tile.grad_image);
+        pack_transposed(from, shape_.out_size(), filters, filters, step, spots, grads + i * tile.grad_image);
       }
       if (visits_once_) {
-        store_sums(tile, vectors, filters, sums_of_group + tile_start(block) * depth());
+        store_sums(tile, band, vectors, filters, grads + together_ * staged_grad(),
+                   sums_of_group + tile_start(block) * depth());
         continue;
       }
-      tile.sums_step = width(), tile.adds = true;
-      for_runs(depth(), most_beside_filters(vectors), [&](std::int64_t k, std::int64_t taps) {
-        tile.taps = offsets_ + k;
-        tile.sums = sums_of_group + k * width() + tile_start(block);
-        pick_outer_tile<T>(taps, vectors)(tile);
+      tile.adds = true;
+      each_run(vectors, [&](std::int64_t first, std::int64_t size) {
+        sum_taps(tile, band, vectors, first, size, sums_of_group + first * width() + tile_start(block),
+                 width());
       });
     }
   }
 
+  // Calls visit(first, count) for runs of weights of a filter: whole channels when taps are apart.
+  template <class F>
+  void each_run(std::int64_t vectors, const F& visit) const {
+    const std::int64_t taps = shape_.taps(), most = most_beside_filters(vectors);
+    if (!apart_) return for_runs(depth(), kRows / most * most, visit);
+    for_runs(shape_.channels, most,
+             [&](std::int64_t first, std::int64_t count) { visit(first * taps, count * taps); });
+  }
+
+  // The gradients of such a run, to `sums` by weight and lane.
+  void sum_taps(OuterTile<T> tile, std::int64_t band, std::int64_t vectors, std::int64_t first,
+                std::int64_t size, T* sums, std::int64_t step) const {
+    const std::int64_t taps = shape_.taps();
+    if (!apart_) {
+      tile.box = box_of(band, 0, vectors * kW);
+      tile.sums_step = step;
+      for_runs(size, most_beside_filters(vectors), [&](std::int64_t k, std::int64_t count) {
+        tile.taps = offsets_ + first + k, tile.sums = sums + k * step;
+        pick_outer_tile<T>(count, vectors)(tile);
+      });
+      return;
+    }
+    tile.sums_step = taps * step;
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      tile.box = box_of(band, tap, vectors * kW);
+      tile.taps = offsets_ + tap * shape_.channels + first / taps, tile.sums = sums + tap * step;
+      pick_outer_tile<T>(size / taps, vectors)(tile);
+    }
+  }
+
   // The whole gradient of a block of filters, transposed a few taps at a time on its way to `out`.
-  void store_sums(OuterTile<T> tile, std::int64_t vectors, std::int64_t filters, T* out) const {
-    constexpr std::int64_t kRows = 96;
-    alignas(64) T rows[kRows * 2 * kW];
+  void store_sums(OuterTile<T> tile, std::int64_t band, std::int64_t vectors, std::int64_t filters, T* rows,
+                  T* out) const {
     std::array<Spot, kRows> places{};
     for (std::int64_t k = 0; k < kRows; ++k) places[static_cast<std::size_t>(k)].out = k;
-    tile.sums_step = vectors * kW, tile.adds = false;
-    for_runs(depth(), kRows, [&](std::int64_t start, std::int64_t size) {
-      for_runs(size, most_beside_filters(vectors), [&](std::int64_t k, std::int64_t taps) {
-        tile.taps = offsets_ + start + k;
-        tile.sums = rows + k * tile.sums_step;
-        pick_outer_tile<T>(taps, vectors)(tile);
+    const std::int64_t step = vectors * kW;
+    tile.adds = false;
+    each_run(vectors, [&](std::int64_t first, std::int64_t size) {
+      sum_taps(tile, band, vectors, first, size, rows, step);
+      for_runs(size, kRows, [&](std::int64_t k, std::int64_t count) {
+        store_transposed<T>(rows + k * step, step, places.data(), count, out + first + k, filters, depth());
       });
-      store_transposed<T>(rows, tile.sums_step, places.data(), size, out + start, filters, depth());
     });
   }
 
@@ -367,6 +444,7 @@ class WeightRun {
   const bool grad_in_place_;
   bool visits_once_ = false;  // so that sums are complete when they leave the registers
   bool stages_once_ = false;  // for all parts
+  bool apart_ = false;        // taps, each with the outputs that meet the image by it
   std::int64_t blocks_, parts_, together_;
   const T *grad_ = nullptr, *in_ = nullptr;
   std::array<Table, 2> tables_{};
