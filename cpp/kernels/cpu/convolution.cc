@@ -11,6 +11,7 @@
 #include "kernels/cpu/conv_columns.h"
 #include "kernels/cpu/conv_filter_tile.h"
 #include "kernels/cpu/conv_inside.h"
+#include "kernels/cpu/conv_lines.h"
 #include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/conv_stage.h"
@@ -478,6 +479,8 @@ void run_convolution(const Context& whole, const KernelCall& call) {
       run_plain(context, shape, kTransposed, in, weight, bias, out);
     } else if (const ConvProduct<T> product(shape, kTransposed); product.pays()) {
       product.run(context, in, weight, bias, out);
+    } else if (ConvLines<T> lines(shape, kTransposed); lines.pays()) {
+      lines.run(context, in, weight, bias, out);
     } else {
       ConvRun<T>(shape, kTransposed).run(context, in, weight, bias, out);
     }
@@ -494,9 +497,10 @@ std::size_t convolution_scratch(const KernelCall& call, int threads) {
     if constexpr (!std::is_floating_point_v<T>) {
       return picked;
     } else {
-      const ConvProduct<T> product(shape, kTransposed);
-      return picked +
-             (product.pays() ? product.scratch(threads) : ConvRun<T>(shape, kTransposed).scratch(threads));
+      if (const ConvProduct<T> product(shape, kTransposed); product.pays())
+        return picked + product.scratch(threads);
+      if (const ConvLines<T> lines(shape, kTransposed); lines.pays()) return picked + lines.scratch(threads);
+      return picked + ConvRun<T>(shape, kTransposed).scratch(threads);
     }
   });
 }

@@ -125,6 +125,34 @@ UNSPOOL_INLINE void store_partial(double* to, Vector<double> v, int count) {
   _mm512_mask_storeu_pd(to, static_cast<__mmask8>(low_bits(count)), v);
 }
 
+// Lane l of the result is lane from[l] of the operand, or zero where that is negative.
+inline constexpr bool kPicksLanes = true;
+template <class T>
+struct LanePick;
+template <>
+struct LanePick<float> {
+  __m512i from;
+  __mmask16 there;
+
+  UNSPOOL_INLINE explicit LanePick(const std::int32_t* lanes)
+      : from(_mm512_loadu_si512(lanes)), there(_mm512_cmpge_epi32_mask(from, _mm512_setzero_si512())) {}
+  UNSPOOL_INLINE Vector<float> operator()(Vector<float> v) const {
+    return _mm512_maskz_permutexvar_ps(there, from, v);
+  }
+};
+template <>
+struct LanePick<double> {
+  __m512i from;
+  __mmask8 there;
+
+  UNSPOOL_INLINE explicit LanePick(const std::int32_t* lanes)
+      : from(_mm512_cvtepi32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes)))),
+        there(_mm512_cmpge_epi64_mask(from, _mm512_setzero_si512())) {}
+  UNSPOOL_INLINE Vector<double> operator()(Vector<double> v) const {
+    return _mm512_maskz_permutexvar_pd(there, from, v);
+  }
+};
+
 #elif defined(__AVX2__) && defined(__FMA__)
 
 UNSPOOL_INLINE Vector<float> broadcast(float x) { return _mm256_set1_ps(x); }
@@ -175,6 +203,40 @@ UNSPOOL_INLINE void store_partial(double* to, Vector<double> v, int count) {
   if (count & 1) _mm_store_sd(to, rest);
 }
 
+// Lane l of the result is lane from[l] of the operand, or zero where that is negative.
+inline constexpr bool kPicksLanes = true;
+template <class T>
+struct LanePick;
+template <>
+struct LanePick<float> {
+  __m256i from;
+  __m256 there;
+
+  UNSPOOL_INLINE explicit LanePick(const std::int32_t* lanes)
+      : from(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes))),
+        there(_mm256_castsi256_ps(_mm256_cmpgt_epi32(from, _mm256_set1_epi32(-1)))) {}
+  UNSPOOL_INLINE Vector<float> operator()(Vector<float> v) const {
+    return _mm256_and_ps(_mm256_permutevar8x32_ps(v, from), there);
+  }
+};
+template <>
+struct LanePick<double> {
+  __m256i from;  // halves of lanes
+  __m256d there;
+
+  UNSPOOL_INLINE explicit LanePick(const std::int32_t* lanes) {
+    const __m256i whole = _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes)));
+    const __m256i low = _mm256_add_epi64(whole, whole);
+    from = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi64x(0xffffffff)),
+                           _mm256_slli_epi64(_mm256_add_epi64(low, _mm256_set1_epi64x(1)), 32));
+    there = _mm256_castsi256_pd(_mm256_cmpgt_epi64(whole, _mm256_set1_epi64x(-1)));
+  }
+  UNSPOOL_INLINE Vector<double> operator()(Vector<double> v) const {
+    const __m256 picked = _mm256_permutevar8x32_ps(_mm256_castpd_ps(v), from);
+    return _mm256_and_pd(_mm256_castps_pd(picked), there);
+  }
+};
+
 #else
 
 template <class T>
@@ -208,6 +270,22 @@ UNSPOOL_INLINE void store_partial(T* to, Vector<T> v, int count) {
     if (l < count) to[l] = v[l];
   }
 }
+
+// Lane l of the result is lane from[l] of the operand, or zero where that is negative: here one by one.
+inline constexpr bool kPicksLanes = false;
+template <class T>
+struct LanePick {
+  const std::int32_t* from;
+
+  UNSPOOL_INLINE explicit LanePick(const std::int32_t* lanes) : from(lanes) {}
+  UNSPOOL_INLINE Vector<T> operator()(Vector<T> v) const {
+    Vector<T> picked{};
+    for (int l = 0; l < kWidth<T>; ++l) {
+      if (from[l] >= 0) picked[l] = v[from[l]];
+    }
+    return picked;
+  }
+};
 
 #endif
 
