@@ -11,8 +11,12 @@
 
 namespace unspool::kernels::cpu {
 
-// Walks the cache lines of a block, to be read, or to be written to.
-template <class T, bool kWrites>
+// What becomes of lines that were asked for. What is packed is read from the second level; all else should
+// come all the way.
+enum class Use { kWrite, kRead, kPack };
+
+// Walks the cache lines of a block.
+template <class T, Use kUse>
 class Ahead {
  public:
   Ahead() = default;
@@ -27,8 +31,7 @@ class Ahead {
 
   void fetch(std::int64_t lines) {
     for (; lines > 0 && rows_ > 0; --lines) {
-      // What is read is packed from the second level; what is written should come all the way.
-      __builtin_prefetch(from_ + at_, kWrites ? 1 : 0, kWrites ? 3 : 2);
+      __builtin_prefetch(from_ + at_, kUse == Use::kWrite ? 1 : 0, kUse == Use::kPack ? 2 : 3);
       at_ += kLine;
       if (at_ >= cols_) at_ = 0, from_ += row_, --rows_;
     }
@@ -78,27 +81,29 @@ class PackAhead {
 template <class T>
 struct Coming {
   static constexpr std::int64_t kSteps = 16;  // of k between two looks
-  static constexpr std::int64_t kLines = 3;   // of the tile's own at a look
+  static constexpr std::int64_t kLines = 3;   // of the tile's own at a look, at least
 
-  Ahead<T, true> out;           // of the tile in hand
-  Ahead<T, false> other;        // what its finish reads
-  Ahead<T, false> b;            // of the next panel, over all tiles of this one
-  std::int64_t b_lines = 0;     // at a look
-  PackAhead<T> panel;           // the next one, where it can be packed meanwhile
-  std::int64_t panel_rows = 0;  // at a look
+  Ahead<T, Use::kWrite> out;        // of the tile in hand
+  Ahead<T, Use::kRead> other;       // what its finish reads
+  std::int64_t own_lines = kLines;  // of both at a look
+  Ahead<T, Use::kPack> b;           // of the next panel, over all tiles of this one
+  std::int64_t b_lines = 0;         // at a look
+  PackAhead<T> panel;               // the next one, where it can be packed meanwhile
+  std::int64_t panel_rows = 0;      // at a look
 
   // Shares what is left of b among `tiles` tiles that are `depth` deep; each has `own` lines to fetch before.
   void share_b(std::int64_t tiles, std::int64_t depth, std::int64_t own) {
     const std::int64_t looks = (depth + kSteps - 1) / kSteps;
-    const std::int64_t left = tiles * std::max<std::int64_t>(1, looks - own / kLines);
+    own_lines = std::max(kLines, (own + looks - 1) / looks);
+    const std::int64_t left = tiles * std::max<std::int64_t>(1, looks - own / own_lines);
     b_lines = (b.lines() + left - 1) / left;
     panel_rows = (panel.rows() + tiles * looks - 1) / (tiles * looks);
   }
 
   UNSPOOL_INLINE void look() {
     panel.pack(panel_rows);
-    if (!out.is_done()) return out.fetch(kLines);
-    if (!other.is_done()) return other.fetch(kLines);
+    if (!out.is_done()) return out.fetch(own_lines);
+    if (!other.is_done()) return other.fetch(own_lines);
     b.fetch(b_lines);
   }
 };

@@ -209,7 +209,8 @@ class TileRun {
       const std::int64_t next_row = padded(static_cast<int>(next_cols));
       walk.coming.b = {place(next, next_k, next_row), next_row, 1, next_depth, next_row};
     }
-    walk.coming.share_b(walk.tiles.count, walk.depth, max_rows(2) * vectors);
+    const int blocks = g_.finish.other ? 2 : 1;
+    walk.coming.share_b(walk.tiles.count, walk.depth, blocks * max_rows(2) * vectors);
   }
 
   // All row tiles of one panel of columns.
