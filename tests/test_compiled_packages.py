@@ -119,3 +119,99 @@ def test_weights_that_are_there_are_read(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_processor_is_named_as_in_pytorch() -> None:
     assert us.backends.cpu.get_cpu_capability() in ("AVX512", "AVX2", "DEFAULT")
+
+
+def test_what_packages_ask_of_distributions() -> None:
+    """Pyro derives constraints from those of given ones, and has a base of distributions of its own."""
+    from unspool.distributions import biject_to, constraints, exp_family, register_kl, transforms
+
+    positive = type(constraints.positive)
+    assert positive is constraints.greater_than
+    assert not isinstance(constraints.nonnegative, positive)
+
+    class Softplus(positive):  # type: ignore[misc, valid-type]
+        def __init__(self) -> None:
+            super().__init__(lower_bound=0.0)
+
+    with pytest.raises(NotImplementedError, match="Softplus"):
+        biject_to(Softplus())
+    biject_to.register(Softplus, lambda _: transforms.SoftplusTransform())
+    assert isinstance(biject_to(Softplus()), transforms.SoftplusTransform)
+    assert isinstance(biject_to(constraints.positive), transforms.ExpTransform)
+    names = [str(constraints.integer_interval(0, 3)), str(constraints.less_than(2))]
+    assert names == ["IntegerInterval(lower_bound=0, upper_bound=3)", "LessThan(upper_bound=2)"]
+
+    class Delta:
+        pass
+
+    register_kl(Delta, us.distributions.Distribution)(lambda p, q: us.zeros(()))
+    with pytest.raises(TypeError, match="but got 3"):
+        register_kl(3, Delta)  # type: ignore[arg-type]
+    assert exp_family.ExponentialFamily is us.distributions.ExponentialFamily
+    assert issubclass(us.distributions.Gamma, us.distributions.ExponentialFamily)
+
+
+def test_optimizers_are_found_in_the_dictionary_of_their_module(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "import torch\n"
+        "for name, kind in torch.optim.__dict__.items():\n"
+        "    isinstance(kind, type) and issubclass(kind, torch.optim.LBFGS) and print(name)\n"
+        "print(torch.optim.__dict__['RMSprop'].__name__, 'DataParallel' in torch.nn.__dict__)\n"
+    )
+    command = [sys.executable, "-m", "unspool.run", str(tmp_path / "main.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "LBFGS\nRMSprop True\n", done.stderr
+
+
+def test_futures_hand_on_values_and_exceptions() -> None:
+    from unspool.futures import Future, collect_all, wait_all
+
+    first: Future[int] = Future()
+    second: Future[int] = Future()
+    doubled = first.then(lambda done: 2 * done.value())
+    both = collect_all([first, doubled, second])
+    with pytest.raises(RuntimeError, match="not there yet"):
+        first.value()
+    first.set_result(3)
+    assert doubled.wait() == 6
+    assert not both.done()
+    second.set_exception(ValueError("lost"))
+    assert [each.done() for each in both.wait()] == [True, True, True]
+    assert wait_all([first, doubled]) == [3, 6]
+    with pytest.raises(ValueError, match="lost"):
+        second.wait()
+    with pytest.raises(ValueError, match="lost"):
+        second.then(lambda done: done.value()).wait()
+    assert collect_all([]).wait() == []
+
+
+def test_names_that_packages_take_from_inside() -> None:
+    """As PyTorch Geometric, kornia, opacus and captum import them."""
+    from unspool import _tensor_str, _vmap_internals
+    from unspool._subclasses.fake_tensor import FakeTensor, is_fake
+    from unspool.distributed import rpc
+    from unspool.distributed._tensor.experimental import implicit_replication
+    from unspool.distributed.tensor import DTensor
+    from unspool.fx.experimental.proxy_tensor import get_proxy_mode
+    from unspool.utils.data._utils.collate import default_collate
+    from unspool.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
+
+    x = us.arange(6.0).reshape(2, 3)
+    assert _tensor_str._tensor_str(x, indent=0) == "[[0., 1., 2.],\n [3., 4., 5.]]"
+    assert _tensor_str.PRINT_OPTS.threshold == 1000
+    assert _vmap_internals._vmap(us.sum)(x).tolist() == [3.0, 12.0]
+    assert default_collate([1, 2]).tolist() == [1, 2]
+    assert us.hub.HASH_REGEX.search("net-12ab.pth")
+    assert not is_fake(x)
+    assert not isinstance(x, (FakeTensor, DTensor))
+    assert get_proxy_mode() is None
+    assert not rpc.is_available()
+    assert callable(_collate_fn_t)
+    assert callable(_worker_init_fn_t)
+    for refused in (rpc.init_rpc, implicit_replication, DTensor, FakeTensor):
+        with pytest.raises(NotImplementedError, match="is not implemented in unspool"):
+            refused()
+    assert {us.ops.aten.clone.default: 1}[us.ops.aten.clone.default] == 1
+    with pytest.raises(NotImplementedError, match=r"torch\.ops\.aten\.clone\.default"):
+        us.ops.aten.clone.default(x)
+    assert x.layout not in (us.sparse_csr, us.sparse_csc, us.sparse_bsr, us.sparse_bsc)

@@ -71,6 +71,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     ),
     "old argument of a module": lambda: nn.MSELoss(size_average=True),
     "old argument of a module with weights": lambda: nn.CrossEntropyLoss(size_average=True),
+    "older name of the mean": lambda: F.mse_loss(us.ones(2), us.ones(2), reduction="elementwise_mean"),
+    "older name of the mean in a module": lambda: nn.L1Loss(reduction="elementwise_mean"),
     "shapes that broadcast": lambda: F.mse_loss(us.ones(3, 2), us.ones(3, 1)),
     "shapes that broadcast, in a module": lambda: nn.MSELoss()(us.ones(3, 2), us.ones(3, 1)),
     "dropout between no layers": lambda: nn.LSTM(2, 2, dropout=0.5),

@@ -6,6 +6,7 @@ Files that are there already, in the folder that PyTorch keeps them in, are read
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlparse
@@ -53,6 +54,9 @@ def _refuse(name: str) -> NoReturn:
         "fetch the file yourself and read it with unspool.load"
     )
 
+
+# The check sum in the name of a file.
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
 _dir: str | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from unspool._lazy import missing
 from unspool.library import _OPERATIONS, CustomOpDef
@@ -30,6 +30,31 @@ class _Namespace:
                 name=name,
                 obj=self,
             ) from None
+
+
+class _Named:
+    """A name below PyTorch's ``ops.aten``: packages use them as keys of tables. Calling one raises."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Named:
+        if name.startswith("__"):
+            raise AttributeError(name, name=name, obj=self)
+        made = self.__dict__[name] = _Named(f"{self._name}.{name}")
+        return made
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"torch.ops.{self._name} is not implemented in unspool, whose operations have no such forms; "
+            "call the function or method of that name"
+        )
+
+
+aten = _Named("aten")
 
 
 def __getattr__(name: str) -> _Namespace:

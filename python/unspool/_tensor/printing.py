@@ -115,19 +115,24 @@ def _rows(array: npt.NDArray[np.generic], numbers: _Numbers, indent: int, shorte
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(blocks) + "]"
 
 
+def format_elements(tensor: Tensor, indent: int = 0) -> str:
+    """Give the text of a tensor's elements, whose further lines begin after ``indent`` characters."""
+    values = as_array(tensor)
+    if values.size == 0:
+        return "[]"
+    shorten = values.size > _options.threshold
+    return _rows(values, _Numbers(_visible(values) if shorten else values), indent, shorten)
+
+
 def format_tensor(tensor: Tensor, prefix: str = "tensor(") -> str:
     """Give the text of a tensor: its elements, and what cannot be seen from them (dtype, shape, history)."""
-    values = as_array(tensor)
-    shorten = values.size > _options.threshold
-    if values.size == 0:
-        body = "[]"
-    else:
-        body = _rows(values, _Numbers(_visible(values) if shorten else values), len(prefix), shorten)
+    body = format_elements(tensor, len(prefix))
+    is_empty = tensor.numel() == 0
     notes = []
-    if values.size == 0 and values.ndim != 1:
+    if is_empty and tensor.ndim != 1:
         notes.append(f"size={tuple(tensor.shape)}")
     plain = [_core.get_default_dtype(), _core.int64, _core.bool]
-    if tensor.dtype not in plain or (values.size == 0 and tensor.dtype != plain[0]):
+    if tensor.dtype not in plain or (is_empty and tensor.dtype != plain[0]):
         notes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn=<{tensor.grad_fn.name()}>")

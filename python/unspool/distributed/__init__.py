@@ -58,6 +58,8 @@ __getattr__ = _on_demand(
         "fsdp",
         "nn",
         "optim",
+        "rpc",
+        "tensor",
     ],
     {"DeviceMesh": "unspool.distributed.device_mesh", "init_device_mesh": "unspool.distributed.device_mesh"},
 )

@@ -19,7 +19,7 @@ from unspool.distributions.chi2 import Chi2
 from unspool.distributions.constraint_registry import biject_to, transform_to
 from unspool.distributions.continuous_bernoulli import ContinuousBernoulli
 from unspool.distributions.dirichlet import Dirichlet
-from unspool.distributions.distribution import Distribution
+from unspool.distributions.distribution import Distribution, ExponentialFamily
 from unspool.distributions.exponential import Exponential
 from unspool.distributions.fishersnedecor import FisherSnedecor
 from unspool.distributions.gamma import Gamma
@@ -66,6 +66,7 @@ __all__ = [
     "Dirichlet",
     "Distribution",
     "Exponential",
+    "ExponentialFamily",
     "FisherSnedecor",
     "Gamma",
     "Geometric",

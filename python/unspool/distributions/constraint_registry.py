@@ -49,8 +49,6 @@ transform_to = ConstraintRegistry()
 def _onto_range(constraint: Any) -> Transform:
     """Exponentials above or below one bound, a sigmoid between two."""
     low, high = constraint.lower_bound, constraint.upper_bound
-    if constraint.is_discrete:
-        raise NotImplementedError("Cannot transform integer constraints")
 
     def is_number(bound: Any, value: float) -> bool:
         return isinstance(bound, (int, float)) and bound == value
@@ -69,10 +67,20 @@ def _onto_range(constraint: Any) -> Transform:
     )
 
 
+_RANGES = (
+    constraints.greater_than,
+    constraints.greater_than_eq,
+    constraints.less_than,
+    constraints.interval,
+    constraints.half_open_interval,
+)
+
+
 def _register(registry: ConstraintRegistry, simplex: type[Transform]) -> None:
     """What both registries know; they differ for the simplex."""
     registry.register(constraints.real, lambda _: transforms.identity_transform)
-    registry.register(constraints.positive, _onto_range)
+    for kind in _RANGES:
+        registry.register(kind, _onto_range)
     registry.register(constraints.simplex, lambda _: simplex())
     registry.register(constraints.lower_cholesky, lambda _: transforms.LowerCholeskyTransform())
     registry.register(constraints.positive_definite, lambda _: transforms.PositiveDefiniteTransform())

@@ -105,18 +105,10 @@ class _OneHot(Constraint):
 class _Range(Constraint):
     """Between two bounds, each of which may be absent, open or closed, and a tensor."""
 
-    def __init__(
-        self,
-        low: Any = None,
-        high: Any = None,
-        *,
-        open_low: bool = False,
-        open_high: bool = False,
-        whole: bool = False,
-    ) -> None:
-        self.lower_bound, self.upper_bound = low, high
-        self._open_low, self._open_high = open_low, open_high
-        self.is_discrete = whole
+    lower_bound: Any = None
+    upper_bound: Any = None
+    _open_low = False
+    _open_high = False
 
     def check(self, value: Tensor) -> Any:
         inside = value == value
@@ -131,44 +123,70 @@ class _Range(Constraint):
         return inside
 
     def __repr__(self) -> str:
-        kind = "Integer" if self.is_discrete else ""
+        name = type(self).__name__.lstrip("_")
         low = "" if self.lower_bound is None else f"lower_bound={self.lower_bound}"
         high = "" if self.upper_bound is None else f"upper_bound={self.upper_bound}"
-        if self.upper_bound is None:
-            return f"{kind}GreaterThan{'' if self._open_low else 'Eq'}({low})"
-        if self.lower_bound is None:
-            return f"{kind}LessThan({high})"
-        return f"{kind}{'HalfOpen' if self._open_high else ''}Interval({low}, {high})"
+        return f"{name}({', '.join(filter(None, (low, high)))})"
 
 
-def interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+class _Between(_Range):
+    def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+
+
+class _Above(_Range):
+    def __init__(self, lower_bound: Any) -> None:
+        self.lower_bound = lower_bound
+
+
+class _Interval(_Between):
     """[lower_bound, upper_bound]."""
-    return _Range(lower_bound, upper_bound)
 
 
-def half_open_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+class _HalfOpenInterval(_Between):
     """[lower_bound, upper_bound)."""
-    return _Range(lower_bound, upper_bound, open_high=True)
+
+    _open_high = True
 
 
-def integer_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+class _IntegerInterval(_Between):
     """Whole numbers in [lower_bound, upper_bound]."""
-    return _Range(lower_bound, upper_bound, whole=True)
+
+    is_discrete = True
 
 
-def greater_than(lower_bound: Any) -> Constraint:
-    """Above lower_bound."""
-    return _Range(lower_bound, open_low=True)
-
-
-def greater_than_eq(lower_bound: Any) -> Constraint:
+class _GreaterThanEq(_Above):
     """At least lower_bound."""
-    return _Range(lower_bound)
 
 
-def less_than(upper_bound: Any) -> Constraint:
+class _GreaterThan(_Above):
+    """Above lower_bound."""
+
+    _open_low = True
+
+
+class _IntegerGreaterThan(_Above):
+    """Whole numbers from lower_bound on."""
+
+    is_discrete = True
+
+
+class _LessThan(_Range):
     """Below upper_bound."""
-    return _Range(None, upper_bound, open_high=True)
+
+    _open_high = True
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+
+
+# Names by which scripts make them; classes derived from one are constraints of their own.
+interval = _Interval
+half_open_interval = _HalfOpenInterval
+integer_interval = _IntegerInterval
+greater_than = _GreaterThan
+greater_than_eq = _GreaterThanEq
+less_than = _LessThan
 
 
 class _Real(Constraint):
@@ -292,8 +310,8 @@ class stack(_Joined):
 dependent = _Dependent()
 boolean = _Boolean()
 one_hot = _OneHot()
-nonnegative_integer = _Range(0, whole=True)
-positive_integer = _Range(1, whole=True)
+nonnegative_integer = _IntegerGreaterThan(0)
+positive_integer = _IntegerGreaterThan(1)
 real = _Real()
 real_vector = independent(real, 1)
 positive = greater_than(0.0)

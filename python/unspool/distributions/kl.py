@@ -43,10 +43,13 @@ _EULER = float(np.euler_gamma)
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[Divergence], Divergence]:
-    """A decorator that registers a function of (p, q) for these types and their subclasses."""
+    """A decorator that registers a function of (p, q) for these types and their subclasses.
+
+    They need not be derived from ``Distribution``: libraries have bases of their own.
+    """
     each: Any
     for each in (type_p, type_q):
-        if not (isinstance(each, type) and issubclass(each, Distribution)):
+        if not isinstance(each, type):
             raise TypeError(f"Expected type_p and type_q to be Distribution subclasses but got {each}")
 
     def decorator(function: Divergence) -> Divergence:

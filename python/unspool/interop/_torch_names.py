@@ -129,15 +129,23 @@ def install() -> None:
         sys.meta_path.insert(0, _Finder())
     importlib.util.find_spec = _find_spec
     sys.modules["torch"] = unspool
+    unspool.__name__ = "torch"  # packages ask whether the module that they imported is the one of that name
     _set_version(f"{_FOLLOWED}+unspool.{_core.__version__}")
+    # Scripts choose by name from ``torch.optim.__dict__``, and packages wrap each class that they find there.
+    for module in (unspool.optim, unspool.nn):
+        for name in module.__all__:
+            getattr(module, name)
 
 
 def uninstall() -> None:
     """Take the aliases back."""
+    import unspool
+
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     importlib.util.find_spec = _PYTHONS_FIND_SPEC
     for name in [name for name in sys.modules if _is_torch(name)]:
         del sys.modules[name]
+    unspool.__name__ = "unspool"
     _set_version(_core.__version__)
 
 

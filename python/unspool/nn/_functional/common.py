@@ -29,13 +29,22 @@ def in_place(name: str, function: Callable[..., Tensor], input: Tensor, *args: A
     return overwrite(f"{name}_", input, function(source, *args))
 
 
+def is_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> bool:
+    """Whether ``legacy_reduction`` is to say what is meant."""
+    return size_average is not None or reduce is not None or reduction == "elementwise_mean"
+
+
 def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """The reduction that the deprecated flags ask for; ``reduction`` where neither is given.
 
     ``reduce=False`` is "none"; otherwise ``size_average`` chooses between "mean" (also when None) and "sum".
+    "elementwise_mean" is an older name of "mean".
     """
     if size_average is None and reduce is None:
-        return reduction
+        if reduction != "elementwise_mean":
+            return reduction
+        warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.")
+        return "mean"
     is_kept = reduce is not None and not reduce
     chosen = "none" if is_kept else "mean" if size_average is None or size_average else "sum"
     warn(

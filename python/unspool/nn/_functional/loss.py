@@ -8,7 +8,7 @@ Losses that are a short expression in several operations are in ``loss_composed.
 from __future__ import annotations
 
 from unspool._core import Tensor
-from unspool.nn._functional.common import legacy_reduction, ops
+from unspool.nn._functional.common import is_legacy, legacy_reduction, ops
 
 
 def mse_loss(
@@ -27,7 +27,7 @@ def mse_loss(
         reduction: "none", "mean" or "sum"; ``size_average`` and ``reduce`` are its deprecated forms.
         weight: the shape of ``input``; the mean is then over the total weight.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.mse_loss(input, target, reduction=reduction, weight=weight)
 
@@ -41,7 +41,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|input - target|, element by element, then reduced; arguments as ``mse_loss``."""
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.l1_loss(input, target, reduction=reduction, weight=weight)
 
@@ -59,7 +59,7 @@ def smooth_l1_loss(
     Raises:
         ValueError, RuntimeError: ``beta`` is negative.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.smooth_l1_loss(input, target, reduction=reduction, beta=beta)
 
@@ -90,7 +90,7 @@ def cross_entropy(
         ValueError, RuntimeError: shapes that do not go together.
         IndexError: a class outside of [0, C).
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.cross_entropy(
         input,
@@ -112,7 +112,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target], for ``input`` of log probabilities; shapes and errors as ``cross_entropy``."""
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.nll_loss(input, target, weight=weight, ignore_index=ignore_index, reduction=reduction)
 
@@ -136,7 +136,7 @@ def binary_cross_entropy(
         ValueError: shapes differ.
         RuntimeError: an input outside of [0, 1].
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.binary_cross_entropy(input, target, weight=weight, reduction=reduction)
 
@@ -161,7 +161,7 @@ def binary_cross_entropy_with_logits(
     Raises:
         ValueError: shapes differ.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.binary_cross_entropy_with_logits(
         input, target, weight=weight, reduction=reduction, pos_weight=pos_weight
@@ -184,7 +184,7 @@ def kl_div(
         reduction: "none", "mean" (over all elements, not the divergence), "batchmean" (the sum over the first
             dimension's size: the divergence itself) or "sum".
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.kl_div(input, target, reduction=reduction, log_target=log_target)
 
@@ -210,7 +210,7 @@ def multi_margin_loss(
     Raises:
         ValueError: ``p`` is neither 1 nor 2, or ``weight`` is not 1-d.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.multi_margin_loss(input, target, p=p, margin=margin, weight=weight, reduction=reduction)
 
@@ -230,7 +230,7 @@ def hinge_embedding_loss(
         target: 1 or -1, the same shape.
         margin: distance beyond which unlike pairs cost nothing.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.hinge_embedding_loss(input, target, margin=margin, reduction=reduction)
 
@@ -243,7 +243,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-t x)) for targets t of 1 or -1, any shape."""
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.soft_margin_loss(input, target, reduction=reduction)
 
@@ -262,7 +262,7 @@ def margin_ranking_loss(
     Raises:
         RuntimeError: the three tensors differ in their number of dimensions.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.margin_ranking_loss(input1, input2, target, margin=margin, reduction=reduction)
 
@@ -286,7 +286,7 @@ def poisson_nll_loss(
         full: add Stirling's approximation of log(t!) where t > 1.
         eps: keeps log(x) finite where the input holds rates.
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.poisson_nll_loss(input, target, log_input=log_input, full=full, eps=eps, reduction=reduction)
 
@@ -308,7 +308,7 @@ def multilabel_margin_loss(
         RuntimeError: other shapes or dtypes.
         IndexError: a class outside of [0, C).
     """
-    if size_average is not None or reduce is not None:
+    if is_legacy(size_average, reduce, reduction):
         reduction = legacy_reduction(size_average, reduce, reduction)
     return ops.multilabel_margin_loss(input, target, reduction=reduction)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unspool.utils.data import _utils as _utils
 from unspool.utils.data import dataloader, dataset, distributed, sampler
 from unspool.utils.data._collate import default_collate, default_convert
 from unspool.utils.data._worker import WorkerInfo, get_worker_info

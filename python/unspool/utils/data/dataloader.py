@@ -25,6 +25,10 @@ __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"
 
 T_co = TypeVar("T_co", covariant=True)
 
+# Names of types, which packages take from here for annotations.
+_collate_fn_t = Callable[[list[Any]], Any]
+_worker_init_fn_t = Callable[[int], None]
+
 
 class _Unnumbered(Sampler[None]):
     """Stands for the indices that an iterable data set does not have."""

@@ -1,0 +1,1 @@
+"""Parts of PyTorch's symbolic tracer that packages ask whether it runs."""
