@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <type_traits>
 
 #include "kernels/cpu/conv_columns.h"
@@ -29,7 +30,9 @@ constexpr std::int64_t kStageBytes = 192 << 10;  // of the second-level cache, f
 constexpr std::int64_t kMostStageBytes = 1 << 20, kBandSpots = 1024;
 constexpr std::int64_t kWeightBytes = 64 << 10;      // of weights that stay in the second level beside spots
 constexpr std::int64_t kNearWeightBytes = 32 << 10;  // of weights that stay in the nearest cache
-constexpr std::int64_t kTogetherBytes = 512 << 10;   // for small images that share the reading of weights
+// Weights so large are packed while so few outputs at most meet them, each part once.
+constexpr std::int64_t kLateBytes = 256 << 10, kMostLateSpots = 1024;
+constexpr std::int64_t kTogetherBytes = 512 << 10;  // for small images that share the reading of weights
 
 template <class T>
 class ConvRun {
@@ -42,16 +45,19 @@ class ConvRun {
         by_filters_(!by_columns_ && lanes_are_filters<T>(shape, transposed)),
         plan_(shape_, transposed, by_filters_ ? 1 : kW, stage_bytes()),
         together_(images_together()),
-        order_(plan_, by_filters_, shape_.batch, together_) {}
+        order_(plan_, by_filters_, shape_.batch, together_),
+        packs_late_(by_filters_ && plan_.bands() == 1 && together_ == shape_.batch &&
+                    together_ * plan_.most_spots() <= kMostLateSpots &&
+                    weights() * std::int64_t{sizeof(T)} >= kLateBytes) {}
 
   std::size_t scratch(int threads) const {
-    return table_bytes() + (by_filters_ ? order_.bytes() : 0) + bytes_of<T>(weights()) +
+    return table_bytes() + (by_filters_ ? order_.bytes() : 0) + bytes_of<T>(packed_weights()) +
            bytes_of<T>(shape_.groups * width()) + bytes_of<ColumnMask>(masks()) +
            Slots::bytes(threads, bytes_of<T>(slot_elements()));
   }
 
   void run(const Context& context, const T* in, const T* weight, const T* bias, T* out) {
-    in_ = in, out_ = out;
+    in_ = in, weight_ = weight, out_ = out;
     column_bias_ = bias;
     cut_into_chunks(context.threads);
     std::byte* memory = context.scratch;
@@ -64,7 +70,7 @@ class ConvRun {
       take(together_ * plan_.most_spots(), table.spots);
     }
     take(std::max(shape_.taps(), shape_.channels), taps_);
-    take(weights(), packed_);
+    take(packed_weights(), packed_);
     take(shape_.groups * width(), bias_);
     for (std::int64_t i = 0; i < 2; ++i) {
       Table& table = tables_[static_cast<std::size_t>(i)];
@@ -78,7 +84,7 @@ class ConvRun {
     if (by_filters_) order_.fill(tables_, taps_, take);
     take(masks(), masks_);
     if (by_columns_) column_sums_.fill(masks_);
-    pack(context, weight);
+    if (!packs_late_) pack(context);
     pack_bias(by_columns_ ? nullptr : bias);
     // A single tap: channels take the place of taps, which spares the tiles their outer loop.
     if (!by_filters_ && has_one_tap()) {
@@ -104,8 +110,18 @@ class ConvRun {
   }
   std::int64_t masks() const { return by_columns_ ? column_sums_.masks() : 0; }
   std::int64_t slot_elements() const {
+    if (by_filters_) return staged() + late_weights() + rows() * 2 * kW;
     return together_ * plan_.staged() + (by_columns_ ? column_sums_.elements() : 0);
   }
+  std::int64_t staged() const { return round_up(together_ * plan_.staged(), 64 / std::int64_t{sizeof(T)}); }
+  // The most weights that are packed at once, late.
+  std::int64_t late_weights() const {
+    if (!packs_late_) return 0;
+    const std::int64_t near = 2 * kNearWeightBytes / std::int64_t{sizeof(T)};
+    return std::max(near, (has_one_tap() ? shape_.channels : shape_.taps()) * 2 * kW);
+  }
+  // Outputs whose results wait to be stored.
+  std::int64_t rows() const { return packs_late_ ? together_ * plan_.most_spots() : kRows; }
 
   // ---- units: a group and a band of an image, or of several images that are small ----
 
@@ -174,25 +190,32 @@ class ConvRun {
 
   // ---- packed weights, by group, phase and tile; within a tile by channel, tap and filter ----
 
+  // Where each panel is used once, it is packed a part at a time just before.
+  std::int64_t packed_weights() const { return packs_late_ ? 0 : weights(); }
   std::int64_t weights() const { return shape_.groups * width() * shape_.channels * shape_.taps(); }
   T* panel(std::int64_t group, const Phase& phase, std::int64_t tile) const {
     return packed_ + shape_.channels * ((group * shape_.taps() + phase.first_tap) * width() +
                                         phase.taps * tile_start(tile));
   }
 
-  void pack(const Context& context, const T* weight) {
+  void pack(const Context& context) {
     const std::int64_t grain =
         ceil_div(std::int64_t{1} << 16, shape_.channels * shape_.taps() * tile_size(0) + 1);
     const std::int64_t count = shape_.groups * tiles();
     context.parallel(ceil_div(count, grain), [&](std::int64_t chunk) {
       for (std::int64_t i = chunk * grain; i < std::min(count, (chunk + 1) * grain); ++i) {
-        for (std::int64_t p = 0; p < plan_.phases(); ++p)
-          pack_tile(weight, i / tiles(), tables_[0].phases[p], i % tiles());
+        for (std::int64_t p = 0; p < plan_.phases(); ++p) {
+          const Phase& phase = tables_[0].phases[p];
+          pack_tile(i / tiles(), phase, i % tiles(), 0, shape_.channels,
+                    panel(i / tiles(), phase, i % tiles()));
+        }
       }
     });
   }
 
-  void pack_tile(const T* weight, std::int64_t group, const Phase& phase, std::int64_t tile) {
+  // `channels` of a tile's weights, from `first` on.
+  void pack_tile(std::int64_t group, const Phase& phase, std::int64_t tile, std::int64_t first,
+                 std::int64_t channels, T* to) const {
     const std::int64_t taps = shape_.taps(), filters = tile_size(tile);
     const std::int64_t channel_step = transposed_ ? shape_.filters * taps : taps;
     const std::int64_t row = by_filters_ ? round_up(filters, kW) : filters;
@@ -203,18 +226,16 @@ class ConvRun {
       places[static_cast<std::size_t>(f)] =
           filter * columns * (transposed_ ? taps : shape_.channels * taps) + column;
     }
-    const T* from = weight + group * shape_.filters * shape_.channels * taps;
-    T* to = panel(group, phase, tile);
+    const T* from = weight_ + group * shape_.filters * shape_.channels * taps + first * channel_step;
     if (taps_in_order_ && !by_columns_) {
       from += places[0];
       if (!transposed_)
-        return pack_transposed(from, shape_.channels * taps, filters, filters, row, shape_.channels * taps,
-                               to);
-      for (std::int64_t c = 0; c < shape_.channels; ++c)
+        return pack_transposed(from, shape_.channels * taps, filters, filters, row, channels * taps, to);
+      for (std::int64_t c = 0; c < channels; ++c)
         pack_transposed(from + c * channel_step, taps, filters, filters, row, taps, to + c * taps * row);
       return;
     }
-    for (std::int64_t c = 0; c < shape_.channels; ++c, from += channel_step) {
+    for (std::int64_t c = 0; c < channels; ++c, from += channel_step) {
       for (std::int64_t t = 0; t < phase.taps; ++t, to += row) {
         const T* tap = from + taps_[phase.first_tap + t].place * columns;
         for (std::int64_t f = 0; f < filters; ++f) to[f] = tap[places[static_cast<std::size_t>(f)]];
@@ -278,7 +299,7 @@ class ConvRun {
         if (phase.spots == 0 || (has_gaps_ && phase.taps == 0)) continue;
         if (by_filters_)
           run_filter_tiles(group, phase, table.spots + phase.first_spot, order_.of(band, images, p), in, out,
-                           begin, end);
+                           begin, end, slot + staged());
         else
           run_spot_tiles(group, phase, table.spots + phase.first_spot, in, out, begin, end);
       }
@@ -339,34 +360,42 @@ class ConvRun {
   // The same, by way of rows of lanes that are transposed a few at a time.
   void run_filter_tiles(std::int64_t group, const Phase& phase, const Spot* spots,
                         const typename FilterOrder<T>::Order& order, const T* in, T* out, std::int64_t begin,
-                        std::int64_t end) {
-    alignas(64) T rows[kRows * 2 * kW];
+                        std::int64_t end, T* memory) {
+    T* const rows = memory + late_weights();
     const FilterBlocks<T> blocks{shape_.filters};
     FilterTile<T> tile{};
     set_operands(tile, phase, in);
-    const std::int64_t channels = tile.channels;
+    const std::int64_t channels = tile.channels, real_channels = has_one_tap() ? shape_.channels : 1;
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t vectors = blocks.vectors(block), lanes = vectors * kW;
-      const T* const weights = panel(group, phase, block);
-      // As many channels together as have their weights in the nearest cache; they meet all spots of the
-      // rows.
+      // As many channels together as have their weights in the nearest cache; they meet all spots of some
+      // rows, or of all.
       const std::int64_t bytes = tile.tap_count * lanes * static_cast<std::int64_t>(sizeof(T));
       const Parts parts{channels,
                         std::clamp<std::int64_t>(ceil_div(channels * bytes, kNearWeightBytes), 1, channels)};
       tile.weight_step = tile.tap_count * lanes;
       tile.bias = bias_ ? bias_ + group * width() + tile_start(block) : nullptr;
-      for (std::int64_t r = 0; r < order.count; ++r) {
-        const FilterRows& here = order.rows[r];
-        tile.out = rows;
+      const std::int64_t together = packs_late_ ? order.count : 1;
+      for (std::int64_t first = 0; first < order.count; first += together) {
+        const std::span<const FilterRows> some(order.rows + first, static_cast<std::size_t>(together));
         for (std::int64_t part = 0; part < parts.count; ++part) {
           const std::int64_t c = parts.start(part);
           tile.in = in + c * tile.channel_step, tile.channels = parts.start(part + 1) - c;
-          tile.weights = weights + c * tile.weight_step;
           tile.adds = part > 0;
-          for (const FilterRun* run = here.runs; run != here.runs + here.run_count; ++run)
-            run_tiles(tile, *run, vectors);
+          if (packs_late_) {
+            pack_tile(group, phase, block, c, tile.channels * real_channels, memory);
+            tile.weights = memory;
+          } else {
+            tile.weights = panel(group, phase, block) + c * tile.weight_step;
+          }
+          for (const FilterRows& here : some) {
+            tile.out = rows + (here.first - some[0].first) * lanes;
+            for (const FilterRun* run = here.runs; run != here.runs + here.run_count; ++run)
+              run_tiles(tile, *run, vectors);
+          }
         }
-        store_transposed<T>(rows, lanes, spots + here.first, here.count,
+        const std::int64_t count = some.back().first + some.back().count - some[0].first;
+        store_transposed<T>(rows, lanes, spots + some[0].first, count,
                             out + tile_start(block) * shape_.out_size(), tile_size(block), shape_.out_size());
       }
     }
@@ -389,8 +418,9 @@ class ConvRun {
   const ConvPlan<T> plan_;
   const std::int64_t together_;
   FilterOrder<T> order_;
+  const bool packs_late_;
   std::int64_t parts_ = 1, units_per_chunk_ = 1, chunks_ = 1;
-  const T* in_ = nullptr;
+  const T *in_ = nullptr, *weight_ = nullptr;
   T *out_ = nullptr, *packed_ = nullptr, *bias_ = nullptr;
   std::array<Table, 2> tables_{};
   const T* column_bias_ = nullptr;
