@@ -3,6 +3,7 @@ computes in the carrier and rounds once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -373,3 +374,24 @@ def test_uniform_numbers_stay_below_a_bound_that_is_rounded_up(dtype: Any) -> No
     drawn = us.empty(100_000, dtype=dtype).uniform_(-bound, bound)
     assert drawn.min().item() == -kept
     assert drawn.max().item() < kept
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_sums_of_products_are_rounded_once(name: str) -> None:
+    us.manual_seed(0)
+    half = getattr(us, name)
+    calls: dict[Callable[..., us.Tensor], tuple[tuple[int, ...], ...]] = {
+        us.addmm: ((4, 6), (4, 5), (5, 6)),
+        us.addmv: ((4,), (4, 5), (5,)),
+        us.baddbmm: ((1,), (3, 4, 5), (3, 5, 6)),
+        us.addbmm: ((6,), (3, 4, 5), (3, 5, 6)),
+    }
+    for call, shapes in calls.items():
+        for factors in ({}, {"beta": 0.2, "alpha": 0.6}, {"beta": 0.0}):
+            x = [us.randn(*shape).to(half).requires_grad_() for shape in shapes]
+            y = call(*x, **factors)
+            assert y.dtype == half
+            assert us.equal(y, call(*(each.float() for each in x), **factors).to(half))
+            y.sum().backward()
+            assert x[1].grad is not None
+            assert x[1].grad.dtype == half

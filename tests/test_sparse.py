@@ -154,3 +154,12 @@ def test_older_constructors_keep_the_dtype_of_values_that_are_tensors(dtype: us.
     indices = us.tensor([[0, 1], [1, 0]])
     assert us.sparse.FloatTensor(indices, us.ones(2, dtype=dtype), (2, 2)).dtype is dtype
     assert us.sparse.DoubleTensor(indices, [1, 2], (2, 2)).dtype is us.float64
+
+
+@pytest.mark.parametrize("dtype", [us.bfloat16, us.float16, us.bool, us.int8])
+def test_every_dtype_has_elements_that_are_not_zero(dtype: us.dtype) -> None:
+    x = us.tensor([[0, 1, 0], [1, 0, 1]]).to(dtype)
+    sparse = x.to_sparse()
+    assert sparse.dtype == dtype
+    assert sparse.indices().tolist() == [[0, 1, 1], [1, 0, 2]]
+    assert us.equal(sparse.to_dense(), x)

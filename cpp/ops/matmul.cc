@@ -138,7 +138,12 @@ Tensor add_product(const Call& c, int ndim) {
            to_string(c.sizes(2)));
   }
   expect_one_dtype(c);
-  Tensor product = matmul(c.tensor(1), c.tensor(2));
+  // Of 16-bit numbers the sum is formed in float32, and rounded once.
+  const Dtype dtype = c[0].impl().dtype;
+  const bool is_half =
+      is_narrow(dtype) && is_floating(dtype) && c[1].impl().dtype == dtype && c[2].impl().dtype == dtype;
+  const auto summand = [&](int i) { return is_half ? to(c.tensor(i), Dtype::kFloat32) : c.tensor(i); };
+  Tensor product = matmul(summand(1), summand(2));
   Dims sizes = product.sizes();
   if (!broadcast_into(sizes, c.sizes(0)) || !(sizes == product.sizes())) {
     c.fail("input ", to_string(c.sizes(0)), " does not broadcast to the product's shape ",
@@ -155,8 +160,8 @@ Tensor add_product(const Call& c, int ndim) {
   };
   const double alpha = c.number("alpha"), beta = c.number("beta");
   if (alpha != 1) product = product * factor(alpha);
-  if (beta == 0) return product;
-  return add(product, beta == 1 ? c[0] : Operand(c[0] * factor(beta)));
+  if (beta != 0) product = add(product, beta == 1 ? Operand(summand(0)) : Operand(summand(0) * factor(beta)));
+  return is_half ? to(product, dtype) : product;
 }
 
 Tensor outer_product(const Call& c) {

@@ -397,7 +397,7 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None) -> SparseTensor:
         raise NotImplementedError("torch.Tensor.to_sparse: fewer sparse dimensions than the tensor has")
     import numpy as np
 
-    places = np.stack(np.nonzero(self.detach().numpy())).astype(np.int64)
+    places = np.stack(np.nonzero(self.detach().ne(0).numpy())).astype(np.int64)
     indices = _core.from_numpy(places)
     flat = _core.from_numpy(np.ravel_multi_index(tuple(places), tuple(self.shape)).astype(np.int64))
     return SparseTensor(indices, self.reshape(-1).index_select(0, flat), self.shape, True)
