@@ -1,6 +1,8 @@
 // The classes themselves are told from others by an attribute that Tensor.__init_subclass__ gives them.
 #include "bind/subclass.h"
 
+#include <utility>
+
 #include "bind/convert.h"
 #include "bind/errors.h"
 #include "bind/tensor_object.h"
@@ -37,10 +39,7 @@ PyObject* set_dispatch(PyObject*, PyObject* function) {
   Py_RETURN_NONE;
 }
 
-PyObject* keep_class(PyObject*, PyObject*) {
-  has_subclasses = true;
-  Py_RETURN_NONE;
-}
+PyObject* keep_class(PyObject*, PyObject*) { return PyBool_FromLong(std::exchange(has_subclasses, true)); }
 
 PyObject* ask(PyObject*, PyObject* value) {
   const int truth = PyObject_IsTrue(value);
@@ -108,7 +107,8 @@ PyObject* as_subclass(PyObject* self, PyObject* type) {
 void add_subclass_functions(PyObject* module) {
   static PyMethodDef functions[] = {
       {"_set_dispatch", set_dispatch, METH_O, "The function that asks arguments' __torch_function__."},
-      {"_keep_class", keep_class, METH_NOARGS, "There is a class derived from Tensor that results keep."},
+      {"_keep_class", keep_class, METH_NOARGS,
+       "There is a class derived from Tensor that results keep; whether there was one before."},
       {"_ask_subclasses", ask, METH_O, "Whether this thread asks __torch_function__; gives what was before."},
       {"_asks_subclasses", does_ask, METH_NOARGS, "Whether this thread asks __torch_function__."},
       {nullptr, nullptr, 0, nullptr}};

@@ -124,6 +124,7 @@ from unspool._settings import (
     typename,
     use_deterministic_algorithms,
 )
+from unspool._tensor import asked_functions as _asked_functions
 from unspool._tensor.kinds import *  # noqa: F403
 from unspool._tensor.kinds import NAMES as _kind_names
 from unspool._tensor.methods import attach_methods as _attach_methods
@@ -549,6 +550,8 @@ __all__ += [
 ]
 __all__ += ["range", "special"]
 __all__ += [name for name in dir(_core.ops) if not name.startswith("__")]
+
+_asked_functions.offer(globals(), __all__)
 
 # Names that are no part of the package.
 del TYPE_CHECKING, annotations

@@ -29,6 +29,7 @@ from unspool._functions.normal_quantile import ndtri
 from unspool._functions.out import with_out
 from unspool._functions.polynomials import *  # noqa: F403
 from unspool._functions.polynomials import __all__ as _polynomial_names
+from unspool._tensor.asked_functions import offer as _offer
 
 
 def softmax(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
@@ -184,3 +185,5 @@ __all__ = [
     "zeta",
 ]
 __all__ += _polynomial_names
+
+_offer(globals(), __all__)

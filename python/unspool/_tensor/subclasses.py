@@ -5,8 +5,8 @@ kwargs)``. Tensor's own runs the function as for plain tensors and gives the cla
 A class that overrides it sees every operation and method; one whose ``__torch_function__`` is
 ``_disabled_torch_function_impl``, as that of ``Parameter``, is left alone: results are plain tensors.
 
-Plain tensors pay nothing: methods and operators that ask are put into the derived class when it is made, and
-operations look for such objects only from then on (``cpp/bind/subclass.cc``).
+Plain tensors pay nothing until the first such class is made. From then on operations look for its objects
+(``cpp/bind/subclass.cc``), and so do methods and functions that are written in Python.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from unspool import _core
 from unspool._core import Tensor, ops
+from unspool._tensor import asked_functions
 
 __all__ = ["DisableTorchFunctionSubclass", "attach", "disabled_torch_function", "dispatch", "is_asked"]
 
@@ -90,8 +91,8 @@ def _converted(result: Any, cls: type[Tensor]) -> Any:
     if isinstance(result, Tensor):
         return result if isinstance(result, cls) else result.as_subclass(cls)
     if isinstance(result, tuple | list):
-        values = [_converted(each, cls) for each in result]
-        return type(result)(values)
+        make: Any = getattr(type(result), "_make", type(result))  # named tuples take their fields one by one
+        return make([_converted(each, cls) for each in result])
     return result
 
 
@@ -127,14 +128,16 @@ _UNASKED = {
 _VIEWS = ("T", "mT", "H", "mH", "data", "real", "imag")
 
 
-def _asking_method(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function, updated=())
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if _core._asks_subclasses():
-            return dispatch(function, (self, *args), kwargs)
-        return function(self, *args, **kwargs)
+def _asking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which first asks the derived classes among its arguments."""
 
-    return method
+    @functools.wraps(function, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _core._asks_subclasses() and any(issubclass(each, Tensor) for each in _asked_types(args, kwargs)):
+            return dispatch(call, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def _asking_property(name: str, plain: Any) -> property:
@@ -146,28 +149,31 @@ def _asking_property(name: str, plain: Any) -> property:
     return property(get, getattr(plain, "__set__", None), doc=f"Tensor.{name}, of this class.")
 
 
-def _members() -> dict[str, Any]:
-    """What an asked class has in place of Tensor's members; operations and operators ask by themselves."""
-    members: dict[str, Any] = {name: _asking_property(name, vars(Tensor)[name]) for name in _VIEWS}
-    for name, member in vars(Tensor).items():
+def _begin() -> None:
+    """Let Tensor's methods that are written in Python ask, and functions that are.
+
+    Derived classes that call a method of Tensor's under its own name get what the class makes of it.
+    """
+    for name, member in list(vars(Tensor).items()):
         is_method = callable(member) and not isinstance(member, type(ops.add) | staticmethod | classmethod)
         if is_method and not name.startswith("_") and name not in _UNASKED:
-            members[name] = _asking_method(member)
-    return members
+            setattr(Tensor, name, _asking(member))
+    asked_functions.replace(_asking)
 
 
 def init_subclass(cls: type[Tensor], /, **kwargs: Any) -> None:
-    """Let a new class ask, unless its ``__torch_function__`` is the disabled one."""
+    """Let a new class be asked, unless its ``__torch_function__`` is the disabled one."""
     super(Tensor, cls).__init_subclass__(**kwargs)
     function = cls.__torch_function__
     cls._keeps_class = getattr(function, "__func__", function) is not _disabled  # type: ignore[attr-defined]
     if not cls._keeps_class:  # type: ignore[attr-defined]
         return
-    _core._keep_class()
-    for name, member in _members().items():
+    if not _core._keep_class():
+        _begin()
+    for name in _VIEWS:
         owner = next(base for base in cls.__mro__ if name in vars(base))
         if owner is Tensor:
-            setattr(cls, name, member)
+            setattr(cls, name, _asking_property(name, vars(Tensor)[name]))
 
 
 def attach() -> None:

@@ -7,6 +7,7 @@ results that would be complex raise NotImplementedError.
 from __future__ import annotations
 
 from unspool._core.linalg import vector_norm
+from unspool._tensor.asked_functions import offer as _offer
 from unspool.linalg._checks import LinAlgError
 from unspool.linalg._factor import (
     cholesky,
@@ -96,3 +97,5 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+_offer(globals(), __all__)

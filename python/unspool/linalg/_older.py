@@ -8,6 +8,7 @@ import unspool
 from unspool._core import Tensor, hidden
 from unspool._functions.linear_algebra import FUNCTIONS
 from unspool._functions.out import into
+from unspool._tensor.asked_functions import offer as _offer
 from unspool.linalg import _factor, _products, _spectral
 from unspool.linalg._checks import check_same_dtype, check_square
 from unspool.linalg._low_rank import geqrf as geqrf
@@ -164,3 +165,6 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Any = No
             raise RuntimeError(f"cross: no dimension of size 3 in input, got shape {tuple(input.shape)}")
         dim = threes[0]
     return _products.cross(input, other, dim=dim, out=out)
+
+
+_offer(globals(), FUNCTIONS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from unspool import _core
+from unspool._tensor.asked_functions import offer as _offer
 from unspool.nn._functional.activation import (
     celu,
     celu_,
@@ -259,6 +260,7 @@ __all__ = [
     "upsample_nearest",
 ]
 
+_composed = set(__all__)
 for _name in dir(_core.functional):
     if _name.startswith("__"):
         continue
@@ -268,11 +270,13 @@ for _name in dir(_core.functional):
         # and gives what that gives: all but these, which give the first of two results.
         if not _name.startswith("fractional_max_pool"):
             _operation._set_outer(globals()[_name])
+            _composed.discard(_name)
     else:
         globals()[_name] = _operation
         if not _name.startswith("_"):
             __all__ += [_name]
-del _name, _operation
+_offer(globals(), _composed)
+del _name, _operation, _composed
 
 
 def __getattr__(name: str) -> Any:
