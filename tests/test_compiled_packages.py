@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import unspool as us
@@ -190,10 +192,12 @@ def test_names_that_packages_take_from_inside() -> None:
     from unspool import _tensor_str, _vmap_internals
     from unspool._subclasses.fake_tensor import FakeTensor, is_fake
     from unspool.distributed import rpc
+    from unspool.distributed._composable.fsdp import FSDPModule
     from unspool.distributed._tensor.experimental import implicit_replication
     from unspool.distributed.tensor import DTensor
     from unspool.fx.experimental.proxy_tensor import get_proxy_mode
-    from unspool.utils.data._utils.collate import default_collate
+    from unspool.jit.annotations import List
+    from unspool.utils.data._utils.collate import default_collate, np_str_obj_array_pattern
     from unspool.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
 
     x = us.arange(6.0).reshape(2, 3)
@@ -214,4 +218,24 @@ def test_names_that_packages_take_from_inside() -> None:
     assert {us.ops.aten.clone.default: 1}[us.ops.aten.clone.default] == 1
     with pytest.raises(NotImplementedError, match=r"torch\.ops\.aten\.clone\.default"):
         us.ops.aten.clone.default(x)
+    assert not isinstance(3, (us.SymInt, us.SymFloat, us.SymBool))
+    assert list(inspect.signature(us.nn.Linear(2, 3)).parameters) == ["args", "kwargs"]
+    assert list(inspect.signature(us.nn.Linear).parameters)[:2] == ["in_features", "out_features"]
+    assert np_str_obj_array_pattern.search(np.array(["a"]).dtype.str)
+    assert issubclass(FSDPModule, us.distributed.fsdp.FSDPModule)
+    assert List[int] == list[int]
     assert x.layout not in (us.sparse_csr, us.sparse_csc, us.sparse_bsr, us.sparse_bsc)
+
+
+def test_a_size_is_a_shape_and_not_data() -> None:
+    """Unlike other sequences of numbers: older scripts write ``torch.Tensor(x.size())``."""
+    x = us.ones(2, 3)
+    assert us.Tensor(x.size()).shape == us.FloatTensor(x.size()).shape == x.new(x.size()).shape == (2, 3)
+    assert us.Tensor(us.Size([])).shape == ()
+    assert us.Tensor((2, 3)).tolist() == us.Tensor([2, 3]).tolist() == [2.0, 3.0]
+
+
+def test_norms_take_numpys_names() -> None:
+    x = us.tensor([[3.0, 4.0], [0.0, 2.0]])
+    assert us.linalg.norm(x, axis=1, keepdims=True).tolist() == [[5.0], [2.0]]  # type: ignore[call-arg]
+    assert us.linalg.matrix_norm(x, keepdims=True).shape == (1, 1)  # type: ignore[call-arg]

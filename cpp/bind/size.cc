@@ -40,6 +40,8 @@ PyObject* subscript(PyObject* self, PyObject* index) {
 
 }  // namespace
 
+bool is_size(PyObject* object) noexcept { return PyObject_TypeCheck(object, size_type); }
+
 void add_size_type(PyObject* module) {
   static PyMethodDef methods[] = {
       {"numel", count_elements, METH_NOARGS, "The number of elements of a tensor of this size."},

@@ -7,4 +7,6 @@ namespace unspool::bind {
 
 void add_size_type(PyObject* module);
 
+bool is_size(PyObject* object) noexcept;
+
 }  // namespace unspool::bind

@@ -7,6 +7,7 @@
 #include "bind/create.h"
 #include "bind/device.h"
 #include "bind/errors.h"
+#include "bind/size.h"
 #include "bind/subclass.h"
 #include "bind/tensor_object.h"
 #include "exec/node.h"
@@ -380,6 +381,14 @@ Tensor construct_legacy(PyObject* args, PyObject* kwargs) {
   if (count != 1) fail(ErrorKind::kType, "Tensor(): takes sizes, or one sequence, array or tensor");
   PyObject* data = PyTuple_GET_ITEM(args, 0);
   if (is_tensor(data)) return detached(tensor_of(data));
+  if (is_size(data)) {  // a shape, unlike other sequences of numbers
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(data); ++i) {
+      const auto size = as_integer(PyTuple_GET_ITEM(data, i));
+      if (!size) fail(ErrorKind::kType, "Tensor(): the sizes must be integers");
+      sizes.push_back(*size);
+    }
+    return new_empty(sizes, default_dtype());
+  }
   return tensor_from_data(data, default_dtype());
 }
 

@@ -1,10 +1,22 @@
-"""Types that only TorchScript knows, for annotations of functions that are run as they are."""
+"""Types for annotations of functions that TorchScript would compile; they are run as they are."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional, Union
 
-__all__ = ["BroadcastingList1", "BroadcastingList2", "BroadcastingList3"]
+__all__ = [
+    "Any",
+    "BroadcastingList1",
+    "BroadcastingList2",
+    "BroadcastingList3",
+    "Dict",
+    "List",
+    "Optional",
+    "Tuple",
+    "Union",
+]
+
+Dict, List, Tuple = dict, list, tuple
 
 
 class _BroadcastingList:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from unspool._arguments import require_tensor
 from unspool._core import Tensor, dtype, hidden
@@ -13,9 +14,24 @@ from unspool.linalg._checks import check_matrix
 
 __all__ = ["matrix_norm", "norm"]
 
+F = TypeVar("F", bound=Callable[..., Any])
+_NUMPYS_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 _MATRIX_ORDERS = (2, -2, 1, -1, float("inf"), float("-inf"))
 
 
+def _with_numpys_names(function: F) -> F:
+    """Take the arguments ``dim`` and ``keepdim`` under NumPy's names too."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for theirs in _NUMPYS_NAMES.keys() & kwargs.keys():
+            kwargs[_NUMPYS_NAMES[theirs]] = kwargs.pop(theirs)
+        return function(*args, **kwargs)
+
+    return cast("F", call)
+
+
+@_with_numpys_names
 def matrix_norm(
     A: Tensor,
     ord: Any = "fro",
@@ -83,6 +99,7 @@ def _largest(values: Tensor, dim: int) -> Tensor:
     return values.amax(dim, True) if values.shape[dim] else values.sum(dim, True)
 
 
+@_with_numpys_names
 def norm(
     A: Tensor,
     ord: Any = None,

@@ -43,6 +43,20 @@ T = TypeVar("T", bound="Module")
 _IncompatibleKeys = IncompatibleKeys
 
 
+class _AnyCall:
+    """What ``inspect.signature`` finds of a module's call, which is written in C; classes have their own."""
+
+    def __get__(self, module: Any, kind: type) -> Any:
+        import inspect  # it takes milliseconds, and few ask
+
+        if module is None:
+            raise AttributeError("__signature__", name="__signature__", obj=kind)
+        kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return inspect.Signature(
+            [inspect.Parameter(name, how) for name, how in zip(("args", "kwargs"), kinds, strict=True)]
+        )
+
+
 class Module(StatefulModule):
     """A function with parameters: assign those in ``__init__``, say in ``forward`` what it computes.
 
@@ -60,6 +74,8 @@ class Module(StatefulModule):
     A Parameter assigned as an attribute is found by ``parameters()``, a Module by ``modules()``; tensors that
     are state without being trained are added with ``register_buffer``.
     """
+
+    __signature__ = _AnyCall()
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls ``fn(module)`` for every module below and then for this one; returns self."""

@@ -1,0 +1,1 @@
+"""Older places of what splits modules between processes; using it raises."""
