@@ -241,9 +241,10 @@ TEMPLATE_TEST_CASE("gemm on random shapes and layouts", "", float, double) {
 
 TEST_CASE("gemm on products that are blocked in every direction") {
   Random random(2);
-  const Index shapes[][3] = {{150, 2000, 600}, {300, 1100, 700}, {1000, 33, 900}, {20, 2048, 700},
-                             {1, 1500, 1300},  {1300, 1, 1100},  {1500, 7, 800},  {3000, 20, 20},
-                             {14, 1003, 520},  {40, 784, 1030},  {100, 1040, 330}};
+  const Index shapes[][3] = {{150, 2000, 600}, {300, 1100, 700}, {1000, 33, 900},  {20, 2048, 700},
+                             {1, 1500, 1300},  {1300, 1, 1100},  {1500, 7, 800},   {3000, 20, 20},
+                             {14, 1003, 520},  {40, 784, 1030},  {100, 1040, 330}, {1400, 200, 3},
+                             {520, 777, 16},   {256, 300, 1200}};
   for (const auto& [m, n, k] : shapes) {
     for (Layout b : {Layout::kRows, Layout::kColumns})
       check<float>(random, {m, n, k, Layout::kRows, b, b == Layout::kRows, b == Layout::kColumns}, 3);

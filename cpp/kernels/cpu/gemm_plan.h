@@ -36,9 +36,12 @@ inline constexpr std::int64_t kStreamBytes =
 inline constexpr std::int64_t kStreamDepth = 16;
 inline constexpr std::int64_t kOwnCacheBytes = 3 << 19;  // of b, that a core's own cache holds
 inline constexpr std::int64_t kAheadBytes = 1 << 20;     // of b, whose packing is worth hiding
-inline constexpr std::int64_t kNearBytes = 1 << 20;      // of all operands, which stay in a core's own cache
-inline constexpr std::int64_t kRowBytes = 32 << 10;      // of b, from which on one row reads it in long runs
-inline constexpr std::int64_t kPackStep = 8;             // of k, when packing what lies side by side
+inline constexpr std::int64_t kAheadRows = 128;          // among which a panel packed ahead is hidden
+inline constexpr std::int64_t kShortDepth = 16;          // of sums that take less time than storing them
+inline constexpr std::int64_t kShortRows = 64;
+inline constexpr std::int64_t kNearBytes = 1 << 20;  // of all operands, which stay in a core's own cache
+inline constexpr std::int64_t kRowBytes = 32 << 10;  // of b, from which on one row reads it in long runs
+inline constexpr std::int64_t kPackStep = 8;         // of k, when packing what lies side by side
 // As many rows as this may read where it lies a b of whole vectors, of so many bytes, in rows so short.
 inline constexpr std::int64_t kNearRows = 64, kNearDirectBytes = 256 << 10, kNearRowBytes = 2 << 10;
 
@@ -105,9 +108,10 @@ Way pick_way(const Gemm<T>& g) {
 }
 
 // The chunks' grid: as many rows as a block of a holds, then columns until there are chunks enough to share
-// out. Only the latter looks at the threads, and may: no element's sum knows in which chunk it was formed.
+// out, or rows where each chunk packs b ahead. Only the latter looks at the threads, and may: no element's
+// sum knows in which chunk it was formed.
 template <class T>
-void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
+void plan_chunks(const Gemm<T>& g, int threads, bool may_pack_ahead, TilePlan<T>& plan) {
   plan.rows = {g.m, 1};
   plan.cols = {g.n, 1};
   const std::int64_t most = g.m * g.n * g.k / kChunkWork;
@@ -117,8 +121,14 @@ void plan_chunks(const Gemm<T>& g, int threads, TilePlan<T>& plan) {
     plan.rows.count = std::max(ceil_div(block_bytes, kBlockBytes), std::min(ceil_div(g.m, kChunkRows), most));
     plan.rows.count = std::clamp<std::int64_t>(plan.rows.count, 1, g.m);
   }
+  // Short sums are written faster than panel by panel: few rows at a time, over all columns.
+  const std::int64_t c_bytes = g.m * g.n * static_cast<std::int64_t>(sizeof(T));
+  if (g.k <= kShortDepth && c_bytes > kNearBytes)
+    plan.rows.count = std::max(plan.rows.count, ceil_div(g.m, kShortRows));
   const std::int64_t wanted = threads > 1 && plan.is_shared ? std::min(kChunksPerThread * threads, most) : 1;
-  if (plan.rows.count < wanted) {
+  plan.packs_ahead = may_pack_ahead && plan.rows.count == 1;
+  if (plan.packs_ahead) plan.rows.count = std::clamp<std::int64_t>(g.m / kAheadRows, 1, wanted);
+  if (plan.rows.count < (plan.packs_ahead ? std::min<std::int64_t>(threads, wanted) : wanted)) {
     plan.cols.count = std::clamp<std::int64_t>(wanted / plan.rows.count, 1, ceil_div(g.n, kChunkCols));
   }
 }
@@ -141,11 +151,12 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   const bool compact_a = g.a_col == 1 && is_compact(g.a_row);
   const bool apart_a = g.a_row == 1 && !is_compact(g.a_col + 1);
   const bool direct_a = g.n <= (apart_a ? kDirectApart : kDirectCols) || compact_a;
-  plan_chunks(g, threads, plan);
+  plan_chunks(g, threads, !direct_b && g.b_col == 1 && b_bytes > kAheadBytes, plan);
   plan.vectors = direct_b && g.m <= max_rows(4) ? 4 : 2;
   plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;
-  plan.b = direct_b ? Source::kDirect : plan.rows.count > 1 ? Source::kShared : Source::kPanel;
-  plan.packs_ahead = plan.b == Source::kPanel && g.b_col == 1 && b_bytes > kAheadBytes;
+  plan.b = direct_b                                   ? Source::kDirect
+           : plan.rows.count > 1 && !plan.packs_ahead ? Source::kShared
+                                                      : Source::kPanel;
 
   const std::int64_t elements = g.m * g.k + g.k * g.n + g.m * g.n;
   plan.is_far = elements * static_cast<std::int64_t>(sizeof(T)) > kNearBytes;
