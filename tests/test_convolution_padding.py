@@ -70,9 +70,17 @@ def test_padding_adds_nothing(shape: Any, dtype: unspool.dtype, threads: int) ->
         np.testing.assert_array_equal(to_weight[written].numpy(), swapped[inside].numpy())
 
 
-def test_outputs_do_not_depend_on_how_many_images_share_a_batch() -> None:
+# images, channels, filters: the last ones meet their weights together, while those are packed
+@pytest.mark.parametrize("sizes", [(9, 64, 64), (5, 160, 192), (8, 520, 256)], ids=str)
+@pytest.mark.parametrize("convolve", [F.conv2d, F.conv_transpose2d])
+def test_outputs_do_not_depend_on_how_many_images_share_a_batch(sizes: Any, convolve: Any) -> None:
+    images, channels, filters = sizes
     unspool.manual_seed(0)
-    x, weight = unspool.randn(9, 64, 7, 7), unspool.randn(64, 64, 3, 3)
-    whole = F.conv2d(x, weight, padding=1).numpy()
-    for start, end in ((0, 1), (3, 5), (2, 9)):
-        np.testing.assert_array_equal(whole[start:end], F.conv2d(x[start:end], weight, padding=1).numpy())
+    x, bias = unspool.randn(images, channels, 5, 6), unspool.randn(filters)
+    weight = unspool.randn(filters, channels, 3, 3)
+    if convolve is F.conv_transpose2d:
+        weight = weight.transpose(0, 1).contiguous()
+    whole = convolve(x, weight, bias, padding=1).numpy()
+    for start, end in ((0, 1), (3, 5), (images - 1, images)):
+        part = convolve(x[start:end], weight, bias, padding=1)
+        np.testing.assert_array_equal(whole[start:end], part.numpy())

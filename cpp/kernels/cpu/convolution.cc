@@ -133,7 +133,12 @@ class ConvRun {
     if (!by_filters_ || plan_.bands() > 1 || shape_.batch == 0) return 1;
     const std::int64_t size = sizeof(T),
                        bytes = std::max<std::int64_t>(1, shape_.channels * plan_.channel_step() * size);
-    const std::int64_t rows = weights() * size > kTogetherBytes ? 2 * kRows : kRows;
+    const bool is_large = weights() * size > kTogetherBytes;
+    // All images together meet large weights while those are packed, once.
+    if (is_large && plan_.phases() == 1 && shape_.batch * plan_.most_spots() <= kMostLateSpots / 2 &&
+        shape_.batch * bytes <= kMostStageBytes)
+      return shape_.batch;
+    const std::int64_t rows = is_large ? 2 * kRows : kRows;
     const std::int64_t most =
         std::max<std::int64_t>(1, std::min(rows / plan_.most_spots(), kTogetherBytes / bytes));
     return ceil_div(shape_.batch, ceil_div(shape_.batch, most));
