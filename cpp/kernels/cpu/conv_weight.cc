@@ -28,9 +28,9 @@ constexpr std::int64_t kImageBytes = 256 << 10;
 constexpr std::int64_t kMostImageBytes = 8 << 20, kBandSpots = 1024, kMostSpots = 2048;
 constexpr std::int64_t kPartialBytes = 32 << 20;  // for the sums of all blocks
 constexpr std::int64_t kBlocks = 4, kStageParts = 8;
-// Taps go by themselves where this part of their outputs at most is inside of the image, and channels fill a
-// tile.
-constexpr double kMostInside = 31.0 / 32;
+// Taps go by themselves where at least this part of their outputs lies beside the image, so many in a visit
+// that it pays to find out which, and channels fill a tile.
+constexpr double kLeastBeside = 1.0 / 32, kLeastSpared = 32;
 constexpr std::int64_t kLeastChannels = 8, kMostTaps = 64;
 
 template <class T>
@@ -64,8 +64,10 @@ class WeightRun {
     if (by_filters_) fit = std::clamp<std::int64_t>(kMostSpots / spots(), 1, fit);
     together_ = ceil_div(in_block, ceil_div(in_block, fit));
     visits_once_ = by_filters_ && blocks_ == 1 && together_ == units;
+    const double beside = 1 - part_inside();
     apart_ = by_filters_ && !plan_.in_place() && shape.channels >= kLeastChannels &&
-             shape.taps() <= kMostTaps && part_inside() <= kMostInside;
+             shape.taps() <= kMostTaps && beside >= kLeastBeside &&
+             beside * static_cast<double>(together_ * spots()) >= kLeastSpared;
   }
 
   // Whether lanes that do not count meet other elements of the input than their tap's, with gradient 0.
