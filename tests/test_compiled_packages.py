@@ -189,7 +189,7 @@ def test_futures_hand_on_values_and_exceptions() -> None:
 
 def test_names_that_packages_take_from_inside() -> None:
     """As PyTorch Geometric, kornia, opacus and captum import them."""
-    from unspool import _tensor_str, _vmap_internals
+    from unspool import _ops, _tensor_str, _vmap_internals
     from unspool._subclasses.fake_tensor import FakeTensor, is_fake
     from unspool.distributed import rpc
     from unspool.distributed._composable.fsdp import FSDPModule
@@ -224,6 +224,8 @@ def test_names_that_packages_take_from_inside() -> None:
     assert np_str_obj_array_pattern.search(np.array(["a"]).dtype.str)
     assert issubclass(FSDPModule, us.distributed.fsdp.FSDPModule)
     assert List[int] == list[int]
+    assert x._cdata == x._cdata != us.ones(1)._cdata
+    assert _ops.ops is us.ops
     assert x.layout not in (us.sparse_csr, us.sparse_csc, us.sparse_bsr, us.sparse_bsc)
 
 

@@ -30,7 +30,7 @@ PACKAGES = {
         ["--no-deps", "scikit-optimize", "pyyaml", "einops", "einx", "loguru", "frozendict"],
         ["--no-deps", "torch-einops-utils", "imageio", "six", "seaborn", "fire", "termcolor"],
         ["--no-deps", "argcomplete", "igraph", "texttable", "trampoline", "boltons", "nir", "nirtorch"],
-        ["--no-deps", "pytorch_ranger", "opencv-python-headless"],
+        ["--no-deps", "pytorch_ranger", "opencv-python-headless", "pyro-api", "opt-einsum"],
     ],
     "gym29": [["--no-deps", "gymnasium==0.29.1"]],
     "attrs18": [["--no-deps", "attrs==18.2.0"]],

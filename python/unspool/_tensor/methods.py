@@ -441,6 +441,7 @@ def attach_methods() -> None:
         "to_sparse": to_sparse,
         "allclose": allclose,
         "gradient": gradient,
+        "_cdata": property(id, doc="A number that only this tensor has while it lives."),
         "is_cpu": property(lambda _: True, doc="True: elements are in the computer's memory."),
         "is_meta": property(lambda _: False, doc="False: tensors have elements."),
         "is_quantized": property(lambda _: False, doc="False: elements are numbers."),

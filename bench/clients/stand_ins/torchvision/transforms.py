@@ -31,6 +31,16 @@ class ToTensor:
         return torch.from_numpy(np.ascontiguousarray(array)).float().div(255)
 
 
+class ToPILImage:
+    """From a tensor (channel, height, width) or an array to an array (height, width[, channel]) of bytes."""
+
+    def __call__(self, image: Any) -> Any:
+        if isinstance(image, torch.Tensor):
+            image = image.mul(255).byte().permute(1, 2, 0).numpy()
+        array = np.asarray(image)
+        return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
 class Normalize:
     """Subtract a mean and divide by a standard deviation, channel by channel."""
 
