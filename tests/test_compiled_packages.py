@@ -241,3 +241,26 @@ def test_norms_take_numpys_names() -> None:
     x = us.tensor([[3.0, 4.0], [0.0, 2.0]])
     assert us.linalg.norm(x, axis=1, keepdims=True).tolist() == [[5.0], [2.0]]  # type: ignore[call-arg]
     assert us.linalg.matrix_norm(x, keepdims=True).shape == (1, 1)  # type: ignore[call-arg]
+
+
+def test_a_normalization_becomes_part_of_the_layer_before_it() -> None:
+    from unspool.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+    us.manual_seed(0)
+    x = us.randn(8, 3, 6, 6)
+    for layer, transpose in (
+        (us.nn.Conv2d(3, 4, 3, bias=False), False),
+        (us.nn.ConvTranspose2d(3, 4, 3), True),
+    ):
+        both = us.nn.Sequential(layer, us.nn.BatchNorm2d(4))
+        both(x)
+        both.eval()
+        us.testing.assert_close(fuse_conv_bn_eval(both[0], both[1], transpose)(x), both(x))
+    both = us.nn.Sequential(us.nn.Linear(6, 5), us.nn.BatchNorm1d(5, affine=False))
+    with pytest.raises(AssertionError, match="eval"):
+        fuse_linear_bn_eval(both[0], both[1])
+    both(x[0, 0])
+    both.eval()
+    us.testing.assert_close(fuse_linear_bn_eval(both[0], both[1])(x[0, 0]), both(x[0, 0]))
+    assert not us._C._are_functorch_transforms_active()
+    assert us.jit.interface(us.nn.Linear) is us.nn.Linear

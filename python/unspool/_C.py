@@ -51,6 +51,11 @@ def _get_tracing_state() -> None:
     """Give None: PyTorch's tracer does not run."""
 
 
+def _are_functorch_transforms_active() -> bool:
+    """Give False: ``vmap`` and ``grad`` call functions with plain tensors."""
+    return False
+
+
 def _jit_set_profiling_executor(enable: bool) -> bool:
     """Accept the choice, and give False for the one before: programs are not scripted."""
     del enable

@@ -19,6 +19,7 @@ __all__ = [
     "export",
     "freeze",
     "ignore",
+    "interface",
     "is_scripting",
     "is_tracing",
     "load",
@@ -85,6 +86,11 @@ _script_if_tracing = script_if_tracing
 def script_method(fn: T) -> T:
     """Give the method itself."""
     return fn
+
+
+def interface(obj: T) -> T:
+    """Give the class itself."""
+    return obj
 
 
 def unused(fn: T) -> T:
