@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,3 +265,27 @@ def test_a_normalization_becomes_part_of_the_layer_before_it() -> None:
     us.testing.assert_close(fuse_linear_bn_eval(both[0], both[1])(x[0, 0]), both(x[0, 0]))
     assert not us._C._are_functorch_transforms_active()
     assert us.jit.interface(us.nn.Linear) is us.nn.Linear
+
+
+def test_a_class_with_its_own_getattr_is_asked_for_each_member() -> None:
+    """Pyro notes there which parameters a model reads."""
+    asked = []
+
+    class Noting(us.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = us.nn.Parameter(us.ones(2))
+            self.inner = us.nn.Linear(2, 2)
+
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return super().__getattr__(name)
+
+        def forward(self, x: us.Tensor) -> us.Tensor:
+            return self.inner(x) * self.weight
+
+    net = Noting()
+    for _ in range(2):
+        asked.clear()
+        net(us.ones(1, 2))
+        assert [name for name in asked if name in ("inner", "weight")] == ["inner", "weight"]

@@ -13,7 +13,7 @@ import itertools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = ["ChildRegistry", "HookDict", "Registry", "RemovableHandle"]
 
@@ -26,6 +26,10 @@ class Registry(dict[str, V], Generic[V]):
 
     __slots__ = ("_owner",)
 
+    # Module's own __getattr__. A class with another one wants to be asked for each member, so that its
+    # members are not mirrored.
+    usual_lookup: ClassVar[Any] = None
+
     def __init__(self, owner: Any, entries: Iterable[tuple[str, V]] = ()) -> None:
         super().__init__()
         # Weak: module -> registry -> module would keep every dropped network until the next cycle collection.
@@ -36,7 +40,9 @@ class Registry(dict[str, V], Generic[V]):
     def __setitem__(self, key: str, value: V) -> None:
         super().__setitem__(key, value)
         owner = self._owner()
-        if owner is not None and not hasattr(type(owner), key):
+        if owner is None or getattr(type(owner), "__getattr__", None) is not Registry.usual_lookup:
+            return
+        if not hasattr(type(owner), key):
             owner.__dict__[key] = value
 
     def __delitem__(self, key: str) -> None:

@@ -469,3 +469,6 @@ def _announced(kind: str, module: ModuleTree, name: str, value: Any) -> Any:
         if replacement is not None:
             value = replacement
     return value
+
+
+Registry.usual_lookup = ModuleTree.__getattr__
