@@ -131,7 +131,8 @@ class FilterOrder {
 
   // Whether so much meets padding that it is worth to find out where.
   bool pays() const {
-    const auto work = static_cast<double>(shape().work() / shape().out_size());
+    const std::int64_t per_output = shape().work() / shape().out_size();
+    const auto work = static_cast<double>(per_output);
     if (plan_.in_place() || has_one_tap() || work < kLeastWork) return false;
     double inside = 1;
     for (int a = 0; a < 3; ++a) {
