@@ -120,12 +120,15 @@ std::vector<T> special_arguments() {
                                      2,
                                      3,
                                      4,
+                                     9.01,
                                      9.1,
                                      10.1,
+                                     16,
                                      16.6,
                                      17.5,
                                      19.1,
                                      27.25,
+                                     36,
                                      37,
                                      88.7,
                                      88.73,
@@ -222,6 +225,22 @@ TEST_CASE("double functions keep their accuracy on random arguments") {
     const Worst<double> worst = worst_of(f, arguments);
     CAPTURE(f.name, worst.ulps, worst.at);
     CHECK(worst.ulps <= f.double_limit);
+  }
+}
+
+TEST_CASE("square roots of floats are the correctly rounded ones, and inverses nearly are") {
+  using V = Vec<float>;
+  for (std::uint64_t u = 0; u < (std::uint64_t{1} << 31); u += 509) {
+    const auto bits = static_cast<std::uint32_t>(u);
+    float x = 0;
+    std::memcpy(&x, &bits, sizeof x);
+    if (!same(sqrt(V(x))[0], std::sqrt(x))) FAIL("sqrt of " << x);
+  }
+  for (int exponent : {-120, -1, 0, 1, 120}) {
+    for (int k = 0; k < 1 << 23; k += 17) {
+      const float x = std::ldexp(1.0f + static_cast<float>(k) * 0x1p-23f, exponent);
+      if (ulps(inverse(V(x))[0], 1 / static_cast<Real>(x)) > 0.53) FAIL("inverse of " << x);
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "kernels/cpu/convert.h"
+#include "kernels/cpu/far.h"
 #include "kernels/cpu/lane.h"
 #include "kernels/kernel.h"
 #include "ops/record.h"
@@ -104,8 +105,13 @@ void loop_of(void* out_bytes, const void* const* in, [[maybe_unused]] unsigned r
       at[k] = copies[k];
       step[k] = 0;
     }
+    const bool fetches = is_far(n * static_cast<std::int64_t>(sizeof(T)));
     std::int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
+      if (fetches) {
+        for (const std::byte* operand : at) fetch_ahead(operand);
+        fetch_to_write(out + i);
+      }
       const R result = compute([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
         if constexpr (kMasked && I == 0)
           return Mask<T>::load(reinterpret_cast<const bool*>(at[0]));

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "kernels/cpu/families.h"
+#include "kernels/cpu/far.h"
 #include "kernels/cpu/packets.h"
 #include "kernels/cpu/ranges.h"
 
@@ -23,8 +24,12 @@ template <class Op, class T>
 void update_range(T* const* tensors, std::int64_t n, const Vec<T>* hyper) {
   using P = Vec<T>;
   constexpr std::size_t kArity = Op::arity, kHyper = static_cast<std::size_t>(Op::record.args.size() - 1);
+  const bool fetches = is_far(n * static_cast<std::int64_t>(sizeof(T)));
   each_packet<P>(n, [&](std::int64_t i, auto lanes) {
     P value[kArity];
+    if (fetches) {
+      for (std::size_t k = 0; k < kArity; ++k) fetch_ahead(tensors[k] + i);
+    }
     for (std::size_t k = 0; k < kArity; ++k) value[k] = load_lanes<P>(tensors[k] + i, lanes);
     [&]<std::size_t... S, std::size_t... H>(std::index_sequence<S...>, std::index_sequence<H...>) {
       Op::body(value[0], value[1], value[S + 2]..., hyper[H]...);

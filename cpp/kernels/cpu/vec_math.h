@@ -5,7 +5,7 @@
 // all of them where the error peaks; doubles over a million arguments against quadruple precision.
 // Infinities, NaN, signed zeros and subnormal arguments and results are C's.
 //
-//   exp    1.2 / 1.2     tanh     1.4 / 1.4     sin, cos  1.6 / 1.6     erf      1.7 / 1.8
+//   exp    1.2 / 1.2     tanh     1.6 / 1.4     sin, cos  1.6 / 1.6     erf      1.7 / 1.8
 //   exp2   1.1 / 1.1     sigmoid  1.8 / 1.6     tan       3.7 / 3.3     erfc     2.8 / 3.1
 //   expm1  1.7 / 1.9     sinh     2.3 / 2.4     asin      2.0 / 2.0     erfinv   3.3 / 3.3
 //   log    1.2 / 0.8     cosh     1.6 / 1.6     acos      1.3 / 1.2     digamma  0.5 / 4.0, x > 0
@@ -23,6 +23,7 @@
 #include "kernels/cpu/vec_math_gamma.h"
 #include "kernels/cpu/vec_math_log.h"
 #include "kernels/cpu/vec_math_special.h"
+#include "kernels/cpu/vec_math_tanh.h"
 #include "kernels/cpu/vec_math_trig.h"
 
 namespace unspool::kernels::cpu {

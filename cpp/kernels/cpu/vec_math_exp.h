@@ -1,5 +1,5 @@
-// Elementary functions of vec.h values that rest on the exponential: exp, exp2, expm1, sigmoid, tanh, sinh,
-// cosh. Coefficients are minimax fits made for these reductions. The accuracy of every function is listed in
+// Elementary functions of vec.h values that rest on the exponential: exp, exp2, expm1, sigmoid, sinh, cosh.
+// Coefficients are minimax fits made for these reductions. The accuracy of every function is listed in
 // vec_math.h.
 #pragma once
 
@@ -64,7 +64,8 @@ struct ExpConstants<float> {
   static constexpr float kExpMin = -104.0f, kExpMax = 89.0f;                 // beyond: 0 and infinity
   static constexpr float kExp2Min = -151.0f, kExp2Max = 129.0f;
   static constexpr float kExpm1Min = -18.0f, kHalfExpMax = 89.5f;  // sinh and cosh overflow before the latter
-  static constexpr float kTiny = 0x1p-13f;                         // x^3 is invisible next to x
+  static constexpr float kSigmoidSmall = -16.0f;
+  static constexpr float kTiny = 0x1p-13f;  // x^3 is invisible next to x
   static constexpr float kExp[] = {1.0f,           1.0f,           0x1p-1f,       0x1.55548ep-3f,
                                    0x1.5554d8p-5f, 0x1.123bf6p-7f, 0x1.6d5f5p-10f};
   static constexpr float kExp2[] = {1.0f,          0x1.62e43p-1f,   0x1.ebfbe2p-3f, 0x1.c6af72p-5f,
@@ -78,6 +79,7 @@ struct ExpConstants<double> {
   static constexpr double kExpMin = -746.0, kExpMax = 710.0;
   static constexpr double kExp2Min = -1076.0, kExp2Max = 1025.0;
   static constexpr double kExpm1Min = -38.0, kHalfExpMax = 710.6;
+  static constexpr double kSigmoidSmall = -36.0;
   static constexpr double kTiny = 0x1p-27;
   static constexpr double kExp[] = {1.0,
                                     1.0,
@@ -208,22 +210,26 @@ inline Vec<T> expm1_any(Vec<T> x) {
   return select(abs(x) < ExpConstants<T>::kTiny * ExpConstants<T>::kTiny, x, y);
 }
 
-// 1 / (1 + exp(-x)) with exp(-x) = 2^n (1 + tail): numerator and denominator are both divided by 2^(n / 2),
-// so that the denominator is rounded once and nothing overflows where the result is subnormal.
+// Where exp(x) is invisible next to 1 but not its square next to itself.
+template <class T>
+[[gnu::noinline, gnu::cold]] Vec<T> sigmoid_small(Vec<T> x) {
+  const Vec<T> e = exp_any(x);
+  return fma(-e, e, e);
+}
+
+// 1 / (1 + exp(-x)) with exp(-x) = 2^n (1 + tail), where 1 + 2^n is exact.
 template <class T>
 inline Vec<T> sigmoid_any(Vec<T> x) {
   using C = ExpConstants<T>;
   using V = Vec<T>;
-  using F = Format<T>;
-  const auto [r, n, biased] = reduce_exp(clamp_for(-x, C::kExpm1Min, -C::kExpMin), 2 * F::kBias);
+  const auto [r, n, biased] = reduce_exp(at_least(-x, C::kExpm1Min), Format<T>::kBias);
   const V tail = fma(r * r, polynomial(r, C::kExpm1), r);
-  constexpr auto kTwoBiases = typename V::UintLane{2} * static_cast<typename V::UintLane>(F::kBias);
-  const auto half = biased >> 1;
-  const V upper = V::from_bits((biased - half) << F::kMantissaBits);      // 2^(n - n / 2)
-  const V lower = V::from_bits((kTwoBiases - half) << F::kMantissaBits);  // 2^(-n / 2)
-  const V sum = upper + lower;
-  const V lost = lower - (sum - upper);  // not 0 only where the two are 24 bits (53 for double) or more apart
-  return T(1) / (sum + fma(upper, tail, lost)) * lower;
+  const V power = power_of_two<T>(biased);
+  const V y = inverse(fma(power, tail, power + T(1)));
+  const Mask<T> small = x < C::kSigmoidSmall;
+  if (any(small)) [[unlikely]]
+    return select(small, sigmoid_small(x), y);
+  return y;
 }
 
 template <class T>
@@ -240,20 +246,6 @@ inline Vec<T> cosh_any(Vec<T> x) {
   return fma(e, Vec<T>(T(2)), T(0.125) / e);
 }
 
-struct TanhFloat {
-  static constexpr float kSmall = 0.625f, kOne = 9.1f;
-  static constexpr float kOdd[] = {-0x1.555534p-2f, 0x1.11075ep-3f, -0x1.b842fep-5f, 0x1.524f76p-6f,
-                                   -0x1.768fd4p-8f};
-};
-
-struct TanhDouble {
-  static constexpr double kSmall = 0.625, kOne = 19.1;
-  static constexpr double kNumerator[] = {-0x1.5555555555554p-2, -0x1.4fd2032627f2dp-6,
-                                          -0x1.a186850113275p-13};
-  static constexpr double kDenominator[] = {1.0, 0x1.d890fa30c106ap-2, 0x1.7d90045fdf7acp-6,
-                                            0x1.b0f049dbcf0aep-13};
-};
-
 }  // namespace math
 
 inline Vec<float> exp(Vec<float> x) { return math::exp_any(x); }
@@ -268,27 +260,5 @@ inline Vec<float> sinh(Vec<float> x) { return math::sinh_any(x); }
 inline Vec<double> sinh(Vec<double> x) { return math::sinh_any(x); }
 inline Vec<float> cosh(Vec<float> x) { return math::cosh_any(x); }
 inline Vec<double> cosh(Vec<double> x) { return math::cosh_any(x); }
-
-// An odd polynomial near 0, 1 - 2 / (exp(2|x|) + 1) elsewhere.
-inline Vec<float> tanh(Vec<float> x) {
-  using C = math::TanhFloat;
-  using V = Vec<float>;
-  const V a = math::at_most(abs(x), C::kOne);
-  const V far = V(1.0f) - V(2.0f) / (math::exp_moderate(a + a) + 1.0f);
-  const V z = a * a;
-  const V near = fma(a * z, math::polynomial(z, C::kOdd), a);
-  return copysign(select(a < C::kSmall, near, far), x);
-}
-// An odd rational function near 0, the same formula elsewhere; the two share one division.
-inline Vec<double> tanh(Vec<double> x) {
-  using C = math::TanhDouble;
-  using V = Vec<double>;
-  const V a = math::at_most(abs(x), C::kOne);
-  const Mask<double> small = a < C::kSmall;
-  const V z = a * a;
-  const V top = select(small, a * z * math::polynomial(z, C::kNumerator), V(-2.0));
-  const V bottom = select(small, math::polynomial(z, C::kDenominator), math::exp_moderate(a + a) + 1.0);
-  return copysign(select(small, a, V(1.0)) + top / bottom, x);
-}
 
 }  // namespace unspool::kernels::cpu

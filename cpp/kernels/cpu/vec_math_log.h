@@ -84,7 +84,7 @@ inline Vec<double> log_of_parts(Vec<double> n, Vec<double> f) {
   using C = LogConstants<double>;
   using V = Vec<double>;
   const V half_square = f * f * 0.5;
-  const V s = f / (f + 2.0);
+  const V s = f * inverse(f + 2.0);
   const V z = s * s;
   const V correction =
       s * fma(z, polynomial_by_pairs(z, C::kAtanh), half_square);  // log(1 + f) = f - half_square + this
