@@ -244,6 +244,37 @@ TEST_CASE("square roots of floats are the correctly rounded ones, and inverses n
   }
 }
 
+// The doubles whose square roots are nearest to the middle of two doubles: a 2^s = m^2 - c for m of 54 bits
+// and small c, by way of the square roots of c modulo 2^s, which are found bit by bit.
+std::vector<double> hard_to_root() {
+  __extension__ using Wide128 = unsigned __int128;
+  std::vector<double> all;
+  for (const int s : {54, 55}) {
+    const std::uint64_t modulus = std::uint64_t{1} << s;
+    for (std::int64_t c = -4095; c < 4096; c += 8) {  // 1 modulo 8: the odd numbers that have roots
+      std::uint64_t m = 1;
+      for (int k = 3; k < s; ++k) {
+        if ((m * m - static_cast<std::uint64_t>(c)) >> k & 1) m += std::uint64_t{1} << (k - 1);
+      }
+      for (const std::uint64_t root : {m, modulus - m, m + modulus / 2, modulus + modulus / 2 - m}) {
+        const std::uint64_t r = root % modulus;
+        if (r >> 53 != 1) continue;
+        const Wide128 square = Wide128{r} * r - static_cast<Wide128>(c);
+        const auto a = static_cast<std::uint64_t>(square >> s);
+        if (a >> 52 == 1) all.push_back(static_cast<double>(a) * (s == 54 ? 1 : 2));
+      }
+    }
+  }
+  return all;
+}
+
+TEST_CASE("square roots of doubles are the correctly rounded ones") {
+  const std::vector<double> hard = hard_to_root();
+  CHECK(hard.size() > 1000);
+  for (const double x : hard) CHECK(same(sqrt(Vec<double>(x))[0], std::sqrt(x)));
+  for (const double x : random_doubles(200'000)) CHECK(same(sqrt(Vec<double>(x))[0], std::sqrt(x)));
+}
+
 TEMPLATE_TEST_CASE("infinities, NaN, zeros of either sign, subnormal numbers and edges are C's", "", float,
                    double) {
   for (const Function& f : functions()) {

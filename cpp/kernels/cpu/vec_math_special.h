@@ -98,8 +98,8 @@ inline Vec<T> erfc_large(Vec<T> a) {
   const auto [r, n, biased] = reduce_exp(-square, 2 * Format<T>::kBias);
   const V corrected = r - square_rest(a, square);
   const V tail = fma(corrected * corrected, polynomial(corrected, ExpConstants<T>::kExpm1), corrected);
-  const V u = T(1) / a;
-  const V quotient = fma(u, polynomial(u, C::kTop) / polynomial(u, C::kBottom), u * T(0.5));
+  const V u = inverse(a);
+  const V quotient = fma(u, polynomial(u, C::kTop) * inverse(polynomial(u, C::kBottom)), u * T(0.5));
   return scale(fma(quotient, tail, quotient), n, biased);
 }
 
@@ -162,7 +162,8 @@ inline Vec<T> erfinv_any(Vec<T> x) {
   const Mask<T> center = a <= T(0.75);
   const V top = select(center, a * polynomial(t, C::kCenterTop), polynomial(s, C::kTailTop));
   const V bottom = select(center, polynomial(t, C::kCenterBottom), polynomial(s, C::kTailBottom));
-  const V y = select(a == T(1), V(std::numeric_limits<T>::infinity()), select(center, a, s) + top / bottom);
+  const V y =
+      select(a == T(1), V(std::numeric_limits<T>::infinity()), select(center, a, s) + top * inverse(bottom));
   return copysign(y, x);
 }
 

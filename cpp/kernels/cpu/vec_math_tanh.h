@@ -22,7 +22,7 @@ struct TanhDouble {
 // no exponential and no division. Interval k is what rounds to k / kPerUnit; its polynomial is in x -
 // center[k], where the centers are numbers next to the middle whose tangent is nearly a float.
 struct TanhFloat {
-  static constexpr float kOne = 9.01f, kPerUnit = 0x1.b7e94cp+0f;
+  static constexpr float kOne = 9.004f, kPerUnit = 0x1.b7e94cp+0f;
   alignas(64) static constexpr float kCenter[16] = {
       0.0f,           0x1.29f9ep-1f,  0x1.29ef4cp+0f, 0x1.bedec8p+0f, 0x1.29ff1p+1f,  0x1.7463d6p+1f,
       0x1.bef98ap+1f, 0x1.04ae06p+2f, 0x1.29e5d4p+2f, 0x1.4f3616p+2f, 0x1.746d0cp+2f, 0x1.99be5ep+2f,

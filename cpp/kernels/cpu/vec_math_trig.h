@@ -165,12 +165,12 @@ inline Vec<T> tan_any(Vec<T> x) {
 inline Vec<float> asin_series(Vec<float> z) { return z * polynomial(z, TrigConstants<float>::kAsin); }
 inline Vec<double> asin_series(Vec<double> z) {
   using C = TrigConstants<double>;
-  return z * polynomial(z, C::kAsinTop) / polynomial(z, C::kAsinBottom);
+  return z * polynomial(z, C::kAsinTop) * inverse(polynomial(z, C::kAsinBottom));
 }
 inline Vec<float> atan_series(Vec<float> z) { return z * polynomial(z, TrigConstants<float>::kAtan); }
 inline Vec<double> atan_series(Vec<double> z) {
   using C = TrigConstants<double>;
-  return z * polynomial(z, C::kAtanTop) / polynomial(z, C::kAtanBottom);
+  return z * polynomial(z, C::kAtanTop) * inverse(polynomial(z, C::kAtanBottom));
 }
 
 // asin(s) with s = |x|, or s = sqrt((1 - |x|) / 2) where |x| > 1/2, when asin|x| = pi/2 - 2 asin(s).

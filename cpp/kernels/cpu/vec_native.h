@@ -4,7 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
-#include <type_traits>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -71,28 +71,41 @@ inline F min(F a, F b) { return _mm512_maskz_min_ps(kAll16, a, b); }
 inline D min(D a, D b) { return _mm512_maskz_min_pd(kAll8, a, b); }
 inline F max(F a, F b) { return _mm512_maskz_max_ps(kAll16, a, b); }
 inline D max(D a, D b) { return _mm512_maskz_max_pd(kAll8, a, b); }
-// From the machine's estimate, in half of the time of its square root and beside its divisions: Newton's step
-// for the root and for half of its inverse, then what is left of `a`. Every result is the correctly rounded
-// one (all 2^32 arguments were compared); the lanes that the estimate does not serve (tiny, infinite, NaN,
-// negative) are known by what is left.
-inline F sqrt(F a) {
-  constexpr float kLeast = 0x1p-100f, kLeft = 0x1p-18f;
-  const F half = 0.5f - F{};
-  const F estimate = _mm512_maskz_rsqrt14_ps(kAll16, max(a, kLeast - F{}));
-  const F first = a * estimate, half_inverse = estimate * half;
-  const F rest = fma(-first, half_inverse, half);
-  const F root = fma(first, rest, first);
-  const F left = fma(-root, root, a);
-  const F size_left = reinterpret_cast<F>(reinterpret_cast<FI>(left) & 0x7fffffff);
-  if (_mm512_cmp_ps_mask(size_left, a * kLeft, _CMP_LE_OQ) != kAll16) [[unlikely]]
-    return _mm512_maskz_sqrt_ps(kAll16, a);
-  return fma(left, fma(half_inverse, rest, half_inverse), root);
+// Square roots from the machine's estimate of their inverse: Newton's steps for the root and for half of its
+// inverse, then what is left of `a`. Half of the time of the machine's own, and beside its divisions. Every
+// result is the correctly rounded one: for float all 2^32 arguments were compared, for double those whose
+// roots are nearest to the middle of two numbers. Arguments that the estimate does not serve (tiny, infinite,
+// NaN, negative) are known by what is left.
+template <class R>
+struct Root {
+  R value, left;
+};
+template <int kSteps, class R>
+inline Root<R> root_of(R a, R estimate, R half) {
+  R root = a * estimate, half_inverse = estimate * half;
+  for (int i = 0; i < kSteps; ++i) {
+    const R rest = fma(-root, half_inverse, half);
+    root = fma(root, rest, root), half_inverse = fma(half_inverse, rest, half_inverse);
+  }
+  const R left = fma(-root, root, a);
+  return {fma(left, half_inverse, root), left};
 }
-// By halves, which take two thirds of the time of a whole register.
+inline F sqrt(F a) {
+  const auto [root, left] =
+      root_of<1>(a, _mm512_maskz_rsqrt14_ps(kAll16, max(a, 0x1p-100f - F{})), 0.5f - F{});
+  const F size_left =
+      reinterpret_cast<F>(reinterpret_cast<FI>(left) & std::numeric_limits<std::int32_t>::max());
+  if (_mm512_cmp_ps_mask(size_left, a * 0x1p-18f, _CMP_LE_OQ) != kAll16) [[unlikely]]
+    return _mm512_maskz_sqrt_ps(kAll16, a);
+  return root;
+}
 inline D sqrt(D a) {
-  const __m256d low = _mm256_sqrt_pd(__builtin_shufflevector(a, a, 0, 1, 2, 3));
-  const __m256d high = _mm256_sqrt_pd(__builtin_shufflevector(a, a, 4, 5, 6, 7));
-  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+  const auto [root, left] = root_of<2>(a, _mm512_maskz_rsqrt14_pd(kAll8, max(a, 0x1p-900 - D{})), 0.5 - D{});
+  const D size_left =
+      reinterpret_cast<D>(reinterpret_cast<DI>(left) & std::numeric_limits<std::int64_t>::max());
+  if (_mm512_cmp_pd_mask(size_left, a * 0x1p-45, _CMP_LE_OQ) != kAll8) [[unlikely]]
+    return _mm512_maskz_sqrt_pd(kAll8, a);
+  return root;
 }
 // 1 / a where both are normal numbers, within 0.53 units in the last place: the machine's estimate and one
 // step of Newton's (two for double).
