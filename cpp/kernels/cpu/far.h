@@ -8,8 +8,9 @@
 
 namespace unspool::kernels::cpu {
 
-// Whether a loop over so many bytes of each operand should ask.
-constexpr bool is_far(std::int64_t bytes) { return bytes >= 256 << 10; }
+// Whether a loop over so many bytes of each operand should ask. A tile of a fused group is enough: what lies
+// ahead of its end is the next tile.
+constexpr bool is_far(std::int64_t bytes) { return bytes >= 16 << 10; }
 
 // What a loop that stands at `p` reads, or writes, soon.
 inline void fetch_ahead(const void* p) { __builtin_prefetch(static_cast<const std::byte*>(p) + 2048); }
