@@ -1,5 +1,6 @@
 // softmax, log_softmax and their cotangents along one dimension of row-major tensors: along rows where that
 // dimension is the last, and otherwise over neighbouring columns at once.
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -18,8 +19,44 @@ struct MaxStep : SumStep<T> {
   static Vec<T> combine(Vec<T> a, Vec<T> b) { return max(a, b); }
 };
 
-// Each operation in two forms: `row` for n consecutive elements, `columns` for kCount packets of columns
-// whose elements are `step` apart.
+// Rows that go through each pass together, so that no row waits for its own fold, and what is worked out once
+// a row is worked out for all of them in one register.
+constexpr int kRowsAtOnce = 16;
+constexpr std::int64_t kElementsAtOnce = 4096;  // of them all, which stay in the nearest cache
+
+// What is found for each row.
+template <class T>
+struct PerRow {
+  alignas(64) T values[kRowsAtOnce];
+
+  explicit PerRow(T value) { std::fill_n(values, kRowsAtOnce, value); }
+  Vec<T> operator[](int r) const { return Vec<T>(values[r]); }
+  // f of every row's.
+  template <class F>
+  void apply(const F& f) {
+    for (int r = 0; r < kRowsAtOnce; r += Vec<T>::kLanes) f(Vec<T>::load(values + r)).store(values + r);
+  }
+};
+
+// find(at, lanes, r) folded over all of row r, where `at` are places in the rows together.
+template <class T, class Step, class F>
+PerRow<T> fold_each(std::int64_t n, int rows, const F& find) {
+  PerRow<T> found(T(1));
+  for (int r = 0; r < rows; ++r) {
+    found.values[r] =
+        fold_row<T>(Step{}, n, [&](std::int64_t i, auto lanes) { return find(r * n + i, lanes, r); })[0];
+  }
+  return found;
+}
+// write(at, lanes, r) for all of row r.
+template <class T, class F>
+void each_of_rows(std::int64_t n, int rows, const F& write) {
+  for (int r = 0; r < rows; ++r)
+    each_packet<Vec<T>>(n, [&](std::int64_t i, auto lanes) { write(r * n + i, lanes, r); });
+}
+
+// Each operation in two forms: `rows` for a few rows of n consecutive elements, `columns` for kCount packets
+// of columns whose elements are `step` apart.
 
 // visit(v, place, x) for packet v of each of n rows.
 template <int kCount, class T, class Lanes, class F>
@@ -35,17 +72,17 @@ void each_column(const T* p, std::int64_t n, std::int64_t step, Lanes lanes, con
 template <class T>
 struct Softmax {
   using P = Vec<T>;
-  static void row(const T* x, const T*, T* out, std::int64_t n) {
-    const P highest =
-        fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
-    const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
-      const P e = exp(load_lanes<P>(x + i, lanes) - highest);
-      store_lanes<P>(out + i, e, lanes);
+  static void rows(const T* x, const T*, T* out, std::int64_t n, int rows) {
+    const auto highest = fold_each<T, MaxStep<T>>(
+        n, rows, [&](std::int64_t at, auto lanes, int) { return load_lanes<P>(x + at, lanes); });
+    auto scale = fold_each<T, SumStep<T>>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      const P e = exp(load_lanes<P>(x + at, lanes) - highest[r]);
+      store_lanes<P>(out + at, e, lanes);
       return e;
     });
-    const P scale = P(T(1)) / total;
-    each_packet<P>(n, [&](std::int64_t i, auto lanes) {
-      store_lanes<P>(out + i, load_lanes<P>(out + i, lanes) * scale, lanes);
+    scale.apply([](P total) { return P(T(1)) / total; });
+    each_of_rows<T>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      store_lanes<P>(out + at, load_lanes<P>(out + at, lanes) * scale[r], lanes);
     });
   }
   template <int kCount, class Lanes>
@@ -68,15 +105,15 @@ struct Softmax {
 template <class T>
 struct LogSoftmax {
   using P = Vec<T>;
-  static void row(const T* x, const T*, T* out, std::int64_t n) {
-    const P highest =
-        fold_row<T>(MaxStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(x + i, lanes); });
-    const P total = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
-      return exp(load_lanes<P>(x + i, lanes) - highest);
+  static void rows(const T* x, const T*, T* out, std::int64_t n, int rows) {
+    const auto highest = fold_each<T, MaxStep<T>>(
+        n, rows, [&](std::int64_t at, auto lanes, int) { return load_lanes<P>(x + at, lanes); });
+    auto log_total = fold_each<T, SumStep<T>>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      return exp(load_lanes<P>(x + at, lanes) - highest[r]);
     });
-    const P log_total = log(total);
-    each_packet<P>(n, [&](std::int64_t i, auto lanes) {
-      store_lanes<P>(out + i, load_lanes<P>(x + i, lanes) - highest - log_total, lanes);
+    log_total.apply([](P total) { return log(total); });
+    each_of_rows<T>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      store_lanes<P>(out + at, load_lanes<P>(x + at, lanes) - highest[r] - log_total[r], lanes);
     });
   }
   template <int kCount, class Lanes>
@@ -98,12 +135,12 @@ struct LogSoftmax {
 template <class T>
 struct SoftmaxBackward {
   using P = Vec<T>;
-  static void row(const T* g, const T* y, T* out, std::int64_t n) {
-    const P dot = fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) {
-      return load_lanes<P>(g + i, lanes) * load_lanes<P>(y + i, lanes);
+  static void rows(const T* g, const T* y, T* out, std::int64_t n, int rows) {
+    const auto dot = fold_each<T, SumStep<T>>(n, rows, [&](std::int64_t at, auto lanes, int) {
+      return load_lanes<P>(g + at, lanes) * load_lanes<P>(y + at, lanes);
     });
-    each_packet<P>(n, [&](std::int64_t i, auto lanes) {
-      store_lanes<P>(out + i, load_lanes<P>(y + i, lanes) * (load_lanes<P>(g + i, lanes) - dot), lanes);
+    each_of_rows<T>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      store_lanes<P>(out + at, load_lanes<P>(y + at, lanes) * (load_lanes<P>(g + at, lanes) - dot[r]), lanes);
     });
   }
   template <int kCount, class Lanes>
@@ -123,11 +160,12 @@ struct SoftmaxBackward {
 template <class T>
 struct LogSoftmaxBackward {
   using P = Vec<T>;
-  static void row(const T* g, const T* y, T* out, std::int64_t n) {
-    const P total =
-        fold_row<T>(SumStep<T>{}, n, [&](std::int64_t i, auto lanes) { return load_lanes<P>(g + i, lanes); });
-    each_packet<P>(n, [&](std::int64_t i, auto lanes) {
-      store_lanes<P>(out + i, load_lanes<P>(g + i, lanes) - exp(load_lanes<P>(y + i, lanes)) * total, lanes);
+  static void rows(const T* g, const T* y, T* out, std::int64_t n, int rows) {
+    const auto total = fold_each<T, SumStep<T>>(
+        n, rows, [&](std::int64_t at, auto lanes, int) { return load_lanes<P>(g + at, lanes); });
+    each_of_rows<T>(n, rows, [&](std::int64_t at, auto lanes, int r) {
+      store_lanes<P>(out + at, load_lanes<P>(g + at, lanes) - exp(load_lanes<P>(y + at, lanes)) * total[r],
+                     lanes);
     });
   }
   template <int kCount, class Lanes>
@@ -184,7 +222,11 @@ void run_along(const Context& context, const KernelCall& call, const View* saved
   }
   if (a.inner == 1) {
     over_ranges(context, a.outer, grain_of(4 * a.n), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) Op<T>::row(x + r * a.n, y + r * a.n, out + r * a.n, a.n);
+      const std::int64_t most = std::clamp<std::int64_t>(kElementsAtOnce / a.n, 1, kRowsAtOnce);
+      for (std::int64_t r = begin; r < end; r += most) {
+        const std::int64_t at = r * a.n;
+        Op<T>::rows(x + at, y + at, out + at, a.n, static_cast<int>(std::min(most, end - r)));
+      }
     });
     return;
   }
