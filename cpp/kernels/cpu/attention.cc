@@ -145,7 +145,7 @@ class Forward {
 
   SoftRow<T> soften(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t n, T* row, T* mask_row) {
     const std::int64_t seen = s_.seen_by(i), place = (b * s_.heads + h) * s_.queries + i;
-    const T* mask = mask_ ? mask_.read(b, h, i, seen, mask_row) : nullptr;
+    const T* mask = mask_ ? mask_.read(b, h, i, 0, seen, mask_row) : nullptr;
     const SoftRow<T> soft(row, mask, seen, scale_);
     std::fill(row + seen, row + n, T(0));
     if (keep_ != nullptr) drop(row, keep_ + place * s_.keys, seen, keep_scale_);

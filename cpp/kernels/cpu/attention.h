@@ -76,10 +76,11 @@ class MaskRows {
   explicit MaskRows(const View* view) : view_(view) {}
   explicit operator bool() const { return view_ != nullptr; }
 
-  // The first n values of a row; `buffer` has room for them.
-  const T* read(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t n, T* buffer) const {
+  // n values of a row from `first` on; `buffer` has room for them.
+  const T* read(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t first, std::int64_t n,
+                T* buffer) const {
     const std::int64_t* s = view_->strides;
-    const std::int64_t at = b * s[0] + h * s[1] + i * s[2], step = s[3];
+    const std::int64_t step = s[3], at = b * s[0] + h * s[1] + i * s[2] + first * step;
     if (view_->dtype == Dtype::kBool) {
       const bool* from = view_->as<const bool>() + at;
       for (std::int64_t j = 0; j < n; ++j) {

@@ -1,6 +1,7 @@
 // Scaled dot-product attention, backward: the probabilities are computed again, tile by tile, from the sums
 // that the forward kernel kept (Dao et al. 2022, appendix B). A unit of work is all queries that share a
 // head of keys and values, so that additions to these happen in one order.
+#include <algorithm>
 #include <array>
 
 #include "kernels/cpu/attention.h"
@@ -11,22 +12,43 @@
 namespace unspool::kernels::cpu {
 namespace {
 
+// Scores are made and used in blocks, so many queries by so many keys, that stay in the cache; a row of them
+// need not be whole, because its sum is known. Both numbers are the depths of products, which should be long.
+struct Blocks {
+  std::int64_t queries, keys;
+
+  explicit Blocks(const AttentionShape& s)
+      : queries(std::clamp<std::int64_t>(s.queries, 1, most_queries(s))),
+        keys(std::clamp<std::int64_t>(s.keys, 1, 128)) {}
+  // Fewer where half of a large block would be scores that nobody sees.
+  static std::int64_t most_queries(const AttentionShape& s) {
+    if (s.causal) return s.keys <= 128 ? 32 : 64;
+    return 128;
+  }
+  // Elements from one row of scores to the next: not a power of two, whose lines would evict each other.
+  template <class T>
+  std::int64_t pitch() const {
+    return round_to(keys, Panels<T>::kColumns) + 64 / static_cast<std::int64_t>(sizeof(T));
+  }
+};
+
 // The memory of one unit.
 template <class T>
 struct Room {
-  T *keys_across, *values_across, *keys, *scores, *slopes, *queries, *grads, *mask_row;
+  T *keys_across, *values_across, *keys, *scores, *slopes, *queries, *grads, *dots, *mask_row;
   std::size_t bytes;
 
-  Room(const AttentionShape& s, std::byte* memory) {
+  Room(const AttentionShape& s, const Blocks& block, std::byte* memory) {
     Pieces<T> pieces(memory);
     keys_across = pieces.take(Panels<T>::elements(s.keys, s.depth));
     values_across = pieces.take(Panels<T>::elements(s.keys, s.width));
     keys = pieces.take(Panels<T>::elements(s.depth, s.keys));
-    scores = pieces.take(s.tile() * s.pitch<T>());
-    slopes = pieces.take(s.tile() * s.pitch<T>());
-    queries = pieces.take(Panels<T>::elements(s.depth, s.tile()));
-    grads = pieces.take(Panels<T>::elements(s.width, s.tile()));
-    mask_row = pieces.take(s.keys);
+    scores = pieces.take(block.queries * block.pitch<T>());
+    slopes = pieces.take(block.queries * block.pitch<T>());
+    queries = pieces.take(Panels<T>::elements(s.depth, block.queries));
+    grads = pieces.take(Panels<T>::elements(s.width, block.queries));
+    dots = pieces.take(block.queries);
+    mask_row = pieces.take(block.keys);
     bytes = reinterpret_cast<std::size_t>(pieces.take(0)) - reinterpret_cast<std::size_t>(memory);
   }
 };
@@ -37,6 +59,7 @@ class Backward {
   // in: grad, query, key, value, output, logsumexp, mask, keep; out: the cotangents of query, key, value.
   Backward(const KernelCall& call, const AttentionShape& shape)
       : s_(shape),
+        block_(shape),
         grad_(call.in[0]),
         query_(call.in[1]),
         key_(call.in[2]),
@@ -53,9 +76,9 @@ class Backward {
 
   void run(const Context& context) {
     over_units(context, s_.batch * s_.shared_heads,
-               s_.group() * s_.queries * s_.keys * (3 * s_.depth + 2 * s_.width), Room<T>(s_, nullptr).bytes,
-               [&](std::int64_t unit, std::byte* memory) {
-                 unwind(unit / s_.shared_heads, unit % s_.shared_heads, Room<T>(s_, memory));
+               s_.group() * s_.queries * s_.keys * (3 * s_.depth + 2 * s_.width),
+               Room<T>(s_, block_, nullptr).bytes, [&](std::int64_t unit, std::byte* memory) {
+                 unwind(unit / s_.shared_heads, unit % s_.shared_heads, Room<T>(s_, block_, memory));
                });
   }
 
@@ -69,50 +92,78 @@ class Backward {
     const T *key = key_.at(b, shared), *value = value_.at(b, shared);
     const Panels<T> keys_across(room.keys_across, key, 1, key_.row, s_.depth, s_.keys);
     const Panels<T> values_across(room.values_across, value, 1, value_.row, s_.width, s_.keys);
-    const Panels<T> keys(room.keys, key, key_.row, 1, s_.keys, s_.depth);
+    for (std::int64_t first = 0; first < s_.keys; first += block_.keys) {
+      Panels<T>(keys_of(room, first), key + first * key_.row, key_.row, 1,
+                std::min(block_.keys, s_.keys - first), s_.depth);
+    }
     clear(to_key_, b, shared, s_.keys, s_.depth);
     clear(to_value_, b, shared, s_.keys, s_.width);
-    const std::int64_t pitch = s_.pitch<T>();
     for (std::int64_t h = shared * s_.group(); h < (shared + 1) * s_.group(); ++h) {
-      for (std::int64_t row = 0; row < s_.queries; row += s_.tile()) {
-        const std::int64_t rows = std::min(s_.tile(), s_.queries - row), n = s_.visible<T>(row + rows);
-        const T* query = query_.at(b, h) + row * query_.row;
-        const T* grad = grad_.at(b, h) + row * grad_.row;
-        keys_across.multiply(rows, n, s_.depth, query, query_.row, 1, room.scores, pitch, false);
-        values_across.multiply(rows, n, s_.width, grad, grad_.row, 1, room.slopes, pitch, false);
-        for (std::int64_t i = 0; i < rows; ++i) {
-          slopes_of_row(b, h, row + i, n, room.scores + i * pitch, room.slopes + i * pitch, room.mask_row);
-        }
-        T* to_query = to_query_.at(b, h) + row * to_query_.row;
-        for (std::int64_t i = 0; i < rows; ++i) std::fill_n(to_query + i * to_query_.row, s_.depth, T(0));
-        // Added to zeros like the others, so that none of the three is ever -0.
-        keys.multiply(rows, s_.depth, n, room.slopes, pitch, 1, to_query, to_query_.row, true);
-        const Panels<T> queries(room.queries, query, query_.row, 1, rows, s_.depth);
-        queries.multiply(n, s_.depth, rows, room.slopes, 1, pitch, to_key_.at(b, shared), to_key_.row, true);
-        const Panels<T> grads(room.grads, grad, grad_.row, 1, rows, s_.width);
-        grads.multiply(n, s_.width, rows, room.scores, 1, pitch, to_value_.at(b, shared), to_value_.row,
-                       true);
-      }
+      for (std::int64_t row = 0; row < s_.queries; row += block_.queries)
+        unwind_rows(b, h, shared, row, std::min(block_.queries, s_.queries - row), room);
     }
   }
 
-  // Turns a row of scores into probabilities (after dropout), and the cotangents of these into cotangents of
-  // query · key.
-  void slopes_of_row(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t n, T* scores, T* slopes,
-                     T* mask_row) {
+  void unwind_rows(std::int64_t b, std::int64_t h, std::int64_t shared, std::int64_t row, std::int64_t rows,
+                   const Room<T>& room) {
+    const std::int64_t visible = s_.visible<T>(row + rows), pitch = block_.pitch<T>();
+    const T* query = query_.at(b, h) + row * query_.row;
+    const T* grad = grad_.at(b, h) + row * grad_.row;
+    const Panels<T> queries(room.queries, query, query_.row, 1, rows, s_.depth);
+    const Panels<T> grads(room.grads, grad, grad_.row, 1, rows, s_.width);
+    find_dots(b, h, row, rows, room.dots);
+    T* to_query = to_query_.at(b, h) + row * to_query_.row;
+    for (std::int64_t i = 0; i < rows; ++i) std::fill_n(to_query + i * to_query_.row, s_.depth, T(0));
+    for (std::int64_t first = 0; first < visible; first += block_.keys) {
+      const std::int64_t n = std::min(block_.keys, visible - first);
+      Panels<T>(room.keys_across + first * s_.depth, s_.depth)
+          .multiply(rows, n, s_.depth, query, query_.row, 1, room.scores, pitch, false);
+      Panels<T>(room.values_across + first * s_.width, s_.width)
+          .multiply(rows, n, s_.width, grad, grad_.row, 1, room.slopes, pitch, false);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        slopes_of_row(b, h, row + i, first, n, room.scores + i * pitch, room.slopes + i * pitch, room.dots[i],
+                      room.mask_row);
+      }
+      // Added to zeros like the others, so that none of the three is ever -0.
+      Panels<T>(keys_of(room, first), std::min(block_.keys, s_.keys - first))
+          .multiply(rows, s_.depth, n, room.slopes, pitch, 1, to_query, to_query_.row, true);
+      queries.multiply(n, s_.depth, rows, room.slopes, 1, pitch, to_key_.at(b, shared) + first * to_key_.row,
+                       to_key_.row, true);
+      grads.multiply(n, s_.width, rows, room.scores, 1, pitch,
+                     to_value_.at(b, shared) + first * to_value_.row, to_value_.row, true);
+    }
+  }
+
+  // The block of keys that begins with `first`, packed.
+  T* keys_of(const Room<T>& room, std::int64_t first) const {
+    return room.keys + Panels<T>::elements(s_.depth, first);
+  }
+
+  // Of the cotangent and the output of each row.
+  void find_dots(std::int64_t b, std::int64_t h, std::int64_t row, std::int64_t rows, T* dots) const {
     using P = Vec<T>;
-    const std::int64_t seen = s_.seen_by(i), place = (b * s_.heads + h) * s_.queries + i;
-    const T* grad = grad_.at(b, h) + i * grad_.row;
-    const T* output = output_.at(b, h) + i * output_.row;
-    const P dot = fold_row<T>(SumStep<T>{}, s_.width, [&](std::int64_t j, auto lanes) {
-      return load_lanes<P>(grad + j, lanes) * load_lanes<P>(output + j, lanes);
-    });
-    const T* mask = mask_ ? mask_.read(b, h, i, seen, mask_row) : nullptr;
-    const bool* keep = keep_ ? keep_ + place * s_.keys : nullptr;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const T* grad = grad_.at(b, h) + (row + i) * grad_.row;
+      const T* output = output_.at(b, h) + (row + i) * output_.row;
+      dots[i] = fold_row<T>(SumStep<T>{}, s_.width, [&](std::int64_t j, auto lanes) {
+        return load_lanes<P>(grad + j, lanes) * load_lanes<P>(output + j, lanes);
+      })[0];
+    }
+  }
+
+  // Turns the scores of query i and n keys from `first` on into probabilities (after dropout), and the
+  // cotangents of these into cotangents of query · key.
+  void slopes_of_row(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t first, std::int64_t n,
+                     T* scores, T* slopes, T dot_of_row, T* mask_row) {
+    using P = Vec<T>;
+    const std::int64_t seen = std::clamp<std::int64_t>(s_.seen_by(i) - first, 0, n);
+    const std::int64_t place = (b * s_.heads + h) * s_.queries + i;
+    const T* mask = mask_ ? mask_.read(b, h, i, first, seen, mask_row) : nullptr;
+    const bool* keep = keep_ ? keep_ + place * s_.keys + first : nullptr;
     if (keep) {
       for (std::int64_t j = 0; j < seen; ++j) slopes[j] *= keep[j] ? keep_scale_ : T(0);
     }
-    const P scale(scale_), log_sum(log_sums_[place]);
+    const P scale(scale_), log_sum(log_sums_[place]), dot(dot_of_row);
     each_packet<P>(seen, [&](std::int64_t j, auto lanes) {
       P s = load_lanes<P>(scores + j, lanes) * scale;
       if (mask) s = s + load_lanes<P>(mask + j, lanes);
@@ -128,6 +179,7 @@ class Backward {
   }
 
   const AttentionShape& s_;
+  Blocks block_;
   Heads<const T> grad_, query_, key_, value_, output_;
   const T* log_sums_;
   MaskRows<T> mask_;
@@ -150,8 +202,9 @@ void run_attention_backward(const Context& context, const KernelCall& call) {
 
 std::size_t attention_backward_scratch(const KernelCall& call, int threads) {
   const AttentionShape shape = shape_of(call);
-  return Slots::bytes(threads, call.out[0].dtype == Dtype::kFloat32 ? Room<float>(shape, nullptr).bytes
-                                                                    : Room<double>(shape, nullptr).bytes);
+  return Slots::bytes(threads, call.out[0].dtype == Dtype::kFloat32
+                                   ? Room<float>(shape, Blocks(shape), nullptr).bytes
+                                   : Room<double>(shape, Blocks(shape), nullptr).bytes);
 }
 
 constexpr std::array<Kernel, 1> kKernels = {
