@@ -96,6 +96,15 @@ void write(const Context& context, const KernelCall& call) {
       }
       if (is_plain) {
         for (std::int64_t i = 0; i < row; ++i) Combine<T>::apply(to[at[i]], from[i]);
+      } else if (s0 == 1 && s1 == 1 && s2 == 1) {
+        // Places lie apart: their lines are asked for in time.
+        constexpr std::int64_t kAhead = 24;
+        std::int64_t i = 0;
+        for (; i + kAhead < row; ++i) {
+          __builtin_prefetch(to + i + kAhead + at[i + kAhead] * step, 1);
+          Combine<T>::apply(to[i + at[i] * step], from[i]);
+        }
+        for (; i < row; ++i) Combine<T>::apply(to[i + at[i] * step], from[i]);
       } else {
         for (std::int64_t i = 0; i < row; ++i)
           Combine<T>::apply(to[i * s2 + at[i * s0] * step], from[i * s1]);
