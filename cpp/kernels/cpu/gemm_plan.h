@@ -29,7 +29,8 @@ inline constexpr std::int64_t kDirectRows = 32, kFarDirectRows = 12, kStreamDire
 inline constexpr std::int64_t kDirectCols = 128;  // columns for which a is not worth packing
 inline constexpr std::int64_t kDirectApart =
     48;  // the same for an a read by short pieces of rows that lie far apart
-inline constexpr std::int64_t kCompactRow = 1024;         // bytes from row to row of an a as good as packed
+// Bytes from row to row of an a that is as good as packed, and for how many columns.
+inline constexpr std::int64_t kCompactRow = 1024, kCompactCols = 256;
 inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
 inline constexpr std::int64_t kStreamBytes =
     6 << 20;  // of a direct b that comes from memory: then by short runs of k
@@ -148,7 +149,7 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   const auto is_compact = [](std::int64_t step) {
     return step * static_cast<std::int64_t>(sizeof(T)) <= kCompactRow;
   };
-  const bool compact_a = g.a_col == 1 && is_compact(g.a_row);
+  const bool compact_a = g.a_col == 1 && is_compact(g.a_row) && g.n <= kCompactCols;
   const bool apart_a = g.a_row == 1 && !is_compact(g.a_col + 1);
   const bool direct_a = g.n <= (apart_a ? kDirectApart : kDirectCols) || compact_a;
   plan_chunks(g, threads, !direct_b && g.b_col == 1 && b_bytes > kAheadBytes, plan);
