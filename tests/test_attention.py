@@ -53,6 +53,22 @@ def test_a_floating_mask_may_need_a_gradient() -> None:
     assert_alike(*both(q, k, v, us.randn(3, 1, 5, dtype=us.float64).requires_grad_()))
 
 
+@pytest.mark.parametrize("kind", ["plain", "mask", "causal", "dropout"])
+@pytest.mark.parametrize(("queries", "keys"), [(130, 300), (300, 300), (1, 257), (300, 129)])
+def test_more_keys_and_queries_than_a_block_holds(queries: int, keys: int, kind: str) -> None:
+    (q,), (k, v) = inputs(2, 2, queries, 5, count=1), inputs(2, 2, keys, 5, count=2)
+    hidden = us.ones(queries, keys, dtype=us.float64).triu(1)
+    hidden = hidden.masked_fill(hidden.bool(), -math.inf)
+    if kind == "causal":
+        weights = us.arange(float(q.numel()), dtype=q.dtype).view(q.shape).sin()
+        found = [(attend(q, k, v, is_causal=True)), composed(q, k, v, hidden)]
+        assert_alike(*[[y, *us.autograd.grad((y * weights).sum(), (q, k, v))] for y in found])
+    elif kind == "mask":
+        assert_alike(*both(q, k, v, us.randn(2, 1, 1, keys, dtype=us.float64)))
+    else:
+        assert_alike(*both(q, k, v, dropout_p=0.4 if kind == "dropout" else 0.0))
+
+
 def test_second_derivatives_see_dropout() -> None:
     found = []
     for function in (attend, composed):
@@ -76,13 +92,14 @@ def test_heads_split_from_rows_come_back_as_rows() -> None:
     assert x.grad.is_contiguous()
 
 
-def test_every_number_of_threads_gives_the_same_bits() -> None:
+@pytest.mark.parametrize("length", [90, 300])
+def test_every_number_of_threads_gives_the_same_bits(length: int) -> None:
     threads = us.get_num_threads()
     found = []
     try:
         for count in (1, 2):
             us.set_num_threads(count)
-            q, k, v = inputs(3, 8, 90, 32, dtype=us.float32)
+            q, k, v = inputs(3, 8, length, 32, dtype=us.float32)
             output = attend(q, k, v, is_causal=True)
             found.append([output, *us.autograd.grad(output.square().sum(), (q, k, v))])
     finally:

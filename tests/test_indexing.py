@@ -238,3 +238,20 @@ def test_sums_do_not_depend_on_the_number_of_threads(rows: int) -> None:
         results.append(us.zeros(50, 300).index_add_(0, index, source).numpy().tobytes())
     us.set_num_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("columns", [20, 70])
+@pytest.mark.parametrize("name", ["scatter", "scatter_add", "scatter_reduce"])
+def test_wide_rows_are_scattered_along_columns(name: str, columns: int) -> None:
+    random = np.random.default_rng(0)
+    x, v = random.integers(-9, 9, (2, 40, columns)).astype(np.float32)
+    at = np.argsort(random.random((40, columns)), 0)
+    more = ("amax",) if name == "scatter_reduce" else ()
+    found = getattr(us, name)(us.from_numpy(x), 0, us.from_numpy(at), us.from_numpy(v), *more)
+    placed = np.empty_like(v)
+    np.put_along_axis(placed, at, v, 0)
+    expected = {"scatter": placed, "scatter_add": x + placed, "scatter_reduce": np.maximum(x, placed)}
+    np.testing.assert_array_equal(found.numpy(), expected[name])
+    at[39, columns - 1] = 40
+    with pytest.raises(RuntimeError, match="index 40 is out of range"):
+        getattr(us, name)(us.from_numpy(x), 0, us.from_numpy(at), us.from_numpy(v), *more)

@@ -268,11 +268,15 @@ std::vector<double> hard_to_root() {
   return all;
 }
 
-TEST_CASE("square roots of doubles are the correctly rounded ones") {
+TEST_CASE("square roots of doubles are the correctly rounded ones, and inverses nearly are") {
   const std::vector<double> hard = hard_to_root();
   CHECK(hard.size() > 1000);
   for (const double x : hard) CHECK(same(sqrt(Vec<double>(x))[0], std::sqrt(x)));
-  for (const double x : random_doubles(200'000)) CHECK(same(sqrt(Vec<double>(x))[0], std::sqrt(x)));
+  for (const double x : random_doubles(200'000)) {
+    CHECK(same(sqrt(Vec<double>(x))[0], std::sqrt(x)));
+    const double size = std::abs(x);
+    if (size > 0x1p-1000 && size < 0x1p1000) CHECK(ulps(inverse(Vec<double>(x))[0], 1 / Real{x}) <= 0.53);
+  }
 }
 
 TEMPLATE_TEST_CASE("infinities, NaN, zeros of either sign, subnormal numbers and edges are C's", "", float,

@@ -84,6 +84,7 @@ def _softmax_samples(draw: Draw) -> Iterator[Sample]:
         ((3, 0), 0),
         ((4, 1), 1),
         ((5, 130), 1),
+        ((18, 33), 1),
         ((130, 5), 0),
     ):
         yield call(draw(*shape), dim)

@@ -72,7 +72,7 @@ std::size_t scratch_of(const AttentionShape& s) {
   Pieces<T> pieces(nullptr);
   pieces.take(Panels<T>::elements(s.keys, s.depth));
   pieces.take(Panels<T>::elements(s.width, s.keys));
-  pieces.take(s.tile() * s.pitch<T>());
+  pieces.take(s.tile() * pitch_of<T>(s.keys));
   pieces.take(s.tile());
   pieces.take(s.tile());
   pieces.take(s.keys);
@@ -112,7 +112,7 @@ class Forward {
                          s_.depth, s_.keys);
     const Panels<T> values(pieces.take(Panels<T>::elements(s_.width, s_.keys)), value_.at(b, shared),
                            value_.row, 1, s_.keys, s_.width);
-    const std::int64_t pitch = s_.pitch<T>();
+    const std::int64_t pitch = pitch_of<T>(s_.keys);
     T* scores = pieces.take(s_.tile() * pitch);
     T* highest = pieces.take(s_.tile());
     T* totals = pieces.take(s_.tile());

@@ -18,6 +18,13 @@ constexpr std::int64_t round_to(std::int64_t n, std::int64_t multiple) {
   return divide_up(n, multiple) * multiple;
 }
 
+// Elements from one row of scores for so many keys to the next: not a power of two, whose lines would evict
+// each other.
+template <class T>
+constexpr std::int64_t pitch_of(std::int64_t keys) {
+  return round_to(keys, Panels<T>::kColumns) + 64 / static_cast<std::int64_t>(sizeof(T));
+}
+
 // One tensor (batch, heads, rows, columns) with its columns side by side. `inside` says that the view's sizes
 // are (batch, rows, heads, columns) instead.
 template <class T>
@@ -49,16 +56,11 @@ struct AttentionShape {
         causal(is_causal) {}
 
   std::int64_t group() const { return shared_heads > 0 ? heads / shared_heads : 0; }
-  // Queries of one tile: fewer where their rows of scores are long, so that these stay in the cache, and
-  // where half of a large tile would be scores that nobody sees.
+  // Queries of one tile of whole rows: fewer where their rows of scores are long, so that these stay in the
+  // cache, and where half of a large tile would be scores that nobody sees.
   std::int64_t tile() const {
     if (keys > 512) return keys <= 2048 ? 32 : 16;
     return causal && keys <= 128 ? 32 : 64;
-  }
-  // Elements from one row of scores to the next: not a power of two, whose lines would evict each other.
-  template <class T>
-  std::int64_t pitch() const {
-    return round_to(keys, Panels<T>::kColumns) + 64 / static_cast<std::int64_t>(sizeof(T));
   }
   // How many keys the queries before `end` see, in whole panels.
   template <class T>

@@ -1,4 +1,4 @@
-// Scaled dot-product attention, backward: the probabilities are computed again, tile by tile, from the sums
+// Scaled dot-product attention, backward: the probabilities are computed again, block by block, from the sums
 // that the forward kernel kept (Dao et al. 2022, appendix B). A unit of work is all queries that share a
 // head of keys and values, so that additions to these happen in one order.
 #include <algorithm>
@@ -25,11 +25,6 @@ struct Blocks {
     if (s.causal) return s.keys <= 128 ? 32 : 64;
     return 128;
   }
-  // Elements from one row of scores to the next: not a power of two, whose lines would evict each other.
-  template <class T>
-  std::int64_t pitch() const {
-    return round_to(keys, Panels<T>::kColumns) + 64 / static_cast<std::int64_t>(sizeof(T));
-  }
 };
 
 // The memory of one unit.
@@ -43,8 +38,8 @@ struct Room {
     keys_across = pieces.take(Panels<T>::elements(s.keys, s.depth));
     values_across = pieces.take(Panels<T>::elements(s.keys, s.width));
     keys = pieces.take(Panels<T>::elements(s.depth, s.keys));
-    scores = pieces.take(block.queries * block.pitch<T>());
-    slopes = pieces.take(block.queries * block.pitch<T>());
+    scores = pieces.take(block.queries * pitch_of<T>(block.keys));
+    slopes = pieces.take(block.queries * pitch_of<T>(block.keys));
     queries = pieces.take(Panels<T>::elements(s.depth, block.queries));
     grads = pieces.take(Panels<T>::elements(s.width, block.queries));
     dots = pieces.take(block.queries);
@@ -106,7 +101,7 @@ class Backward {
 
   void unwind_rows(std::int64_t b, std::int64_t h, std::int64_t shared, std::int64_t row, std::int64_t rows,
                    const Room<T>& room) {
-    const std::int64_t visible = s_.visible<T>(row + rows), pitch = block_.pitch<T>();
+    const std::int64_t visible = s_.visible<T>(row + rows), pitch = pitch_of<T>(block_.keys);
     const T* query = query_.at(b, h) + row * query_.row;
     const T* grad = grad_.at(b, h) + row * grad_.row;
     const Panels<T> queries(room.queries, query, query_.row, 1, rows, s_.depth);
