@@ -217,7 +217,7 @@ template <class T>
   return fma(-e, e, e);
 }
 
-// 1 / (1 + exp(-x)) with exp(-x) = 2^n (1 + tail), where 1 + 2^n is exact.
+// 1 / (1 + exp(-x)) with exp(-x) = 2^n (1 + tail): 1 + 2^n is exact, or 2^n is invisible next to 1.
 template <class T>
 inline Vec<T> sigmoid_any(Vec<T> x) {
   using C = ExpConstants<T>;
