@@ -244,10 +244,27 @@ TEST_CASE("gemm on products that are blocked in every direction") {
   const Index shapes[][3] = {{150, 2000, 600}, {300, 1100, 700}, {1000, 33, 900},  {20, 2048, 700},
                              {1, 1500, 1300},  {1300, 1, 1100},  {1500, 7, 800},   {3000, 20, 20},
                              {14, 1003, 520},  {40, 784, 1030},  {100, 1040, 330}, {1400, 200, 3},
-                             {520, 777, 16},   {256, 300, 1200}};
+                             {520, 777, 16},   {256, 300, 1200}, {270, 1610, 1000}};
   for (const auto& [m, n, k] : shapes) {
     for (Layout b : {Layout::kRows, Layout::kColumns})
       check<float>(random, {m, n, k, Layout::kRows, b, b == Layout::kRows, b == Layout::kColumns}, 3);
+  }
+}
+
+TEST_CASE("gemm on a right operand too large to be packed at once has the bits of its rows alone") {
+  Random random(5);
+  const Index m = 520, n = 3100, k = 2000;
+  const Matrix<float> a(random, m, k, Layout::kRows), b(random, k, n, Layout::kRows);
+  const auto rows = [&](Index first, Index count, int threads) {
+    std::vector<float> c(static_cast<std::size_t>(count * n));
+    run(Gemm<float>{count, n, k, &a.at(first, 0), k, 1, b.data(), n, 1, c.data(), n}, threads);
+    return c;
+  };
+  const std::vector<float> whole = rows(0, m, 1);
+  CHECK(rows(0, m, 3) == whole);
+  for (Index row : {0, 255, 519}) {
+    const auto begin = whole.begin() + row * n;
+    CHECK(rows(row, 1, 1) == std::vector<float>(begin, begin + n));
   }
 }
 

@@ -32,8 +32,7 @@ inline constexpr std::int64_t kDirectApart =
 // Bytes from row to row of an a that is as good as packed, and for how many columns.
 inline constexpr std::int64_t kCompactRow = 1024, kCompactCols = 256;
 inline constexpr std::int64_t kSharedElements = 4 << 20;  // packed at a time
-inline constexpr std::int64_t kStreamBytes =
-    6 << 20;  // of a direct b that comes from memory: then by short runs of k
+inline constexpr std::int64_t kStreamBytes = 6 << 20;  // of b, that comes from memory; direct: by short runs
 inline constexpr std::int64_t kStreamDepth = 16;
 inline constexpr std::int64_t kOwnCacheBytes = 3 << 19;  // of b, that a core's own cache holds
 inline constexpr std::int64_t kAheadBytes = 1 << 20;     // of b, whose packing is worth hiding
@@ -73,7 +72,8 @@ struct TilePlan {
   std::int64_t depth;    // longest run of k between two visits to c
   std::int64_t stretch;  // longest run of k that is packed whole; a multiple of depth
   Parts rows, cols;      // the chunks' grid
-  bool packs_ahead;      // panels of b are packed beside the arithmetic on those before
+  bool packs_ahead;      // panels of b are packed beside the arithmetic on those before, shared ones by the
+                         // first rows, for all
   bool is_far;           // more than a core's own cache holds: memory is asked for ahead of time
   bool is_shared;  // worth a second thread, whose cache must be filled and whose results fetched from it
 
@@ -118,7 +118,10 @@ void plan_chunks(const Gemm<T>& g, int threads, bool may_pack_ahead, TilePlan<T>
   const std::int64_t most = g.m * g.n * g.k / kChunkWork;
   plan.is_shared = most >= kSharedWork;
   const std::int64_t block_bytes = g.m * std::min(g.k, kDepth) * static_cast<std::int64_t>(sizeof(T));
-  if (g.m > kChunkRows || block_bytes > kBlockBytes) {
+  // A b that comes from memory is best read once: two blocks of a go as one.
+  const bool streams_b = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) > kStreamBytes;
+  const bool is_one = streams_b && g.m <= 2 * kChunkRows && block_bytes <= 2 * kBlockBytes;
+  if (!is_one && (g.m > kChunkRows || block_bytes > kBlockBytes)) {
     plan.rows.count = std::max(ceil_div(block_bytes, kBlockBytes), std::min(ceil_div(g.m, kChunkRows), most));
     plan.rows.count = std::clamp<std::int64_t>(plan.rows.count, 1, g.m);
   }
@@ -152,12 +155,15 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   const bool compact_a = g.a_col == 1 && is_compact(g.a_row) && g.n <= kCompactCols;
   const bool apart_a = g.a_row == 1 && !is_compact(g.a_col + 1);
   const bool direct_a = g.n <= (apart_a ? kDirectApart : kDirectCols) || compact_a;
-  plan_chunks(g, threads, !direct_b && g.b_col == 1 && b_bytes > kAheadBytes, plan);
+  const bool may_pack_ahead = !direct_b && g.b_col == 1 && b_bytes > kAheadBytes;
+  plan_chunks(g, threads, may_pack_ahead, plan);
   plan.vectors = direct_b && g.m <= max_rows(4) ? 4 : 2;
   plan.a = direct_a ? Source::kDirect : plan.cols.count > 1 ? Source::kShared : Source::kPanel;
   plan.b = direct_b                                   ? Source::kDirect
            : plan.rows.count > 1 && !plan.packs_ahead ? Source::kShared
                                                       : Source::kPanel;
+  // One thread takes chunk after chunk.
+  if (plan.b == Source::kShared && (threads == 1 || !plan.is_shared)) plan.packs_ahead = may_pack_ahead;
 
   const std::int64_t elements = g.m * g.k + g.k * g.n + g.m * g.n;
   plan.is_far = elements * static_cast<std::int64_t>(sizeof(T)) > kNearBytes;

@@ -56,7 +56,7 @@ class TileRun {
     for (std::int64_t k = 0; k < g_.k; k += plan_.stretch) {
       const std::int64_t k_end = std::min(g_.k, k + plan_.stretch);
       if (plan_.a == Source::kShared) pack_shared_a(context, k, k_end);
-      if (plan_.b == Source::kShared) pack_shared_b(context, k, k_end);
+      if (plan_.b == Source::kShared && !plan_.packs_ahead) pack_shared_b(context, k, k_end);
       context.parallel(plan_.chunks(), [&](std::int64_t chunk) {
         slots.lend([&](std::byte* slot) { run_region(region(chunk, k, k_end), reinterpret_cast<T*>(slot)); });
       });
@@ -140,6 +140,14 @@ class TileRun {
     }
   }
 
+  // Whether this region packs what it reads of the shared copy, for those after it.
+  bool packs_shared(const Region& region) const { return plan_.packs_ahead && region.row == 0; }
+
+  // Where columns from `col` on, a panel's, begin in the shared copy at k.
+  T* shared_panel(const Region& region, std::int64_t col, std::int64_t k) const {
+    return shared_b_ + col * plan_.stretch + (k - region.k) * padded(columns(col));
+  }
+
   int columns(std::int64_t col) const { return static_cast<int>(std::min(plan_.panel(), g_.n - col)); }
   static int padded(int columns) { return (columns + kW - 1) / kW * kW; }
 
@@ -186,28 +194,28 @@ class TileRun {
       next = walk.region.col, next_k += walk.depth;
       next_depth = std::min(plan_.depth, walk.region.k_end - next_k);
     }
-    const std::int64_t next_cols = columns(next);
-    if (plan_.b == Source::kPanel) {
-      if (walk.ahead_col == col) {
-        walk.coming.panel.pack(walk.depth);
-        std::swap(walk.b_panel, walk.b_next);
-      } else {
-        pack_panel(g_.b + walk.k * g_.b_row + col * g_.b_col, g_.b_col, g_.b_row, cols, g_.n - col,
-                   tile.b_row, walk.depth, walk.b_panel);
-      }
-      tile.b = walk.b_panel;
-      const T* const from = g_.b + next_k * g_.b_row + next * g_.b_col;
-      const bool is_ahead = plan_.packs_ahead && next_depth > 0 && next_cols % kW == 0;
-      walk.ahead_col = is_ahead ? next : -1;
-      walk.coming.panel = {from, g_.b_row, is_ahead ? next_depth : 0, next_cols > kW, walk.b_next};
+    const int next_cols = columns(next);
+    const bool is_shared = plan_.b == Source::kShared, packs = !is_shared || packs_shared(walk.region);
+    const bool is_packed = walk.ahead_col == col;
+    if (is_packed) {
+      walk.coming.panel.pack(walk.depth);
+      if (!is_shared) std::swap(walk.b_panel, walk.b_next);
+    }
+    T* const panel = is_shared ? shared_panel(walk.region, col, walk.k) : walk.b_panel;
+    T* const next_panel = is_shared ? shared_panel(walk.region, next, next_k) : walk.b_next;
+    if (packs && !is_packed) {
+      pack_panel(g_.b + walk.k * g_.b_row + col * g_.b_col, g_.b_col, g_.b_row, cols, g_.n - col, tile.b_row,
+                 walk.depth, panel);
+    }
+    tile.b = panel;
+    const T* const from = g_.b + next_k * g_.b_row + next * g_.b_col;
+    const bool is_ahead = packs && plan_.packs_ahead && next_depth > 0 && next_cols % kW == 0;
+    walk.ahead_col = is_ahead ? next : -1;
+    walk.coming.panel = {from, g_.b_row, is_ahead ? next_depth : 0, next_cols > kW, next_panel};
+    if (packs) {
       walk.coming.b = {from, g_.b_row, g_.b_col, is_ahead ? 0 : next_depth, next_cols};
     } else {
-      const auto place = [&](std::int64_t column, std::int64_t k, std::int64_t row) {
-        return shared_b_ + column * plan_.stretch + (k - walk.region.k) * row;
-      };
-      tile.b = place(col, walk.k, tile.b_row);
-      const std::int64_t next_row = padded(static_cast<int>(next_cols));
-      walk.coming.b = {place(next, next_k, next_row), next_row, 1, next_depth, next_row};
+      walk.coming.b = {next_panel, padded(next_cols), 1, next_depth, padded(next_cols)};
     }
     const int blocks = g_.finish.other ? 2 : 1;
     walk.coming.share_b(walk.tiles.count, walk.depth, blocks * max_rows(2) * vectors);
