@@ -113,8 +113,18 @@ void infer_nll(Inference& c) {
 
 void infer_nll_backward(Inference& c) { c.give(0, c.dims("size"), c[0].impl().dtype); }
 
-Tensor nll_loss(const Call& c) {
-  check_reduction(c);
+void infer_cross_entropy(Inference& c) {
+  infer_nll(c);
+  c.give(2, Dims(c.sizes(0)), c[0].impl().dtype);
+}
+
+namespace {
+
+// The class dimension of logits (C,) or (N, C, d...).
+std::int64_t class_dim(const Tensor& x) { return x.ndim() == 1 ? 0 : 1; }
+
+// Class indices for an input (C,) or (N, C, d...), with optional weights.
+void check_classes(const Call& c) {
   const DimSpan x = c.sizes(0), t = c.sizes(1);
   if (x.empty()) c.fail("input must have at least 1 dimension (C,), got a 0-d tensor");
   if (!is_floating(c[0].impl().dtype)) c.fail("input must be floating, got ", name(c[0].impl().dtype));
@@ -139,14 +149,44 @@ Tensor nll_loss(const Call& c) {
       c.fail("weight is ", name(c[2].impl().dtype), " but input is ", name(c[0].impl().dtype));
     }
   }
+}
+
+}  // namespace
+
+Tensor nll_loss(const Call& c) {
+  check_reduction(c);
+  check_classes(c);
   return call<NllLoss>({c[0], to(c.tensor(1), Dtype::kInt64), c[2]},
                        {c.attr("reduction"), c.attr("ignore_index")});
 }
 
-namespace {
+// The log probabilities have a cotangent of their own when this is differentiated again.
+Tensor cross_entropy_cotangent(Vjp& v) {
+  const Tensor log_p = v.out(2);
+  Tensor found;
+  if (v.has_g(0)) {
+    found = call<CrossEntropyBackward>({v.g(0), v.in(1), v.in(2), v.out(1), log_p},
+                                       {v.attr("reduction"), v.attr("ignore_index")});
+  }
+  if (!v.has_g(2)) return found;
+  const Tensor other = call<LogSoftmaxBackward>({v.g(2), log_p}, {class_dim(log_p)});
+  return found ? found + other : other;
+}
 
-// The class dimension of logits (C,) or (N, C, d...).
-std::int64_t class_dim(const Tensor& x) { return x.ndim() == 1 ? 0 : 1; }
+Tensor cross_entropy_grad_cotangent(Vjp& v) {
+  const Dims dim{class_dim(v.g())};
+  return call<NllLoss>({v.g() - sum(v.g() * exp(v.in(4)), dim, true), v.in(1), v.in(2)},
+                       {v.attr("reduction"), v.attr("ignore_index")});
+}
+
+Tensor cross_entropy_saved_cotangent(Vjp& v) {
+  const Dims dim{class_dim(v.g())};
+  const Tensor shares = call<NllBackward>({v.in(0), v.in(1), v.in(2), v.in(3)},
+                                          {v.g().sizes(), v.attr("reduction"), v.attr("ignore_index")});
+  return -(v.g() * exp(v.in(4)) * sum(shares, dim, true));
+}
+
+namespace {
 
 Tensor class_weights(const Call& c, const Tensor& like) {
   const std::int64_t classes = like.size(static_cast<int>(class_dim(like)));
@@ -209,10 +249,13 @@ Tensor cross_entropy(const Call& c) {
   if (x.ndim() == 0) c.fail("input must have at least 1 dimension (C,), got a 0-d tensor");
   if (!is_floating(x.dtype()))
     c.fail("input must be floating, got ", name(x.dtype()), "; convert it with .float()");
+  if (is_floating(c[1].impl().dtype)) return soft_cross_entropy(c, log_softmax(x, class_dim(x)));
+  check_classes(c);
+  const Tensor target = to(c.tensor(1), Dtype::kInt64);
+  const Attr &reduction = c.attr("reduction"), &ignored = c.attr("ignore_index");
+  if (smoothing == 0) return call<CrossEntropyForward>({x, target, c[2]}, {reduction, ignored});
   const Tensor log_p = log_softmax(x, class_dim(x));
-  if (is_floating(c[1].impl().dtype)) return soft_cross_entropy(c, log_p);
-  const Tensor hard = call<NllLossOp>({log_p, c[1], c[2]}, {c.attr("ignore_index"), c.attr("reduction")});
-  if (smoothing == 0) return hard;
+  const Tensor hard = call<NllLoss>({log_p, target, c[2]}, {reduction, ignored});
   const double classes = static_cast<double>(x.size(static_cast<int>(class_dim(x))));
   return hard * (1 - smoothing) + smooth_part(c, log_p) * (smoothing / classes);
 }

@@ -46,6 +46,45 @@ struct NllBackward {
                }}}};
 };
 
+// Both ways in one pass each. The third output, the log probabilities, is what the way back reads.
+void infer_cross_entropy(Inference& c);
+Tensor cross_entropy_cotangent(Vjp& v);
+
+struct CrossEntropyForward {
+  static constexpr Record record{
+      .name = "cross_entropy_forward",
+      .python = "cross_entropy",
+      .where = kHidden,
+      .formula = "-Σ weight[target] * log_p[target] / Σ weight[target], log_p = input - ln Σ exp(input)",
+      .doc = "Cross-entropy of logits with class indices, the total weight, and the log probabilities.",
+      .args = {tensor(), tensor("target"), optional_tensor("weight"), text("reduction", "mean"),
+               integer("ignore_index", -100)},
+      .outputs = {{"output", "total_weight", "log_probabilities"}},
+      .row_major = true,
+      .infer = infer_cross_entropy,
+      .vjp = {{in(1) | in(2) | out(1) | out(2), cross_entropy_cotangent}}};
+};
+
+Tensor cross_entropy_grad_cotangent(Vjp& v);
+Tensor cross_entropy_saved_cotangent(Vjp& v);
+
+struct CrossEntropyBackward {
+  static constexpr Record record{
+      .name = "cross_entropy_backward",
+      .where = kHidden,
+      .formula = "share * ((class = target) - exp(saved)), share = -weight[target] * grad / total_weight",
+      .doc = "Cotangent of the logits of cross_entropy_forward.",
+      .args = {tensor("grad"), tensor("target"), optional_tensor("weight"), tensor("total_weight"),
+               tensor("saved"), text("reduction", "mean"), integer("ignore_index", -100)},
+      .row_major = true,
+      .infer = [](Inference& c) { c.give(0, Dims(c.sizes(4)), c[4].impl().dtype); },
+      .vjp = {{in(1) | in(2) | in(3) | in(4), cross_entropy_grad_cotangent},
+              {},
+              {},
+              {},
+              {in(0) | in(1) | in(2) | in(3) | in(4), cross_entropy_saved_cotangent}}};
+};
+
 struct BceCore {
   static constexpr Record record = at(
       kHidden,
@@ -389,10 +428,10 @@ struct CosineSimilarity {
 
 using LossCores = OpList<BceCore, BceLogitsCore, SquaredGap, SquaredGapBackward, HuberCore, HuberBackward,
                          SmoothL1Core, SmoothL1Backward>;
-using LossOps =
-    OpList<NllLoss, NllBackward, CheckProbabilities, MultilabelMargin, MultilabelMarginBackward,
-           MultilabelMarginLoss, MseLoss, L1Loss, SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy,
-           BinaryCrossEntropy, BceWithLogits, KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss,
-           MarginRankingLoss, PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
+using LossOps = OpList<NllLoss, NllBackward, CrossEntropyForward, CrossEntropyBackward, CheckProbabilities,
+                       MultilabelMargin, MultilabelMarginBackward, MultilabelMarginLoss, MseLoss, L1Loss,
+                       SmoothL1Loss, HuberLoss, NllLossOp, CrossEntropy, BinaryCrossEntropy, BceWithLogits,
+                       KlDiv, MultiMarginLoss, HingeEmbeddingLoss, SoftMarginLoss, MarginRankingLoss,
+                       PoissonNllLoss, GaussianNllLoss, CosineSimilarity>;
 
 }  // namespace unspool::ops

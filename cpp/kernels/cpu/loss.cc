@@ -1,5 +1,5 @@
-// Kernels of the losses: the element-wise cores of ops/loss.h, and the negative log likelihood with its
-// cotangent.
+// Kernels of the losses: the element-wise cores of ops/loss.h, the negative log likelihood and the
+// cross-entropy with their cotangents.
 #include "ops/loss.h"
 
 #include <array>
@@ -8,7 +8,9 @@
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/families.h"
 #include "kernels/cpu/indices.h"
+#include "kernels/cpu/packets.h"
 #include "kernels/cpu/ranges.h"
+#include "kernels/cpu/softmax.h"
 
 namespace unspool::kernels::cpu {
 namespace {
@@ -41,10 +43,9 @@ T weight_of(const T* weights, std::int64_t target) {
   return weights ? weights[target] : T(1);
 }
 
+// Of log probabilities x.
 template <class T>
-void nll(const Context& context, const KernelCall& call, const Classes& c, std::int64_t ignored,
-         std::string_view how) {
-  const T* x = call.in[0].as<const T>();
+void nll(const KernelCall& call, const T* x, const Classes& c, std::int64_t ignored, std::string_view how) {
   const auto* target = call.in[1].as<const std::int64_t>();
   const T* weights = call.has(2) ? call.in[2].as<const T>() : nullptr;
   T* out = call.out[0].as<T>();
@@ -71,31 +72,64 @@ void nll(const Context& context, const KernelCall& call, const Classes& c, std::
     loss += block_loss;
     total += block_total;
   }
-  static_cast<void>(context);
   *call.out[1].as<T>() = static_cast<T>(total);
   if (!per_element) *out = static_cast<T>(how == "mean" ? loss / total : loss);
 }
 
-void run_nll(const Context& context, const KernelCall& call) {
+void run_nll(const Context&, const KernelCall& call) {
   const Classes c(call.in[0].sizes, call.in[0].ndim);
   const std::string_view how = call.attrs[0].text();
   const std::int64_t ignored = call.attrs[1].integer();
   if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
   if (call.out[0].dtype == Dtype::kFloat32)
-    nll<float>(context, call, c, ignored, how);
+    nll(call, call.in[0].as<const float>(), c, ignored, how);
   else
-    nll<double>(context, call, c, ignored, how);
+    nll(call, call.in[0].as<const double>(), c, ignored, how);
 }
 
+void run_cross_entropy(const Context& context, const KernelCall& call) {
+  const View& logits = call.in[0];
+  const Classes c(logits.sizes, logits.ndim);
+  const std::string_view how = call.attrs[0].text();
+  const std::int64_t ignored = call.attrs[1].integer();
+  if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
+  log_softmax(context, logits, logits.ndim == 1 ? 0 : 1, call.out[2]);
+  if (call.out[0].dtype == Dtype::kFloat32)
+    nll(call, call.out[2].as<const float>(), c, ignored, how);
+  else
+    nll(call, call.out[2].as<const double>(), c, ignored, how);
+}
+
+// The one number that the loss of target i hands to its log probability.
 template <class T>
-void nll_backward(const Context& context, const KernelCall& call, const Classes& c, std::int64_t ignored,
-                  std::string_view how) {
-  const T* grad = call.in[0].as<const T>();
-  const auto* target = call.in[1].as<const std::int64_t>();
-  const T* weights = call.has(2) ? call.in[2].as<const T>() : nullptr;
-  T* out = call.out[0].as<T>();
-  const T divisor = how == "mean" ? *call.in[3].as<const T>() : T(1);
-  const bool per_element = how == "none";
+class Shares {
+ public:
+  Shares(const View& grad, const View& target, const View* weight, const View& total, std::string_view how,
+         std::int64_t ignored)
+      : grad_(grad.as<const T>()),
+        target_(target.as<const std::int64_t>()),
+        weights_(weight ? weight->as<const T>() : nullptr),
+        divisor_(how == "mean" ? *total.as<const T>() : T(1)),
+        is_per_element_(how == "none"),
+        ignored_(ignored) {}
+
+  std::int64_t target(std::int64_t i) const { return target_[i]; }
+  bool counts(std::int64_t i) const { return target_[i] != ignored_; }
+  T operator[](std::int64_t i) const {
+    return -weight_of(weights_, target_[i]) * grad_[is_per_element_ ? i : 0] / divisor_;
+  }
+
+ private:
+  const T* grad_;
+  const std::int64_t* target_;
+  const T* weights_;
+  T divisor_;
+  bool is_per_element_;
+  std::int64_t ignored_;
+};
+
+template <class T>
+void nll_backward(const Context& context, const Classes& c, const Shares<T>& shares, T* out) {
   over_ranges(context, c.targets(), grain_of(c.count), [&](std::int64_t begin, std::int64_t end) {
     if (c.inner == 1) {
       std::memset(out + begin * c.count, 0, static_cast<std::size_t>((end - begin) * c.count) * sizeof(T));
@@ -105,9 +139,7 @@ void nll_backward(const Context& context, const KernelCall& call, const Classes&
       }
     }
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t t = target[i];
-      if (t == ignored) continue;
-      out[c.place(i, t)] = -weight_of(weights, t) * grad[per_element ? i : 0] / divisor;
+      if (shares.counts(i)) out[c.place(i, shares.target(i))] = shares[i];
     }
   });
 }
@@ -115,13 +147,85 @@ void nll_backward(const Context& context, const KernelCall& call, const Classes&
 void run_nll_backward(const Context& context, const KernelCall& call) {
   const View& out = call.out[0];
   const Classes c(out.sizes, out.ndim);
-  const std::string_view how = call.attrs[1].text();
   const std::int64_t ignored = call.attrs[2].integer();
   if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
+  const auto run = [&]<class T>(T* to) {
+    nll_backward<T>(context, c,
+                    {call.in[0], call.in[1], call.has(2) ? &call.in[2] : nullptr, call.in[3],
+                     call.attrs[1].text(), ignored},
+                    to);
+  };
   if (out.dtype == Dtype::kFloat32)
-    nll_backward<float>(context, call, c, ignored, how);
+    run(out.as<float>());
   else
-    nll_backward<double>(context, call, c, ignored, how);
+    run(out.as<double>());
+}
+
+// What nll_backward and log_softmax_backward make of it one after the other, bit for bit: the latter
+// subtracts from each element its probability times the share.
+template <class T>
+void cross_entropy_backward(const Context& context, const Classes& c, const Shares<T>& shares, const T* log_p,
+                            T* out) {
+  using P = Vec<T>;
+  const auto part = [](P share, P log_probability, P own) { return own - exp(log_probability) * share; };
+  const auto at_target = [&](std::int64_t i, T share) {
+    const std::int64_t at = c.place(i, shares.target(i));
+    out[at] = part(P(share), P(log_p[at]), P(share))[0];
+  };
+  if (c.inner == 1) {
+    over_ranges(context, c.batch, grain_of(4 * c.count), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T share = shares.counts(i) ? shares[i] : T(0);
+        const std::int64_t row = i * c.count;
+        each_packet<P>(c.count, [&](std::int64_t k, auto lanes) {
+          store_lanes<P>(out + row + k, part(P(share), load_lanes<P>(log_p + row + k, lanes), P(T(0))),
+                         lanes);
+        });
+        if (shares.counts(i)) at_target(i, share);
+      }
+    });
+    return;
+  }
+  constexpr std::int64_t kStrip = 256;
+  const std::int64_t strips = divide_up(c.inner, kStrip);
+  over_ranges(
+      context, c.batch * strips, grain_of(4 * c.count * std::min(kStrip, c.inner)),
+      [&](std::int64_t begin, std::int64_t end) {
+        alignas(64) T held[kStrip];
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+          const std::int64_t column = unit % strips * kStrip, first = unit / strips * c.inner + column;
+          const std::int64_t width = std::min(kStrip, c.inner - column);
+          for (std::int64_t j = 0; j < width; ++j)
+            held[j] = shares.counts(first + j) ? shares[first + j] : T(0);
+          for (std::int64_t k = 0; k < c.count; ++k) {
+            const std::int64_t row = c.place(first, k);
+            each_packet<P>(width, [&](std::int64_t j, auto lanes) {
+              const P here = load_lanes<P>(log_p + row + j, lanes);
+              store_lanes<P>(out + row + j, part(load_lanes<P>(held + j, lanes), here, P(T(0))), lanes);
+            });
+          }
+          for (std::int64_t j = 0; j < width; ++j) {
+            if (shares.counts(first + j)) at_target(first + j, held[j]);
+          }
+        }
+      });
+}
+
+void run_cross_entropy_backward(const Context& context, const KernelCall& call) {
+  const View& out = call.out[0];
+  const Classes c(out.sizes, out.ndim);
+  const std::int64_t ignored = call.attrs[1].integer();
+  if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
+  const auto run = [&]<class T>(T* to) {
+    cross_entropy_backward<T>(context, c,
+                              {call.in[0], call.in[1], call.has(2) ? &call.in[2] : nullptr, call.in[3],
+                               call.attrs[0].text(), ignored},
+                              call.in[4].as<const T>(), to);
+  };
+  if (out.dtype == Dtype::kFloat32)
+    run(out.as<float>());
+  else
+    run(out.as<double>());
 }
 
 void run_check_probabilities(const Context&, const KernelCall& call) {
@@ -244,9 +348,11 @@ void run_multilabel_margin_backward(const Context& context, const KernelCall& ca
     multilabel_margin_backward<double>(context, call, rows, classes);
 }
 
-constexpr std::array<Kernel, 5> kKernels = {{
+constexpr std::array<Kernel, 7> kKernels = {{
     {"nll_loss_forward", run_nll},
     {"nll_loss_backward", run_nll_backward},
+    {"cross_entropy_forward", run_cross_entropy},
+    {"cross_entropy_backward", run_cross_entropy_backward},
     {"check_probabilities", run_check_probabilities},
     {"multilabel_margin_loss_forward", run_multilabel_margin},
     {"multilabel_margin_loss_backward", run_multilabel_margin_backward},

@@ -1,5 +1,7 @@
 // softmax, log_softmax and their cotangents along one dimension of row-major tensors: along rows where that
 // dimension is the last, and otherwise over neighbouring columns at once.
+#include "kernels/cpu/softmax.h"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -202,13 +204,9 @@ void run_short_rows(const T* x, const T* y, T* out, std::int64_t n, std::int64_t
 }
 
 template <template <class> class Op, class T>
-void run_along(const Context& context, const KernelCall& call, const View* saved, std::int64_t dim) {
+void run_along(const Context& context, const Along& a, const T* x, const T* y, T* out) {
   using P = Vec<T>;
-  const Along a(call.out[0], dim);
   if (a.n == 0) return;
-  const T* x = call.in[0].as<const T>();
-  const T* y = saved ? saved->as<const T>() : x;
-  T* out = call.out[0].as<T>();
   if (a.inner == 1 && a.n <= kShortRow) {
     over_ranges(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes),
                 [&](std::int64_t begin, std::int64_t end) {
@@ -252,15 +250,21 @@ void run_along(const Context& context, const KernelCall& call, const View* saved
               });
 }
 
+// `saved` is x where the operation reads nothing else.
+template <template <class> class Op>
+void run_softmax(const Context& context, const View& x, const View& saved, std::int64_t dim,
+                 const View& out) {
+  const Along a(out, dim);
+  if (out.dtype == Dtype::kFloat32)
+    run_along<Op>(context, a, x.as<const float>(), saved.as<const float>(), out.as<float>());
+  else
+    run_along<Op>(context, a, x.as<const double>(), saved.as<const double>(), out.as<double>());
+}
+
 // Arguments: input, or grad and saved; the dimension is the first attribute.
 template <template <class> class Op, bool kBackward>
 void run_softmax(const Context& context, const KernelCall& call) {
-  const View* saved = kBackward ? &call.in[1] : nullptr;
-  const std::int64_t dim = call.attrs[0].integer();
-  if (call.out[0].dtype == Dtype::kFloat32)
-    run_along<Op, float>(context, call, saved, dim);
-  else
-    run_along<Op, double>(context, call, saved, dim);
+  run_softmax<Op>(context, call.in[0], call.in[kBackward ? 1 : 0], call.attrs[0].integer(), call.out[0]);
 }
 
 constexpr std::array<Kernel, 4> kKernels = {{
@@ -271,6 +275,10 @@ constexpr std::array<Kernel, 4> kKernels = {{
 }};
 
 }  // namespace
+
+void log_softmax(const Context& context, const View& x, std::int64_t dim, const View& out) {
+  run_softmax<LogSoftmax>(context, x, x, dim, out);
+}
 
 std::span<const Kernel> softmax_kernels() { return kKernels; }
 

@@ -262,6 +262,11 @@ class _ChannelNormBackwardResult(NamedTuple):
     weight: Tensor
     bias: Tensor
 
+class _CrossEntropyForwardResult(NamedTuple):
+    output: Tensor
+    total_weight: Tensor
+    log_probabilities: Tensor
+
 class _CtcLossForwardResult(NamedTuple):
     losses: Tensor
     log_alpha: Tensor

@@ -12,6 +12,7 @@ from unspool._core import (
     _CentralMomentResult,
     _ChannelNormBackwardResult,
     _ChannelNormResult,
+    _CrossEntropyForwardResult,
     _CtcLossForwardResult,
     _DtypeLike,
     _EmbeddingBagMaxResult,
@@ -259,6 +260,26 @@ def convolution_weight(
     groups: SupportsIndex,
 ) -> Tensor:
     """Transpose of convolution in its weight; `size` is the spatial size of the kernel."""
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: SupportsIndex = -100,
+) -> _CrossEntropyForwardResult:
+    """Cross-entropy of logits with class indices, the total weight, and the log probabilities."""
+
+def cross_entropy_backward(
+    grad: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    total_weight: Tensor,
+    saved: Tensor,
+    reduction: str = "mean",
+    ignore_index: SupportsIndex = -100,
+) -> Tensor:
+    """Cotangent of the logits of cross_entropy_forward."""
 
 def cross_product(input: Tensor, other: Tensor, dim: SupportsIndex) -> Tensor:
     """Cross products of the vectors of 3 elements along a dimension."""
