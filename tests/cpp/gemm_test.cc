@@ -253,7 +253,7 @@ TEST_CASE("gemm on products that are blocked in every direction") {
 
 TEST_CASE("gemm on a right operand too large to be packed at once has the bits of its rows alone") {
   Random random(5);
-  const Index m = 520, n = 3100, k = 2000;
+  const Index m = 520, n = 4400, k = 2100;
   const Matrix<float> a(random, m, k, Layout::kRows), b(random, k, n, Layout::kRows);
   const auto rows = [&](Index first, Index count, int threads) {
     std::vector<float> c(static_cast<std::size_t>(count * n));

@@ -21,8 +21,11 @@ inline constexpr std::int64_t kChunksPerThread = 4;     // enough that no thread
 inline constexpr std::int64_t kChunkRows = 256;         // rows worth packing a panel of b for
 inline constexpr std::int64_t kChunkCols = 128;         // columns worth packing rows of a for
 inline constexpr std::int64_t kBlockBytes = 512 << 10;  // of a, visited by every panel of b
-inline constexpr std::int64_t kDepth = 512;             // longest run of k in a packed panel
 inline constexpr std::int64_t kDirectBytes = 64 << 10;  // of b, when many rows may read it where it lies
+// The longest run of k in a packed panel of b: the nearest cache holds it, or, where vectors are so wide that
+// it would be short, the next one, at no loss of time.
+template <class T>
+inline constexpr std::int64_t kDepth = std::max(512, 64 * simd::kWidth<T>);
 // Rows that may read where it lies a b that a core's own cache holds, one that comes from further away, and
 // one that comes from memory.
 inline constexpr std::int64_t kDirectRows = 32, kFarDirectRows = 12, kStreamDirectRows = 20;
@@ -117,7 +120,7 @@ void plan_chunks(const Gemm<T>& g, int threads, bool may_pack_ahead, TilePlan<T>
   plan.cols = {g.n, 1};
   const std::int64_t most = g.m * g.n * g.k / kChunkWork;
   plan.is_shared = most >= kSharedWork;
-  const std::int64_t block_bytes = g.m * std::min(g.k, kDepth) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t block_bytes = g.m * std::min(g.k, kDepth<T>) * static_cast<std::int64_t>(sizeof(T));
   // A b that comes from memory is best read once: two blocks of a go as one.
   const bool streams_b = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) > kStreamBytes;
   const bool is_one = streams_b && g.m <= 2 * kChunkRows && block_bytes <= 2 * kBlockBytes;
@@ -170,8 +173,8 @@ TilePlan<T> plan_tiles(const Gemm<T>& g, int threads) {
   plan.depth = g.k;
   if (direct_b && b_bytes > kStreamBytes) {
     plan.depth = std::min(g.k, g.m <= kFew ? kStreamDepth : 4 * kStreamDepth);
-  } else if (g.k > kDepth && !(direct_a && direct_b)) {
-    plan.depth = ceil_div(g.k, ceil_div(g.k, kDepth));
+  } else if (g.k > kDepth<T> && !(direct_a && direct_b)) {
+    plan.depth = ceil_div(g.k, ceil_div(g.k, kDepth<T>));
   }
   plan.stretch = g.k;
   const std::int64_t shared = (plan.a == Source::kShared ? g.m : 0) + (plan.b == Source::kShared ? g.n : 0);
