@@ -119,6 +119,9 @@ def chains(suite: harness.Suite) -> None:
         ours, peer = (statistics.median(s[i] for s in samples[m]) for m in modules)
         row = suite.value(f"{name} per node, chain of {count:,}", ours, "s" if i else "bytes", peer=peer)
         row.ratio = ours / peer
+    ours, peer = (statistics.median(s[1] + s[2] for s in samples[m]) for m in modules)
+    name = f"build and backward per node, chain of {count:,}"
+    suite.value(name, ours, "s", peer=peer, ratio=ours / peer)
 
 
 def node_sizes(suite: harness.Suite) -> None:

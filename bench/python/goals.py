@@ -99,6 +99,8 @@ GOALS = (
     Goal("unwinding", "4 x 2048 *: all memory, *", 0.75),
     Goal("unwinding", "4 x 2048 *AdamW, eager", 1.0),
     Goal("unwinding", "4 x 2048 *AdamW, captured", 1.0),
+    Goal("tree_lstm", "*", 1.0),
+    Goal("loader", "*: over the copies", 1.2, "ours"),
     Goal("accuracy", "exp", 2.0, "ours"),
     Goal("accuracy", "log", 2.0, "ours"),
     Goal("accuracy", "tanh", 2.0, "ours"),
@@ -106,6 +108,9 @@ GOALS = (
     Goal("footprint", "memory after import, over numpy's", 15.0, "ours"),
     Goal("footprint", "tape node, largest", 200.0, "ours"),
     Goal("footprint", "resident bytes per node, *", 200.0, "ours"),
+    Goal("footprint", "build and backward per node, *", 1e-6, "ours"),
+    # In the other chain of that program, a kernel runs at each node on the way back, too.
+    Goal("programs", 'tape_bench: record_and_unwind/"y + 1"/*', 120e-9, "ours"),
     Goal("threads", "MLP of width *[0-9]", 1.05),
     Goal("threads", "captured MLP of width *[0-9]", 1.05),
     Goal("threads", "*, a processor held", 1.1),

@@ -31,8 +31,11 @@ SUITES = {
     "recurrent": "Recurrent layers",
     "accuracy": "Accuracy of functions in float32",
     "unwinding": "Updates while unwinding against two phases",
+    "tree_lstm": "A network over trees, and backward",
+    "loader": "Loading tensors in memory",
     "threads": "Two threads against one (unspool alone)",
     "footprint": "Footprint",
+    "programs": "C++ programs (unspool alone)",
 }
 
 PREFACE = """# Results
@@ -74,6 +77,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="to spend on each row")
     parser.add_argument("--pin", type=int, metavar="CPU", help="keep single-threaded suites on one processor")
     parser.add_argument("--wheel", type=Path, help="whose size to report")
+    parser.add_argument("--programs", type=Path, help="folder of the C++ benchmarks, if they are to run")
     parser.add_argument("--only", nargs="+", choices=SUITES, default=list(SUITES), help="some suites")
     parser.add_argument(
         "--render", action="store_true", help="write RESULTS.md anew from RESULTS.json; nothing is measured"
@@ -92,6 +96,10 @@ def main() -> None:
     rows = []
     for suite in options.only:
         arguments = list(common)
+        if suite == "programs":
+            if not options.programs:
+                continue
+            arguments += ["--programs", str(options.programs)]
         if options.pin is not None and suite != "threads":
             arguments += ["--pin", str(options.pin)]
         if options.wheel and suite == "footprint":
