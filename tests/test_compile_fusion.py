@@ -461,6 +461,15 @@ def test_work_of_products_and_of_groups() -> None:
     heads = [numbers(2, 4, 6, 8, seed=i) for i in range(3)]
     assert flops(F.scaled_dot_product_attention, *heads) == 2 * 2 * 4 * 6 * 6 * 16
 
+    for projected in (0, 2):
+        lstm = nn.LSTM(3, 5, proj_size=projected)
+        step = us.compile(lambda x, lstm=lstm: lstm(x)[0].sum().backward())
+        step(numbers(4, 2, 3))
+        found = {each["op"]: work.product_flops(each) for each in step._describe()["instructions"]}
+        hidden = 20 * 2 + 2 * 5 if projected else 20 * 5
+        assert found["recurrent"] == 2 * 8 * (20 * 3 + hidden)
+        assert found["recurrent_backward"] == 2 * 8 * hidden
+
     compiled = us.compile(lambda x: (x * 2 + 1).tanh())
     compiled(numbers(100, 100))
     program = compiled._describe()

@@ -69,10 +69,14 @@ _MULTIPLY_ADDS: dict[str, Callable[[list[Place], Place], int]] = {
 
 def product_flops(instruction: dict[str, Any]) -> int:
     """Multiplications and additions inside of products; attention is counted without regard to a mask."""
-    given = places(instruction["in"])
-    if instruction["op"] == "recurrent":  # of input, hidden, cell, weight_ih, weight_hh, ...
-        weights = sum(elements(place) for place in places(instruction["in"][3:5]))
+    operands = instruction["in"]
+    given = places(operands)
+    if instruction["op"] == "recurrent":  # of x, hidden, cell, weight_ih, weight_hh, two biases, projection
+        weights = sum(map(elements, places([*operands[3:5], *operands[7:8]])))
         return 2 * weights * elements(given[0]) // given[0][1][-1]
+    if instruction["op"] == "recurrent_backward":  # of reserve, three gradients, weight_hh, projection
+        sums: Place = instruction["out"][0]
+        return 2 * sum(map(elements, places(operands[4:6]))) * elements(sums) // sums[1][-1]
     count = _MULTIPLY_ADDS.get(instruction["op"])
     if count is None or not instruction["out"]:
         return 0
