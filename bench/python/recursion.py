@@ -1,7 +1,8 @@
 """Recursion against loop: time and memory per layer over depth and width of a network, and depth limits.
 
 A step is forward, loss, backward and SGD update of a tanh network; each figure comes from a process of
-its own. Takes about eight minutes; ``--quick`` a few seconds. ``--write-docs`` puts tables and plots into
+its own. Besides, the networks of the founding texts: banknotes, 5,000 steps over all of them. Takes about
+eight minutes; ``--quick`` a few seconds. ``--write-docs`` puts tables and plots into
 docs/recursion-vs-loop.md:
 
     PYTHONPATH=build/release/python python bench/python/recursion.py --write-docs
@@ -25,7 +26,12 @@ import numpy as np
 import harness
 
 RATE = 1e-3
+NOTES = ((4, 1), (4, 4, 1))
 PAGE = harness.REPOSITORY / "docs" / "recursion-vs-loop.md"
+NOTES_TEXT = (
+    "Seconds for {:,} steps over all 1,372 banknotes (drawn as in `examples/recursion.py`; 4 features, rate "
+    "0.0075), first steps and captures included; losses at the end {}:"
+)
 DUEL = (
     "500 layers of width 32, batch 32, SGD: C++ recursion {:.2f} ms a step, captured step {:.2f} ms, "
     "ratio {:.2f}."
@@ -50,7 +56,9 @@ def layers_of(depth: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(weights[i % len(weights)].copy(), np.zeros(width, np.float32)) for i in range(depth)]
 
 
-def library_step(library: Any, layers: Any, x: np.ndarray, y: np.ndarray, wrap: str) -> Callable[[], Any]:
+def library_step(
+    library: Any, layers: Any, x: np.ndarray, y: np.ndarray, wrap: str, rate: float
+) -> Callable[[], Any]:
     """The step in unspool or torch: ``wrap`` says how the tape is handled."""
     from importlib import import_module
 
@@ -60,7 +68,7 @@ def library_step(library: Any, layers: Any, x: np.ndarray, y: np.ndarray, wrap: 
     parameters = [part for pair in pairs for part in pair]
     data, target = library.tensor(x), library.tensor(y)
     loss_fn = functional.binary_cross_entropy_with_logits
-    optimizer = library.optim.SGD(parameters, lr=RATE)
+    optimizer = library.optim.SGD(parameters, lr=rate)
 
     class Stack(module.Module):  # type: ignore[name-defined, misc]
         def forward(self, value: Any) -> Any:
@@ -84,15 +92,19 @@ def library_step(library: Any, layers: Any, x: np.ndarray, y: np.ndarray, wrap: 
     return lambda: captured(data, target)
 
 
-def step_of(way: str, depth: int, width: int, batch: int) -> Callable[[], Any]:
-    """A step of a network of that depth, run in that way."""
+def square(depth: int, width: int, batch: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Layers of one width, and what they are trained on."""
+    x, y = np.full((batch, width), 0.1, np.float32), np.zeros((batch, width), np.float32)
+    return layers_of(depth, width), x, y
+
+
+def step_of(way: str, layers: Any, x: np.ndarray, y: np.ndarray, rate: float = RATE) -> Callable[[], Any]:
+    """A step of that network, run in that way; its NumPy forms have the example's own rate."""
     import unspool as us
     from unspool.demo import load
 
     us.set_num_threads(1)
     example: Any = load("recursion")
-    layers = layers_of(depth, width)
-    x, y = np.full((batch, width), 0.1, np.float32), np.zeros((batch, width), np.float32)
     if way == "NumPy, loop":
         loop = example.Loop(layers, y)
         return lambda: loop.step(x)
@@ -107,9 +119,9 @@ def step_of(way: str, depth: int, width: int, batch: int) -> Callable[[], Any]:
         import torch
 
         torch.set_num_threads(1)
-        return library_step(torch, layers, x, y, "loop")
+        return library_step(torch, layers, x, y, "loop", rate)
     wraps = {"C++ recursion": "C++", "tape, loop": "loop", "tape, recursive engine": "recursive"}
-    return library_step(us, layers, x, y, wraps.get(way, "captured"))
+    return library_step(us, layers, x, y, wraps.get(way, "captured"), rate)
 
 
 WAYS = (
@@ -127,7 +139,7 @@ WAYS = (
 def measure(way: str, depth: int, width: int, batch: int, seconds: float) -> tuple[float, float]:
     """Seconds per layer of a step, and bytes per layer that the process grows by in its first step."""
     sys.setrecursionlimit(max(1000, depth + 1000))
-    step = step_of(way, depth, width, batch)
+    step = step_of(way, *square(depth, width, batch))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     step()
@@ -150,7 +162,7 @@ def python_limit() -> int:
     while fails - works > 1:
         middle = (works + fails) // 2
         try:
-            step_of("NumPy, recursion", middle, 2, 1)()
+            step_of("NumPy, recursion", *square(middle, 2, 1))()
             works = middle
         except RecursionError:
             fails = middle
@@ -178,7 +190,7 @@ def frames() -> dict[str, float]:
 def duel(seconds: float) -> dict[str, float]:
     """Seconds of a step of 500 layers of width 32, batch 32, the shortest of runs that alternate."""
     ways = ("C++ recursion", "captured step")
-    steps = {way: step_of(way, 500, 32, 32) for way in ways}
+    steps = {way: step_of(way, *square(500, 32, 32)) for way in ways}
     times: dict[str, list[float]] = {way: [] for way in ways}
     for step in steps.values():
         step()
@@ -191,15 +203,31 @@ def duel(seconds: float) -> dict[str, float]:
     return {way: min(taken) for way, taken in times.items()}
 
 
+def banknotes(way: str, sizes: tuple[int, ...], count: int) -> tuple[float, float]:
+    """Seconds that ``count`` steps over all notes take, and the loss of the last."""
+    from unspool.demo import load
+
+    example: Any = load("recursion")
+    x, y = (part.astype(np.float32) for part in example.notes())
+    layers = [tuple(part.astype(np.float32) for part in layer) for layer in example.initial_layers(sizes)]
+    step = step_of(way, layers, x, y, example.RATE)
+    start = time.perf_counter()
+    for _ in range(count):
+        loss = step()
+    return time.perf_counter() - start, float(loss.item() if hasattr(loss, "item") else loss)
+
+
 @dataclass
 class Figures:
-    """What was measured: by way, then by depth or width."""
+    """What was measured: by way, then by depth, width or sizes of the layers."""
 
     by_depth: dict[str, dict[int, tuple[float, float]]]
     by_width: dict[str, dict[int, float]]
     frames: dict[str, float]
     limit: int
     duel: dict[str, float]
+    banknotes: dict[str, dict[tuple[int, ...], tuple[float, float]]]
+    banknote_steps: int
 
 
 def collect(options: argparse.Namespace) -> Figures:
@@ -207,11 +235,17 @@ def collect(options: argparse.Namespace) -> Figures:
     widths = [4, 32] if options.quick else [4, 32, 128, 512]
     seconds = 0.02 if options.quick else 0.3
     context = multiprocessing.get_context("spawn")
-    figures = Figures({way: {} for way in WAYS}, {way: {} for way in WAYS}, {}, 0, {})
+    by_depth, by_width, by_sizes = ({way: {} for way in WAYS} for _ in range(3))
+    figures = Figures(by_depth, by_width, {}, 0, {}, by_sizes, 50 if options.quick else 5000)
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as fresh:
         figures.frames = fresh.submit(frames).result()
         figures.limit = fresh.submit(python_limit).result()
         figures.duel = fresh.submit(duel, 10 * seconds).result()
+        for sizes in NOTES:
+            for way in WAYS:
+                found = fresh.submit(banknotes, way, sizes, figures.banknote_steps).result()
+                figures.banknotes[way][sizes] = found
+                print(f"{way}, {sizes}: {found[0]:.2f} s, loss {found[1]:.6f}", file=sys.stderr)
         for depth in depths:
             for way in WAYS:
                 if depth <= DEEPEST.get(way, depth):
@@ -244,6 +278,9 @@ def tables(figures: Figures) -> str:
     times = {way: cells(row, depths, lambda f: f"{1e6 * f[0]:.2f}") for way, row in figures.by_depth.items()}
     space = {way: cells(row, deep, lambda f: f"{f[1]:,.0f}") for way, row in figures.by_depth.items()}
     wide = {way: cells(row, widths, lambda s: f"{1e6 * s:.2f}") for way, row in figures.by_width.items()}
+    notes = {way: [f"{row[sizes][0]:.2f}" for sizes in NOTES] for way, row in figures.banknotes.items()}
+    losses = {sizes: [row[sizes][1] for row in figures.banknotes.values()] for sizes in NOTES}
+    ends = " and ".join(f"{np.mean(each):.4f} (all within {np.ptp(each):.0e})" for each in losses.values())
     own = ", ".join(f"{name} {size:.0f}" for name, size in figures.frames.items())
     recursive, captured = figures.duel.values()
     known = harness.environment()
@@ -253,6 +290,8 @@ def tables(figures: Figures) -> str:
             table(["layers", *(f"{depth:,}" for depth in depths)], times),
             "µs per layer and step by width; 100 layers, batch 32:",
             table(["width", *map(str, widths)], wide),
+            NOTES_TEXT.format(figures.banknote_steps, ends),
+            table(["layers", *("-".join(map(str, sizes)) for sizes in NOTES)], notes),
             DUEL.format(1e3 * recursive, 1e3 * captured, recursive / captured),
             GROWTH,
             table(["layers", *(f"{depth:,}" for depth in deep)], space),

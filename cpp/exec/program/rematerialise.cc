@@ -16,6 +16,29 @@ using Kind = Buffer::Kind;
 
 double elements(const Place& place) { return static_cast<double>(numel(place.sizes)); }
 
+// Multiply-adds of the kernels that hold several products, by what is in their place; none for others.
+double inner_products(const Instruction& instruction) {
+  const std::string_view name = instruction.op->record.name;
+  const auto count = [&](std::size_t i) {
+    const bool is_there = i < instruction.in.size() && instruction.in[i].is_tensor();
+    return is_there ? elements(instruction.in[i].place) : 0;
+  };
+  const auto last = [](const Place& place) {
+    return static_cast<double>(std::max<std::int64_t>(place.sizes.back(), 1));
+  };
+  if (name == "recurrent") return count(0) / last(instruction.in[0].place) * (count(3) + count(4) + count(7));
+  if (name == "recurrent_backward")
+    return elements(instruction.out[0]) / last(instruction.out[0]) * (count(4) + count(5));
+  // Of queries (..., L, E) with keys (..., S, E), forward twice and back five times.
+  const auto of_keys = [&](std::size_t query) {
+    const Place& key = instruction.in[query + 1].place;
+    return count(query) * static_cast<double>(key.sizes[key.sizes.size() - 2]);
+  };
+  if (name == "attention") return 2 * of_keys(0);
+  if (name == "attention_backward") return 5 * of_keys(1);
+  return 0;
+}
+
 // Seconds, roughly: what memory is gone through, and for products the multiplications, as flops per element
 // written: the square root of |a| |b| / |out|.
 double time_of(const Instruction& instruction) {
@@ -33,8 +56,8 @@ double time_of(const Instruction& instruction) {
   const std::string_view name = instruction.op->record.name;
   const bool is_product = name.find("mm") != name.npos || name.find("matmul") != name.npos ||
                           name.find("linear") != name.npos || name.find("conv") != name.npos;
-  const double flops =
-      is_product && tensors > 1 ? 2 * results * std::sqrt(operands / std::max(results, 1.0)) : 0;
+  const double flops = is_product && tensors > 1 ? 2 * results * std::sqrt(operands / std::max(results, 1.0))
+                                                 : 2 * inner_products(instruction);
   return 2e-7 + bytes / 1e10 + flops / 5e10;
 }
 
