@@ -20,8 +20,8 @@ import harness
 # What is run of each program, as a regular expression.
 PROGRAMS = {
     "gemm_bench": "^gemm<float>/m:(32|64|128|512|1024)/",
-    "elementwise_bench": "^(add|mul|exp|tanh|sigmoid|gelu)/",
-    "reduction_bench": "^reduce/(sum|max|softmax)/n:1000/",
+    "elementwise_bench": "^(add|mul|exp|tanh|sigmoid|gelu_erf)/",
+    "reduction_bench": "^reduce/(sum|amax|softmax)/n:1000/",
     "tape_bench": ".",
     "allocator_bench": ".",
 }

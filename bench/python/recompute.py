@@ -94,7 +94,7 @@ def seconds(instruction: dict[str, Any]) -> float:
 
 
 def captured(name: str, count: int) -> Curve:
-    """Replayed training steps at ``count`` budgets; what runs again is counted in instructions."""
+    """Replayed training steps at ``count`` budgets; what runs again in instructions and estimated time."""
 
     def trained(budget: int | None) -> tuple[Any, int, int, list[Any]]:
         gc.collect()  # an earlier step may be held by a cycle

@@ -104,12 +104,12 @@ void run_cross_entropy(const Context& context, const KernelCall& call) {
 template <class T>
 class Shares {
  public:
-  Shares(const View& grad, const View& target, const View* weight, const View& total, std::string_view how,
-         std::int64_t ignored)
-      : grad_(grad.as<const T>()),
-        target_(target.as<const std::int64_t>()),
-        weights_(weight ? weight->as<const T>() : nullptr),
-        divisor_(how == "mean" ? *total.as<const T>() : T(1)),
+  // The operands of the call begin with grad, target, weight and total weight.
+  Shares(const KernelCall& call, std::string_view how, std::int64_t ignored)
+      : grad_(call.in[0].as<const T>()),
+        target_(call.in[1].as<const std::int64_t>()),
+        weights_(call.has(2) ? call.in[2].as<const T>() : nullptr),
+        divisor_(how == "mean" ? *call.in[3].as<const T>() : T(1)),
         is_per_element_(how == "none"),
         ignored_(ignored) {}
 
@@ -144,21 +144,22 @@ void nll_backward(const Context& context, const Classes& c, const Shares<T>& sha
   });
 }
 
-void run_nll_backward(const Context& context, const KernelCall& call) {
+// run(classes, shares, out) in the type of the result, if all targets are classes.
+template <class F>
+void with_shares(const KernelCall& call, std::string_view how, std::int64_t ignored, const F& run) {
   const View& out = call.out[0];
   const Classes c(out.sizes, out.ndim);
-  const std::int64_t ignored = call.attrs[2].integer();
   if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
-  const auto run = [&]<class T>(T* to) {
-    nll_backward<T>(context, c,
-                    {call.in[0], call.in[1], call.has(2) ? &call.in[2] : nullptr, call.in[3],
-                     call.attrs[1].text(), ignored},
-                    to);
-  };
   if (out.dtype == Dtype::kFloat32)
-    run(out.as<float>());
+    run(c, Shares<float>(call, how, ignored), out.as<float>());
   else
-    run(out.as<double>());
+    run(c, Shares<double>(call, how, ignored), out.as<double>());
+}
+
+void run_nll_backward(const Context& context, const KernelCall& call) {
+  with_shares(
+      call, call.attrs[1].text(), call.attrs[2].integer(),
+      [&](const Classes& c, const auto& shares, auto* out) { nll_backward(context, c, shares, out); });
 }
 
 // What nll_backward and log_softmax_backward make of it one after the other, bit for bit: the latter
@@ -212,20 +213,10 @@ void cross_entropy_backward(const Context& context, const Classes& c, const Shar
 }
 
 void run_cross_entropy_backward(const Context& context, const KernelCall& call) {
-  const View& out = call.out[0];
-  const Classes c(out.sizes, out.ndim);
-  const std::int64_t ignored = call.attrs[1].integer();
-  if (!indices_are_valid<std::int64_t>(call, call.in[1], c.count, "target", &ignored)) return;
-  const auto run = [&]<class T>(T* to) {
-    cross_entropy_backward<T>(context, c,
-                              {call.in[0], call.in[1], call.has(2) ? &call.in[2] : nullptr, call.in[3],
-                               call.attrs[0].text(), ignored},
-                              call.in[4].as<const T>(), to);
-  };
-  if (out.dtype == Dtype::kFloat32)
-    run(out.as<float>());
-  else
-    run(out.as<double>());
+  with_shares(call, call.attrs[0].text(), call.attrs[1].integer(),
+              [&]<class T>(const Classes& c, const Shares<T>& shares, T* out) {
+                cross_entropy_backward(context, c, shares, call.in[4].as<const T>(), out);
+              });
 }
 
 void run_check_probabilities(const Context&, const KernelCall& call) {
