@@ -143,6 +143,24 @@ def test_linspace_eye_full() -> None:
     assert us.full((2,), 3, dtype=us.float64).tolist() == [3.0, 3.0]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "steps"), [(-1.0, 1.0, 5), (0.0, 1.0, 11), (0.1, -7.3, 257), (3.5, 9, 2)]
+)
+def test_linspace_takes_each_step_in_one_rounding_from_the_nearer_end(
+    start: float, end: float, steps: int
+) -> None:
+    """The product of two floats is exact in double, so the sum of this reference is rounded to float last."""
+    first, last = np.float32(start), np.float32(end)
+    step = np.float64((last - first) / np.float32(steps - 1))
+    i = np.arange(steps)
+    reference = np.where(i < steps // 2, first + step * i, last - step * (steps - 1 - i)).astype(np.float32)
+    np.testing.assert_array_equal(us.linspace(start, end, steps).numpy(), reference)
+
+
+def test_linspace_over_more_than_the_largest_number() -> None:
+    np.testing.assert_array_equal(us.linspace(-3e38, 3e38, 3).numpy(), np.array([-3e38, 0, 3e38], np.float32))
+
+
 def test_like_functions_take_shape_and_dtype() -> None:
     base = us.zeros((2, 3), dtype=us.float64)
     for maker in (us.zeros_like, us.ones_like, us.empty_like, us.rand_like, us.randn_like):

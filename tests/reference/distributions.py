@@ -74,6 +74,14 @@ CASES: dict[str, tuple[tuple[Array, ...], Array, Callable[..., Any]]] = {
         lambda s, k, x: np.log(k / s) + (k - 1) * np.log(x / s) - (x / s) ** k,
     ),
     "Pareto": ((SCALE, A), POSITIVES + 2, lambda s, a, x: np.log(a) + a * np.log(s) - (a + 1) * np.log(x)),
+    "GeneralizedPareto": (
+        (LOC, SCALE, np.array([-0.2, 0.0, 0.4])),
+        POSITIVES,
+        lambda m, s, k, x: (
+            -np.log(s)
+            - np.where(k == 0, (x - m) / s, (1 + 1 / np.where(k == 0, 1, k)) * np.log1p(k * (x - m) / s))
+        ),
+    ),
     "FisherSnedecor": (
         (A, B),
         POSITIVES,

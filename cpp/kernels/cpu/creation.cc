@@ -1,6 +1,9 @@
 // Tensors out of nothing: constants, ranges, and random numbers in element order from the generator of the
 // call.
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <type_traits>
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/families.h"
@@ -61,15 +64,20 @@ void run_arange(const Context& context, const KernelCall& call) {
   });
 }
 
-// From both ends, so that each is met exactly.
+// From both ends, so that each is met exactly. A step is one multiply-add: of the dtype for float and double,
+// whose bits are then PyTorch's, of double for all others.
 void run_linspace(const Context& context, const KernelCall& call) {
   const double start = call.attrs[0].number(), end = call.attrs[1].number();
   const std::int64_t n = call.out[0].numel();
-  const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
   visit_dtype(call.out[0].dtype, [&]<class T>(T) {
-    const double last = static_cast<double>(n - 1), middle = static_cast<double>(n) / 2;
-    fill_by_index<T, double>(context, call.out[0], [=](double i) {
-      const double from_start = start + i * step, from_end = end - (last - i) * step;
+    using Real = std::conditional_t<std::is_same_v<T, float>, float, double>;
+    const Real first = static_cast<Real>(start), last = static_cast<Real>(end);
+    const Real steps = static_cast<Real>(std::max<std::int64_t>(1, n - 1)), way = last - first;
+    const Real step = std::isfinite(way) ? way / steps : last / steps - first / steps;
+    const std::int64_t middle = std::max<std::int64_t>(1, n / 2);
+    fill_by_index<T, std::int64_t>(context, call.out[0], [=](std::int64_t i) {
+      const Real from_start = std::fma(step, static_cast<Real>(i), first);
+      const Real from_end = std::fma(-step, static_cast<Real>(n - 1 - i), last);
       return convert<T>(i < middle ? from_start : from_end);
     });
   });

@@ -23,6 +23,7 @@ from unspool.distributions.distribution import Distribution, ExponentialFamily
 from unspool.distributions.exponential import Exponential
 from unspool.distributions.fishersnedecor import FisherSnedecor
 from unspool.distributions.gamma import Gamma
+from unspool.distributions.generalized_pareto import GeneralizedPareto
 from unspool.distributions.geometric import Geometric
 from unspool.distributions.gumbel import Gumbel
 from unspool.distributions.half_cauchy import HalfCauchy
@@ -69,6 +70,7 @@ __all__ = [
     "ExponentialFamily",
     "FisherSnedecor",
     "Gamma",
+    "GeneralizedPareto",
     "Geometric",
     "Gumbel",
     "HalfCauchy",

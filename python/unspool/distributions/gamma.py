@@ -4,39 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 import unspool
 from unspool._core import Tensor, hidden
 from unspool.distributions import constraints
+from unspool.distributions._quantile_slopes import differentiable_once, gamma_slope
 from unspool.distributions.distribution import ExponentialFamily
 from unspool.distributions.utils import broadcast_all
 
 __all__ = ["Gamma"]
-
-
-def _shape_derivative(
-    concentration: np.ndarray[Any, Any], value: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
-    """Derivative of the value at a fixed probability: -(dF / d concentration) / density.
-
-    F = exp(-z) sum of z^(a + n) / Gamma(a + n + 1), whose terms have the derivatives ln z - digamma(a + n +
-    1).
-    """
-    a, z = np.asarray(concentration, np.float64), np.maximum(np.asarray(value, np.float64), 1e-300)
-    digamma = unspool.from_numpy(a + 1).digamma().numpy()
-    log_z = np.log(z)
-    # Each term over z times the density, which is z^a exp(-z) / Gamma(a).
-    term = 1 / a
-    total = term * (log_z - digamma)
-    n = 0
-    last = float(np.max(z - a, initial=0.0) + 12 * np.sqrt(np.max(z, initial=0.0)) + 60)
-    while n < last:
-        n += 1
-        term = term * z / (a + n)
-        digamma = digamma + 1 / (a + n)
-        total = total + term * (log_z - digamma)
-    return np.asarray(-total * z)
 
 
 class _StandardGamma(unspool.autograd.Function):
@@ -54,8 +29,9 @@ class _StandardGamma(unspool.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         concentration, value = ctx.saved_tensors
-        slope = _shape_derivative(concentration.detach().numpy(), value.detach().numpy())
-        return gradient * unspool.from_numpy(slope.astype(value.numpy().dtype))
+        moved = gamma_slope(concentration.detach().numpy(), value.detach().numpy())
+        slope = unspool.from_numpy(moved).to(value.dtype)
+        return gradient * differentiable_once("Gamma.rsample", slope, concentration)
 
 
 def standard_gamma(concentration: Tensor) -> Tensor:

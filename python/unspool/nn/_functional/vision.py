@@ -208,7 +208,7 @@ def _centers(n: int, align_corners: bool, like: Tensor) -> Tensor:
     if n <= 1:
         return unspool.zeros(n, dtype=like.dtype, device=like.device)
     line = unspool.linspace(-1, 1, n, dtype=like.dtype, device=like.device)
-    return line if align_corners else line * ((n - 1) / n)
+    return line if align_corners else line * (n - 1) / n
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
