@@ -228,7 +228,10 @@ void run_check_probabilities(const Context&, const KernelCall& call) {
     for (std::int64_t start = 0; start < n; start += kBlock) {
       const std::int64_t end = std::min(n, start + kBlock);
       int outside = 0;
-      for (std::int64_t i = start; i < end; ++i) outside |= !is_inside(x[i]) | !is_inside(t[i]);
+      for (std::int64_t i = start; i < end; ++i) {
+        outside |= !is_inside(x[i]);
+        outside |= !is_inside(t[i]);
+      }
       if (!outside) continue;
       std::int64_t i = start;
       while (is_inside(x[i]) && is_inside(t[i])) ++i;
