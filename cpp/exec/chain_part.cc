@@ -22,11 +22,14 @@ namespace {
 constexpr std::uint32_t kMostLinks = 8;
 constexpr std::int64_t kSmall = 1 << 14;  // parameters
 
-bool overlap_each_other(std::span<const Tensor> tensors) {
-  for (std::size_t i = 1; i < tensors.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (tensors[i]->storage->overlaps(*tensors[j]->storage)) return true;
+bool overlap_each_other(ChainPart::Arguments tensors) {
+  SmallVector<const Storage*, 16> storages;
+  for (const Tensor* tensor : tensors) {
+    const Storage* storage = (*tensor)->storage.get();
+    for (const Storage* other : storages) {
+      if (storage->overlaps(*other)) return true;
     }
+    storages.push_back(storage);
   }
   return false;
 }
@@ -64,7 +67,7 @@ void append(std::string& text, const ops::Attr& attr) {
 class PartVjp final : public ops::Vjp {
  public:
   PartVjp(const ChainPart& part, std::size_t link, Tensor& cotangent, std::span<const Tensor> kept,
-          std::span<const Tensor> arguments)
+          ChainPart::Arguments arguments)
       : Vjp({*part.link(link).op, {}, part.link(link).attrs}),
         part_(part),
         link_(link),
@@ -82,7 +85,7 @@ class PartVjp final : public ops::Vjp {
   bool has_g(int i) const override { return i == 0; }
   Operand in(int i) override {
     const int place = part_.places_[link_].input;
-    const Tensor& current = link_ == 0 ? arguments_[0] : kept_[static_cast<std::size_t>(std::max(place, 0))];
+    const Tensor& current = link_ == 0 ? *arguments_[0] : kept_[static_cast<std::size_t>(std::max(place, 0))];
     return part_.operand(link_, static_cast<std::size_t>(i), current, arguments_);
   }
   Tensor out(int i) override {
@@ -102,7 +105,8 @@ class PartVjp final : public ops::Vjp {
   std::size_t link_;
   Tensor& cotangent_;
   Tensor zeros_[ops::kMaxOutputs];  // of the outputs that nothing flowed into, where a rule asks
-  std::span<const Tensor> kept_, arguments_;
+  std::span<const Tensor> kept_;
+  ChainPart::Arguments arguments_;
 };
 
 ChainPart::ChainPart(const RecordedChain& chain, std::uint32_t first, std::uint32_t last)
@@ -117,7 +121,7 @@ ChainPart::ChainPart(const RecordedChain& chain, std::uint32_t first, std::uint3
       const bool is_argument = is_tensor && operand.kind != Kind::kCurrent;
       places_[k].in.push_back(operand.kind == Kind::kCurrent ? kCurrent : is_argument ? next : kNumber);
       if (!is_argument) continue;
-      operands_.push_back(&operand);
+      operands_.push_back({&operand, operand.fixed.tensor()});
       ++next;
     }
   }
@@ -158,16 +162,15 @@ void ChainPart::plan_kept() {
 
 bool ChainPart::passes_on() const { return link(0).passes_on; }
 
-Operand ChainPart::operand(std::size_t k, std::size_t i, const Tensor& current,
-                           std::span<const Tensor> arguments) const {
+Operand ChainPart::operand(std::size_t k, std::size_t i, const Tensor& current, Arguments arguments) const {
   const int place = places_[k].in[i];
   if (place == kCurrent) return current;
-  return place == kNumber ? link(k).in[i].fixed : Operand(arguments[static_cast<std::size_t>(place)]);
+  return place == kNumber ? link(k).in[i].fixed : Operand(*arguments[static_cast<std::size_t>(place)]);
 }
 
-Values ChainPart::compute(std::span<const Tensor> arguments) const {
+Values ChainPart::compute(Arguments arguments) const {
   Values values(kept_);
-  Tensor current = reads_current_ ? arguments[0] : Tensor();
+  Tensor current = reads_current_ ? *arguments[0] : Tensor();
   for (std::size_t k = 0; k < size(); ++k) {
     SmallVector<Operand, 4> operands;
     for (std::size_t i = 0; i < link(k).in.size(); ++i) operands.push_back(operand(k, i, current, arguments));
@@ -184,8 +187,7 @@ Values ChainPart::compute(std::span<const Tensor> arguments) const {
   return values;
 }
 
-Values ChainPart::unwind(const Tensor& cotangent, std::span<const Tensor> kept,
-                         std::span<const Tensor> arguments) const {
+Values ChainPart::unwind(const Tensor& cotangent, std::span<const Tensor> kept, Arguments arguments) const {
   Values gradients;
   Tensor arriving = cotangent;
   for (std::size_t k = size(); k-- > 0;) {
@@ -215,7 +217,7 @@ Values ChainPart::unwind(const Tensor& cotangent, std::span<const Tensor> kept,
   return gradients;
 }
 
-std::string ChainPart::looks(std::span<const Tensor> arguments) const {
+std::string ChainPart::looks(Arguments arguments) const {
   std::string text;
   for (std::size_t k = 0; k < size(); ++k) {
     const Link& each = link(k);
@@ -231,15 +233,15 @@ std::string ChainPart::looks(std::span<const Tensor> arguments) const {
     }
     for (const ops::Attr& attr : each.attrs) append(text, attr);
   }
-  for (const Tensor& argument : arguments) {
-    append(text, argument.dtype());
-    append(text, argument.sizes());
-    append(text, argument.strides());
+  for (const Tensor* argument : arguments) {
+    append(text, argument->dtype());
+    append(text, argument->sizes());
+    append(text, argument->strides());
   }
   return text;
 }
 
-void ChainPart::find_programs(std::span<const Tensor> arguments, Known& known) {
+void ChainPart::find_programs(Arguments arguments, Known& known) {
   is_prepared_ = true;
   for (std::size_t k = 0; k < size(); ++k) {
     if (draws_numbers(link(k).op->record)) return;
@@ -247,8 +249,12 @@ void ChainPart::find_programs(std::span<const Tensor> arguments, Known& known) {
   std::shared_ptr<PartPrograms>& place = known[looks(arguments)];
   if (!place && !overlap_each_other(arguments)) {
     place = std::make_shared<PartPrograms>();
-    for (const Tensor& argument : arguments) place->arguments.emplace_back(argument);
-    Trace trace({arguments.begin(), arguments.end()});
+    std::vector<Tensor> inputs;
+    for (const Tensor* argument : arguments) {
+      place->arguments.emplace_back(*argument);
+      inputs.push_back(*argument);
+    }
+    Trace trace(std::move(inputs));
     const Tracing tracing(trace);
     const Values values = compute(arguments);
     place->forward = std::make_unique<Program>(trace.finish({values.data(), values.size()}));
@@ -257,15 +263,15 @@ void ChainPart::find_programs(std::span<const Tensor> arguments, Known& known) {
 }
 
 // Programs take it for granted that no two inputs lie in the same memory.
-bool ChainPart::have_fitting_programs(std::span<const Tensor> arguments) const {
+bool ChainPart::have_fitting_programs(Arguments arguments) const {
   if (!programs_) return false;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (!programs_->arguments[i].fits(arguments[i])) return false;
+    if (!programs_->arguments[i].fits(*arguments[i])) return false;
   }
   return !overlap_each_other(arguments);
 }
 
-Values ChainPart::compute_fast(std::span<const Tensor> arguments, Known& known) {
+Values ChainPart::compute_fast(Arguments arguments, Known& known) {
   if (!is_prepared_) find_programs(arguments, known);
   if (!have_fitting_programs(arguments)) return compute(arguments);
   Values values(kept_);
@@ -274,23 +280,25 @@ Values ChainPart::compute_fast(std::span<const Tensor> arguments, Known& known) 
 }
 
 void ChainPart::capture_unwinding(const Tensor& cotangent, std::span<const Tensor> kept,
-                                  std::span<const Tensor> arguments) const {
+                                  Arguments arguments) const {
   std::vector<Tensor> inputs{cotangent};
   inputs.insert(inputs.end(), kept.begin(), kept.end());
-  inputs.insert(inputs.end(), arguments.begin(), arguments.end());
+  for (const Tensor* argument : arguments) inputs.push_back(*argument);
   for (Tensor& input : inputs) {
     if (!input) input = Tensor::empty({}, Dtype::kFloat32);  // nobody reads it
   }
   programs_->cotangent.emplace(cotangent);
   Trace trace(inputs);
   const Tracing tracing(trace);
-  const std::span<const Tensor> all(inputs);
-  const Values gradients = unwind(cotangent, all.subspan(1, kept.size()), all.subspan(1 + kept.size()));
+  SmallVector<const Tensor*, 16> now;
+  for (std::size_t i = 1 + kept.size(); i < inputs.size(); ++i) now.push_back(&inputs[i]);
+  const Values gradients =
+      unwind(cotangent, std::span(inputs).subspan(1, kept.size()), {now.data(), now.size()});
   programs_->backward = std::make_unique<Program>(trace.finish({gradients.data(), gradients.size()}));
 }
 
 Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> kept,
-                              std::span<const Tensor> arguments) const {
+                              Arguments arguments) const {
   const auto is_apart = [&](const Tensor& other) {
     return !other || !cotangent->storage->overlaps(*other->storage);
   };
@@ -298,13 +306,14 @@ Values ChainPart::unwind_fast(const Tensor& cotangent, std::span<const Tensor> k
   const auto is_as_captured = [&](const std::optional<Geometry>& captured) {
     return captured && captured->fits(cotangent);
   };
-  const bool fits = programs_ && std::all_of(kept.begin(), kept.end(), is_apart) &&
-                    std::all_of(arguments.begin(), arguments.end(), is_apart) &&
-                    (!is_captured || is_as_captured(programs_->cotangent));
+  const bool fits =
+      programs_ && std::all_of(kept.begin(), kept.end(), is_apart) &&
+      std::all_of(arguments.begin(), arguments.end(), [&](const Tensor* each) { return is_apart(*each); }) &&
+      (!is_captured || is_as_captured(programs_->cotangent));
   if (!fits) return unwind(cotangent, kept, arguments);
   if (!is_captured) capture_unwinding(cotangent, kept, arguments);
-  SmallVector<Tensor, 24> inputs{cotangent};
-  inputs.append(kept.begin(), kept.end());
+  SmallVector<const Tensor*, 24> inputs{&cotangent};
+  for (const Tensor& each : kept) inputs.push_back(&each);
   inputs.append(arguments.begin(), arguments.end());
   Values gradients(programs_->backward->output_count());
   programs_->backward->run({inputs.data(), inputs.size()}, {gradients.data(), gradients.size()});

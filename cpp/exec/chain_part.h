@@ -36,14 +36,21 @@ struct PartPrograms {
   std::optional<Geometry> cotangent;
 };
 
+struct PartOperand {
+  const ChainOperand* in_chain;
+  Tensor fixed;  // what it always is, or undefined
+};
+
 class ChainPart {
  public:
+  using Arguments = Program::Inputs;
+
   // The links [first, last) of the chain.
   ChainPart(const RecordedChain& chain, std::uint32_t first, std::uint32_t last);
 
   std::uint32_t first() const { return first_; }
   // Operands besides the result of the part before, in the order in which they are passed as arguments.
-  const std::vector<const ChainOperand*>& operands() const { return operands_; }
+  const std::vector<PartOperand>& operands() const { return operands_; }
   bool reads_current() const { return reads_current_; }
   // Whether the part before wants a cotangent.
   bool passes_on() const;
@@ -52,11 +59,10 @@ class ChainPart {
 
   // `arguments`: the result of the part before, where it is read, and the operands. Gives the result, then
   // what `unwind` will read.
-  Values compute(std::span<const Tensor> arguments) const;
+  Values compute(Arguments arguments) const;
   // The cotangent of the first argument, when it is passed on, then the parameters' gradients. `kept`: what
   // `compute` gave; what is not marked in keeps() may be undefined.
-  Values unwind(const Tensor& cotangent, std::span<const Tensor> kept,
-                std::span<const Tensor> arguments) const;
+  Values unwind(const Tensor& cotangent, std::span<const Tensor> kept, Arguments arguments) const;
   // Which results of `compute` the unwinding reads, and whether it reads the first argument.
   bool keeps(std::size_t i) const { return i > 0 || keeps_result_; }
   bool keeps_current() const { return keeps_current_; }
@@ -64,9 +70,8 @@ class ChainPart {
   // The same by programs, which are captured when they are missing, or found among those of parts that look
   // alike; as they are where a program does not fit.
   using Known = std::unordered_map<std::string, std::shared_ptr<PartPrograms>>;
-  Values compute_fast(std::span<const Tensor> arguments, Known& known);
-  Values unwind_fast(const Tensor& cotangent, std::span<const Tensor> kept,
-                     std::span<const Tensor> arguments) const;
+  Values compute_fast(Arguments arguments, Known& known);
+  Values unwind_fast(const Tensor& cotangent, std::span<const Tensor> kept, Arguments arguments) const;
 
  private:
   friend class PartVjp;
@@ -78,21 +83,19 @@ class ChainPart {
     SmallVector<int, 4> results;  // the same of its results
   };
 
-  ops::Operand operand(std::size_t link, std::size_t i, const Tensor& current,
-                       std::span<const Tensor> arguments) const;
+  ops::Operand operand(std::size_t link, std::size_t i, const Tensor& current, Arguments arguments) const;
   void plan_kept();
-  std::string looks(std::span<const Tensor> arguments) const;
-  void find_programs(std::span<const Tensor> arguments, Known& known);
-  bool have_fitting_programs(std::span<const Tensor> arguments) const;
-  void capture_unwinding(const Tensor& cotangent, std::span<const Tensor> kept,
-                         std::span<const Tensor> arguments) const;
+  std::string looks(Arguments arguments) const;
+  void find_programs(Arguments arguments, Known& known);
+  bool have_fitting_programs(Arguments arguments) const;
+  void capture_unwinding(const Tensor& cotangent, std::span<const Tensor> kept, Arguments arguments) const;
   const Link& link(std::size_t k) const { return chain_.links[first_ + k]; }
   std::size_t size() const { return last_ - first_; }
 
   const RecordedChain& chain_;
   std::uint32_t first_, last_;
   std::vector<Place> places_;
-  std::vector<const ChainOperand*> operands_;
+  std::vector<PartOperand> operands_;
   std::vector<std::uint32_t> parameters_;
   std::size_t kept_ = 1;
   bool reads_current_ = false, keeps_result_ = false, keeps_current_ = false, is_prepared_ = false;

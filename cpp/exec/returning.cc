@@ -37,8 +37,9 @@ class Run {
   bool descend(std::uint32_t part, Tensor x, Tensor& cotangent);
   [[gnu::noinline]] Tensor forward(Frame& frame, Tensor x);
   [[gnu::noinline]] void unwind(Frame& frame, Tensor& cotangent);
-  Tensor tensor_of(const ChainOperand& operand, const Tensor& current) const;
-  SmallVector<Tensor, 12> arguments_of(const ChainPart& part, const Tensor& x) const;
+  // Of operands that are not fixed.
+  const Tensor* tensor_of(const ChainOperand& operand, const Tensor* current) const;
+  SmallVector<const Tensor*, 16> arguments_of(const ChainPart& part, const Tensor& x) const;
   void run_sides(std::uint32_t end, const Tensor& current);
   void measure(std::uint32_t part);
 
@@ -58,23 +59,22 @@ class Run {
   StackRoom room_;
 };
 
-Tensor Run::tensor_of(const ChainOperand& operand, const Tensor& current) const {
+const Tensor* Run::tensor_of(const ChainOperand& operand, const Tensor* current) const {
   switch (operand.kind) {
     case Kind::kCurrent:
       return current;
     case Kind::kInput:
-      return inputs_[operand.number];
-    case Kind::kSide:
-      return sides_[operand.number];
+      return &inputs_[operand.number];
     default:
-      return operand.fixed.tensor();
+      return &sides_[operand.number];
   }
 }
 
-SmallVector<Tensor, 12> Run::arguments_of(const ChainPart& part, const Tensor& x) const {
-  SmallVector<Tensor, 12> arguments;
-  if (part.reads_current()) arguments.push_back(x);
-  for (const ChainOperand* operand : part.operands()) arguments.push_back(tensor_of(*operand, x));
+SmallVector<const Tensor*, 16> Run::arguments_of(const ChainPart& part, const Tensor& x) const {
+  SmallVector<const Tensor*, 16> arguments;
+  if (part.reads_current()) arguments.push_back(&x);
+  for (const PartOperand& operand : part.operands())
+    arguments.push_back(operand.fixed ? &operand.fixed : tensor_of(*operand.in_chain, &x));
   return arguments;
 }
 
@@ -83,8 +83,7 @@ void Run::run_sides(std::uint32_t end, const Tensor& current) {
     const SideCall& side = chain_.sides[sides_done_];
     SmallVector<ops::Operand, 4> operands;
     for (const ChainOperand& operand : side.in) {
-      const bool is_number = operand.kind == Kind::kFixed && !operand.fixed.is_tensor();
-      operands.push_back(is_number ? operand.fixed : ops::Operand(tensor_of(operand, current)));
+      operands.push_back(operand.kind == Kind::kFixed ? operand.fixed : *tensor_of(operand, &current));
     }
     ops::thread_state().scope = side.scope;
     ops::emitter().emit(
@@ -97,7 +96,7 @@ Tensor Run::forward(Frame& frame, Tensor x) {
   ChainPart& part = parts_[frame.part];
   run_sides(chain_.links[part.first()].sides_end, x);
   const auto arguments = arguments_of(part, x);
-  frame.kept = part.compute_fast(arguments, known_);
+  frame.kept = part.compute_fast({arguments.data(), arguments.size()}, known_);
   if (part.keeps_current()) frame.input = std::move(x);
   return part.keeps(0) ? frame.kept[0] : std::move(frame.kept[0]);
 }
@@ -105,8 +104,9 @@ Tensor Run::forward(Frame& frame, Tensor x) {
 // Turns the cotangent of the part's result into that of its input.
 void Run::unwind(Frame& frame, Tensor& cotangent) {
   const ChainPart& part = parts_[frame.part];
-  Values gradients =
-      part.unwind_fast(cotangent, {frame.kept.data(), frame.kept.size()}, arguments_of(part, frame.input));
+  const auto arguments = arguments_of(part, frame.input);
+  Values gradients = part.unwind_fast(cotangent, {frame.kept.data(), frame.kept.size()},
+                                      {arguments.data(), arguments.size()});
   // Every rule of this part has run: what it read can go, and its parameters may change.
   frame = {};
   std::size_t next = 0;

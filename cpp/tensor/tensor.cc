@@ -30,6 +30,15 @@ TensorImpl::TensorImpl(const TensorImpl& like, Dtype dtype_, Ref<Storage> storag
   }
 }
 
+TensorImpl::TensorImpl(const TensorImpl& like, Ref<Storage> storage_, std::int64_t offset_)
+    : storage(std::move(storage_)),
+      offset(offset_),
+      numel(like.numel),
+      dtype(like.dtype),
+      contiguous(like.contiguous),
+      sizes(like.sizes),
+      strides(like.strides) {}
+
 Tensor Tensor::empty(Dims sizes, Dtype dtype) {
   const std::int64_t count = checked_numel(sizes, "empty");
   auto storage = Storage::allocate(static_cast<std::size_t>(count) * size_of(dtype));

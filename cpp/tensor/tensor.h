@@ -42,6 +42,8 @@ class TensorImpl : public RefCounted<TensorImpl> {
   TensorImpl(Dtype dtype, Dims sizes, Ref<Storage> storage);
   // The same in the shape of an existing tensor.
   TensorImpl(const TensorImpl& like, Dtype dtype, Ref<Storage> storage);
+  // The same geometry in other memory.
+  TensorImpl(const TensorImpl& like, Ref<Storage> storage, std::int64_t offset);
   static void destroy(TensorImpl* impl) noexcept { delete impl; }
   static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
   static void operator delete(void* impl) noexcept { deallocate_block(impl, sizeof(TensorImpl)); }

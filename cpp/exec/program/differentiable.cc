@@ -150,7 +150,7 @@ DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Trace::
   for (const BufferId id : handed) {
     Buffer& buffer = late.recording.buffers[id];
     buffer.kind = Buffer::Kind::kInput;
-    buffer.input = next_input++;
+    buffer.number = next_input++;
     traced.outputs.push_back(whole(id, buffer.bytes));
     traced.recording.buffers[id].kind = Buffer::Kind::kOutput;
   }
@@ -164,8 +164,8 @@ DifferentiableProgram::DifferentiableProgram(Trace::Result traced, const Trace::
         [&](BufferId id) {
           const Buffer& buffer = late.recording.buffers[id];
           if (buffer.kind == Buffer::Kind::kExternal) read_.push_back(buffer.storage.get());
-          if (buffer.kind == Buffer::Kind::kInput && buffer.input < inputs_)
-            read_inputs_.push_back(buffer.input);
+          if (buffer.kind == Buffer::Kind::kInput && buffer.number < inputs_)
+            read_inputs_.push_back(buffer.number);
         },
         [](BufferId) {});
   }

@@ -17,6 +17,12 @@ namespace {
 
 constexpr std::size_t kNumberBytes = 8;
 
+SmallVector<const Tensor*, 16> pointers_to(std::span<const Tensor> tensors) {
+  SmallVector<const Tensor*, 16> pointers;
+  for (const Tensor& tensor : tensors) pointers.push_back(&tensor);
+  return pointers;
+}
+
 std::size_t bytes_of(const Place& place) {
   return static_cast<std::size_t>(numel(place.sizes)) * size_of(place.dtype);
 }
@@ -96,8 +102,7 @@ Program::Program(Trace::Result traced, const Passes& passes)
     : recording_(std::move(traced.recording)),
       externals_(std::move(traced.externals)),
       leaves_(std::move(traced.leaves)),
-      host_steps_(std::move(traced.host_steps)),
-      outputs_(std::move(traced.outputs)) {
+      host_steps_(std::move(traced.host_steps)) {
   for (TracedLeaf& leaf : leaves_) {
     leaf_grads_.push_back(gradient_of(leaf.leaf));
     leaf.is_spent = is_spent(leaf.leaf);
@@ -112,6 +117,7 @@ Program::Program(Trace::Result traced, const Passes& passes)
   offset_of_ = std::move(layout.offsets);
   unplanned_bytes_ = layout.unplanned_bytes;
   prepare();
+  add_outputs(traced.outputs);
 }
 
 Program::~Program() {
@@ -127,7 +133,8 @@ void Program::add_view(const Place& place) {
   } else if (buffer.kind == Buffer::Kind::kExternal) {
     base = static_cast<std::byte*>(buffer.storage->data());
   } else {
-    relocations_.push_back({views_.size(), offset, place.buffer});
+    auto& relocations = buffer.kind == Buffer::Kind::kInput ? in_inputs_ : in_fresh_;
+    relocations.push_back({views_.size(), offset, buffer.number});
   }
   views_.push_back({base ? base + offset : nullptr, place.sizes.data(), place.strides.data(),
                     static_cast<std::int32_t>(place.sizes.size()), place.dtype, place.is_contiguous()});
@@ -145,6 +152,11 @@ void Program::add_number(const ops::Operand& number, Dtype dtype) {
 }
 
 void Program::prepare() {
+  for (Buffer& buffer : recording_.buffers) {
+    if (buffer.kind != Buffer::Kind::kOutput) continue;
+    buffer.number = fresh_.size();
+    fresh_.push_back({buffer.bytes, nullptr});
+  }
   std::size_t views = 0, numbers = 0;
   for (Instruction& instruction : recording_.instructions) {
     views += instruction.in.size() + instruction.out.size();
@@ -169,7 +181,18 @@ void Program::prepare() {
     if (buffer.kind == Buffer::Kind::kExternal && buffer.bytes > 0 && (is_written[id] || writes_inputs))
       apart_.push_back(buffer.storage.get());
   }
-  new_outputs_.resize(recording_.buffers.size());
+}
+
+void Program::add_outputs(std::span<const Place> places) {
+  std::vector<bool> is_seen(recording_.buffers.size());
+  for (std::size_t i = places.size(); i-- > 0;) {
+    const Place& place = places[i];
+    const Buffer& buffer = recording_.buffers[place.buffer];
+    Ref<TensorImpl> like(new TensorImpl(place.dtype, place.sizes, place.strides, nullptr, place.offset));
+    outputs_.push_back({buffer.kind, !is_seen[place.buffer], buffer.number, buffer.storage, std::move(like)});
+    is_seen[place.buffer] = true;
+  }
+  std::reverse(outputs_.begin(), outputs_.end());
 }
 
 bool Program::takes(const Storage& input) const {
@@ -246,17 +269,13 @@ bool Program::fits() const {
   return true;
 }
 
-void Program::relocate(std::span<const Tensor> inputs) {
-  for (std::size_t id = 0; id < recording_.buffers.size(); ++id) {
-    const Buffer& buffer = recording_.buffers[id];
-    if (buffer.kind == Buffer::Kind::kOutput) new_outputs_[id] = Storage::allocate(buffer.bytes);
-  }
-  for (const Relocation& each : relocations_) {
-    const Buffer& buffer = recording_.buffers[each.buffer];
-    void* base =
-        buffer.kind == Buffer::Kind::kInput ? inputs[buffer.input].data() : new_outputs_[each.buffer]->data();
+void Program::relocate(Inputs inputs) {
+  for (Fresh& fresh : fresh_) fresh.storage = Storage::allocate(fresh.bytes);
+  const auto set = [&](const Relocation& each, void* base) {
     views_[each.view].data = static_cast<std::byte*>(base) + each.offset;
-  }
+  };
+  for (const Relocation& each : in_inputs_) set(each, inputs[each.number]->data());
+  for (const Relocation& each : in_fresh_) set(each, fresh_[each.number].storage->data());
   for (const Launch& launch : launches_) {
     if (launch.group) launch.group->take_addresses(std::span(views_).subspan(launch.first_view));
   }
@@ -349,7 +368,7 @@ void Program::fail_at(std::size_t instruction) {
   }
 }
 
-void Program::finish(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+void Program::finish(Inputs inputs, std::span<Tensor> outputs) {
   for (Storage* storage : written_) storage->mark_written("a replayed step");
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
     const Tensor& leaf = leaves_[i].leaf;
@@ -359,20 +378,24 @@ void Program::finish(std::span<const Tensor> inputs, std::span<Tensor> outputs) 
       set_gradient(leaf, leaf_grads_[i]);
   }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const Place& place = outputs_[i];
-    const Buffer& buffer = recording_.buffers[place.buffer];
-    const bool is_given = buffer.kind == Buffer::Kind::kInput;
-    const Ref<Storage>& storage = is_given                               ? inputs[buffer.input]->storage
-                                  : buffer.kind == Buffer::Kind::kOutput ? new_outputs_[place.buffer]
-                                                                         : buffer.storage;
-    const std::int64_t start = is_given ? inputs[buffer.input]->offset : 0;
-    outputs[i] = Tensor(Ref<TensorImpl>(
-        new TensorImpl(place.dtype, place.sizes, place.strides, storage, start + place.offset)));
+    const Output& output = outputs_[i];
+    Ref<Storage> storage;
+    std::int64_t start = output.like->offset;
+    if (output.kind == Buffer::Kind::kOutput) {
+      Ref<Storage>& fresh = fresh_[output.number].storage;
+      storage = output.is_last ? std::move(fresh) : fresh;
+    } else if (output.kind == Buffer::Kind::kInput) {
+      storage = (*inputs[output.number])->storage;
+      start += (*inputs[output.number])->offset;
+    } else {
+      storage = output.external;
+    }
+    outputs[i] = Tensor(Ref<TensorImpl>::of_new(new TensorImpl(*output.like, std::move(storage), start)));
   }
-  for (Ref<Storage>& storage : new_outputs_) storage = nullptr;
+  for (Fresh& fresh : fresh_) fresh.storage = nullptr;
 }
 
-bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds) {
+bool Program::run(Inputs inputs, std::span<Tensor> outputs, double* seconds) {
   std::unique_lock lock(running_, std::try_to_lock);
   if (!lock.owns_lock()) {
     const Unlocked unlocked;  // the one who runs may need the host's lock to end
@@ -387,12 +410,14 @@ bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs, dou
 }
 
 bool Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
-  return run(inputs, outputs, nullptr);
+  const auto pointers = pointers_to(inputs);
+  return run({pointers.data(), pointers.size()}, outputs, nullptr);
 }
 
 std::vector<double> Program::profile(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
   std::vector<double> seconds(launches_.size());
-  if (!run(inputs, outputs, seconds.data())) seconds.clear();
+  const auto pointers = pointers_to(inputs);
+  if (!run({pointers.data(), pointers.size()}, outputs, seconds.data())) seconds.clear();
   return seconds;
 }
 

@@ -28,6 +28,8 @@ std::size_t arena_bytes_of(Recording recording, const Passes& passes);
 
 class Program {
  public:
+  using Inputs = std::span<const Tensor* const>;
+
   explicit Program(Trace::Result traced, const Passes& passes = {});
   ~Program();
   Program(const Program&) = delete;
@@ -41,6 +43,7 @@ class Program {
   // Runs the step, one call at a time. False, with nothing done, when a host step no longer fits. Raises what
   // a kernel reports, and says which tensors had been changed by then.
   bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
+  bool run(Inputs inputs, std::span<Tensor> outputs) { return run(inputs, outputs, nullptr); }
 
   std::size_t output_count() const { return outputs_.size(); }
   // The instructions of each launch.
@@ -66,7 +69,20 @@ class Program {
   struct Relocation {
     std::size_t view;
     std::ptrdiff_t offset;  // in bytes
-    BufferId buffer;
+    std::size_t number;     // of the input, or among fresh_
+  };
+  // Memory that is new with each call.
+  struct Fresh {
+    std::size_t bytes;
+    Ref<Storage> storage;
+  };
+  // A result, and the tensor without memory that is like it.
+  struct Output {
+    Buffer::Kind kind;
+    bool is_last;        // of those in its memory
+    std::size_t number;  // of the input, or among fresh_
+    Ref<Storage> external;
+    Ref<TensorImpl> like;
   };
 
   void prepare();
@@ -74,13 +90,14 @@ class Program {
   void add_number(const ops::Operand& number, Dtype dtype);
   void choose_scratch();
   void add_launch(Range range);
-  void relocate(std::span<const Tensor> inputs);
+  void add_outputs(std::span<const Place> places);
+  void relocate(Inputs inputs);
   bool begin_host_steps();
   const void* address_of(const Place& place) const;
   void launch_all(double* seconds);
   [[noreturn]] void fail_at(std::size_t instruction);
-  void finish(std::span<const Tensor> inputs, std::span<Tensor> outputs);
-  bool run(std::span<const Tensor> inputs, std::span<Tensor> outputs, double* seconds);
+  void finish(Inputs inputs, std::span<Tensor> outputs);
+  bool run(Inputs inputs, std::span<Tensor> outputs, double* seconds);
 
   std::mutex running_;
   Recording recording_;
@@ -88,7 +105,7 @@ class Program {
   std::vector<TracedLeaf> leaves_;
   std::vector<Tensor> leaf_grads_;  // what each leaf holds after the step
   std::vector<std::shared_ptr<HostStep>> host_steps_;
-  std::vector<Place> outputs_;
+  std::vector<Output> outputs_;
 
   std::vector<Range> ranges_;
   std::vector<bool> tile_locals_;
@@ -100,16 +117,16 @@ class Program {
 
   std::vector<View> views_;
   std::vector<std::byte> numbers_;
-  std::vector<Relocation> relocations_;
+  std::vector<Relocation> in_inputs_, in_fresh_;
   std::vector<Launch> launches_;
   kernels::Fault fault_;
   std::size_t done_ = 0;  // launches made in the present call
   bool is_long_ = false;
   bool is_odd_run_ = false;
   std::vector<HostStep::Attributes> attributes_;
-  std::vector<Ref<Storage>> new_outputs_;  // by buffer, for kOutput
-  std::vector<Storage*> written_;          // external storages that the program writes
-  std::vector<Storage*> apart_;            // those that no input may overlap
+  std::vector<Fresh> fresh_;
+  std::vector<Storage*> written_;  // external storages that the program writes
+  std::vector<Storage*> apart_;    // those that no input may overlap
 };
 
 }  // namespace unspool::exec

@@ -26,8 +26,8 @@ struct Buffer {
   };
   Kind kind = Kind::kTemporary;
   std::size_t bytes = 0;
-  Ref<Storage> storage;   // of an external one
-  std::size_t input = 0;  // which input it is the memory of
+  Ref<Storage> storage;    // of an external one
+  std::size_t number = 0;  // which input it is the memory of, or which of the kind kOutput
 };
 
 // A tensor inside a buffer.

@@ -81,7 +81,7 @@ Place Trace::place_of(const Tensor& tensor, bool fresh) {
   const BufferId id = buffer_of(tensor, fresh);
   const Buffer& buffer = recording_.buffers[id];
   // An input may lie elsewhere in its storage next time.
-  const std::int64_t start = buffer.kind == Buffer::Kind::kInput ? inputs_[buffer.input]->offset : 0;
+  const std::int64_t start = buffer.kind == Buffer::Kind::kInput ? inputs_[buffer.number]->offset : 0;
   return {id, tensor->offset - start, tensor.sizes(), tensor.strides(), tensor.dtype()};
 }
 
@@ -363,7 +363,7 @@ bool Trace::has_written_overlap() const {
   const std::vector<bool> is_written = written_buffers(recording_);
   const auto storage_of = [&](BufferId id) -> const Storage* {
     const Buffer& buffer = recording_.buffers[id];
-    if (buffer.kind == Buffer::Kind::kInput) return inputs_[buffer.input]->storage.get();
+    if (buffer.kind == Buffer::Kind::kInput) return inputs_[buffer.number]->storage.get();
     return buffer.kind == Buffer::Kind::kExternal ? buffer.storage.get() : nullptr;
   };
   std::vector<BufferId> outside;
