@@ -416,3 +416,43 @@ def is_running(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+class _WholeBatches(DataLoader[Any]):
+    """A loader as in torchtuples, whose data set is given the list of indices of a batch."""
+
+    def __iter__(self) -> Any:
+        self._reading = True
+        self.collate_fn = lambda batch: batch
+        return super().__iter__()
+
+    @property
+    def _auto_collation(self) -> bool:
+        return not hasattr(self, "_reading") and super()._auto_collation
+
+    @property
+    def _index_sampler(self) -> Any:
+        return self.batch_sampler if super()._auto_collation else self.sampler
+
+
+class _Rows(Dataset[Any]):
+    """Samples that are read by a list of indices."""
+
+    def __getitem__(self, indices: Any) -> Any:
+        assert isinstance(indices, list)
+        return us.arange(10)[indices] * 2
+
+    def __len__(self) -> int:
+        return 10
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_derived_loader_asks_the_data_set_for_whole_batches(workers: int) -> None:
+    loader = _WholeBatches(_Rows(), batch_size=4, num_workers=workers, worker_method="thread")
+    assert [batch.tolist() for batch in loader] == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
+    assert len(loader) == 3
+
+
+def test_a_derived_loader_over_tensors_asks_for_whole_batches_too() -> None:
+    loader = _WholeBatches(TensorDataset(us.arange(5)), batch_size=2)
+    assert [batch[0].tolist() for batch in loader] == [[0, 1], [2, 3], [4]]

@@ -65,7 +65,7 @@ class _GatherFetch(Fetch):
 
 def of(loader: Any) -> Rows | None:
     """Give the rows behind a loader, or None where the short way does not apply."""
-    plain = loader.collate_fn is default_collate and loader.batch_sampler is not None
+    plain = loader.collate_fn is default_collate and loader._auto_collation
     if not plain or loader.worker_init_fn is not None:
         return None
     if loader.worker_method == "multiprocessing" or loader.multiprocessing_context is not None:

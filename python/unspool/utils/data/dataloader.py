@@ -185,10 +185,23 @@ class DataLoader(Generic[T_co]):
             raise ValueError(f"{name} cannot be changed; make a new DataLoader")
         super().__setattr__(name, value)
 
+    # The two names that PyTorch's iterators ask, and that derived loaders override: with ``_auto_collation``
+    # False and ``_index_sampler`` the batch sampler, a data set is asked for a whole batch at once.
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
+
+    @property
+    def _index_sampler(self) -> Any:
+        return self.batch_sampler if self._auto_collation else self.sampler
+
     @property
     def tasks(self) -> Any:
         """What is iterated over: the batch sampler, or without batching the sampler."""
-        return self.sampler if self.batch_sampler is None else self.batch_sampler
+        return self._index_sampler
+
+    def _fetch(self) -> Fetch:
+        return Fetch(self.dataset, self.collate_fn, self._auto_collation, self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers == 0:
@@ -268,9 +281,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
             self._make = rows.take
         else:
             self._tasks = iter(loader.tasks)
-            self._make = Fetch(
-                loader.dataset, loader.collate_fn, loader.batch_sampler is not None, loader.drop_last
-            ).start()
+            self._make = loader._fetch().start()
 
     def __next__(self) -> Any:
         task = next(self._tasks)
@@ -290,7 +301,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._keep = loader.persistent_workers
         seed = draw_seed(loader.generator)
         count = loader.num_workers
-        fetch = Fetch(loader.dataset, loader.collate_fn, loader.batch_sampler is not None, loader.drop_last)
+        fetch = loader._fetch()
         self._rows = _in_memory.of(loader)
         if self._rows is not None:
             fetch = self._rows.fetch()
