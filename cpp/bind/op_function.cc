@@ -146,13 +146,28 @@ PyObject* run_sublist_form(const OpFunction& function, const RawArguments& raw) 
   return run_checked(function, signature, as_equation, arguments);
 }
 
+// The type of an argument that is no tensor but may know what the operation means for it, or of the first
+// such item of a list or tuple; null when there is none.
+PyObject* type_to_ask(PyObject* value) {
+  if (is_tensor(value)) return nullptr;
+  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(value));
+  if (PyObject_HasAttrString(type, "__torch_function__")) return type;
+  if (!PyList_Check(value) && !PyTuple_Check(value)) return nullptr;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(value); ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(value, i);
+    type = reinterpret_cast<PyObject*>(Py_TYPE(item));
+    if (!is_tensor(item) && PyObject_HasAttrString(type, "__torch_function__")) return type;
+  }
+  return nullptr;
+}
+
 // Asks arguments that are no tensors but may know what the operation means for them; null without error when
 // none does.
 PyObject* ask_arguments(PyObject* shown, const RawArguments& raw) {
   const Py_ssize_t named = raw.keywords ? PyTuple_GET_SIZE(raw.keywords) : 0;
   for (Py_ssize_t i = 0; i < raw.count + named; ++i) {
-    PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(raw.values[i]));
-    if (is_tensor(raw.values[i]) || !PyObject_HasAttrString(type, "__torch_function__")) continue;
+    PyObject* type = type_to_ask(raw.values[i]);
+    if (!type) continue;
     Owned positional(checked(PyTuple_New(raw.count)));
     for (Py_ssize_t k = 0; k < raw.count; ++k) {
       PyTuple_SET_ITEM(positional.get(), k, Py_NewRef(raw.values[k]));

@@ -8,6 +8,7 @@ values (gather and index_add), so derivatives of any order come with them.
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from unspool import _core
 from unspool._core import Size, Tensor, device, ops
 from unspool._dtypes import promote_types
 from unspool._layouts import sparse_coo
+from unspool._lazy import MissingName
+from unspool._sparse_shaping import SparseShaping, cat, softmax, stack
 
 __all__ = [
     "DoubleTensor",
@@ -22,14 +25,16 @@ __all__ = [
     "LongTensor",
     "SparseTensor",
     "addmm",
+    "log_softmax",
     "mm",
+    "softmax",
     "sparse_coo_tensor",
     "spmm",
     "sum",
 ]
 
 
-class SparseTensor:
+class SparseTensor(SparseShaping):
     """A tensor of which only some elements are stored.
 
     Made by ``sparse_coo_tensor`` and ``Tensor.to_sparse``. Elements at the same place add up; ``coalesce()``
@@ -282,6 +287,42 @@ class SparseTensor:
         """Add up all elements, or one dimension, which gives a dense tensor."""
         return self._value_tensor.sum() if dim is None else self.to_dense().sum(dim)
 
+    def add_(self, other: SparseTensor, *, alpha: builtins.float = 1.0) -> SparseTensor:
+        """Add another sparse tensor in place."""
+        if not isinstance(other, SparseTensor):
+            raise TypeError("add_: a dense tensor is not added to a sparse one in place; use sparse + dense")
+        total = add(self, other.to(self.dtype), alpha=alpha)
+        self._index_tensor, self._value_tensor, self._coalesced = total._indices(), total._values(), False
+        return self
+
+    def mul_(self, other: Any) -> SparseTensor:
+        """Multiply the values by a number in place."""
+        self._value_tensor.mul_(other)
+        return self
+
+    def div_(self, other: Any) -> SparseTensor:
+        """Divide the values by a number in place."""
+        self._value_tensor.div_(other)
+        return self
+
+    def norm(self) -> Tensor:
+        """Give the root of the sum of squares of all elements, 0-d."""
+        whole: Tensor = self.coalesce()._value_tensor.norm()
+        return whole
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _CONVERSIONS:
+            return lambda: self._with(getattr(self._value_tensor, name)())
+        if name in _KEEPING_ZERO:
+            return functools.partial(_FUNCTIONS[name], self)
+        if not name.startswith("__") and hasattr(Tensor, name):
+            raise MissingName(
+                f"torch.Tensor.{name} is not implemented in unspool for sparse tensors; use to_dense()",
+                name=name,
+                obj=self,
+            )
+        raise AttributeError(f"'SparseTensor' object has no attribute {name!r}", name=name, obj=self)
+
     @classmethod
     def __torch_function__(
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -443,6 +484,12 @@ def addmm(mat: Tensor, mat1: Any, mat2: Any, *, beta: float = 1.0, alpha: float 
     return product + mat * beta
 
 
+def log_softmax(input: SparseTensor, dim: int, dtype: _core.dtype | None = None) -> SparseTensor:
+    """Give the logarithm of ``softmax``."""
+    result: SparseTensor = softmax(input, dim, dtype, log=True)
+    return result
+
+
 def sum(input: SparseTensor, dim: int | None = None) -> Tensor:
     """Add up all elements, or one dimension."""
     total: Tensor = input.sum(dim)
@@ -480,6 +527,9 @@ def _method(name: str) -> Any:
     return lambda input, *args, **kwargs: getattr(input, name)(*args, **kwargs)
 
 
+# Methods that convert the values.
+_CONVERSIONS = ("bfloat16", "bool", "char", "half", "int", "long", "short")
+
 _KEEPING_ZERO: tuple[str, ...] = (
     "abs",
     "asin",
@@ -506,6 +556,10 @@ _FUNCTIONS: dict[str, Any] = {
     "mul": lambda input, other: input * other,
     "div": lambda input, other: input / other,
     "pow": lambda input, exponent: input**exponent,
+    "cat": cat,
+    "concat": cat,
+    "stack": stack,
     **{name: _method(name) for name in ("sum", "t", "transpose", "clone", "detach")},
+    **{name: _method(name) for name in ("index_select", "select", "unsqueeze")},
     **{name: _of_values(getattr(ops, name)) for name in _KEEPING_ZERO},
 }
