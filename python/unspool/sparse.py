@@ -305,6 +305,21 @@ class SparseTensor(SparseShaping):
         self._value_tensor.div_(other)
         return self
 
+    def copy_(self, other: SparseTensor, non_blocking: builtins.bool = False) -> SparseTensor:
+        """Take what another sparse tensor of the same shape stores, in this one's dtype."""
+        del non_blocking
+        if not isinstance(other, SparseTensor):
+            raise TypeError("copy_: a sparse tensor takes elements of a sparse one; use to_sparse()")
+        _require_same_shape("copy_", self.shape, other.shape)
+        self._index_tensor = other._index_tensor.clone()
+        self._value_tensor = other._value_tensor.detach().to(self.dtype).clone()
+        self._coalesced = other._coalesced
+        return self
+
+    def is_floating_point(self) -> builtins.bool:
+        """Whether the values are floating point numbers."""
+        return self._value_tensor.is_floating_point()
+
     def norm(self) -> Tensor:
         """Give the root of the sum of squares of all elements, 0-d."""
         whole: Tensor = self.coalesce()._value_tensor.norm()

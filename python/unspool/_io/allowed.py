@@ -16,6 +16,7 @@ import unspool
 from unspool import _core
 from unspool._core import Tensor
 from unspool._io import numpy_arrays
+from unspool._layouts import sparse_coo
 from unspool.nn.parameter import Parameter
 
 Builder = Callable[..., Any]
@@ -99,6 +100,25 @@ def _from_type(function: Any, kind: Any, arguments: Any, state: Any) -> Tensor:
     return tensor
 
 
+def _layout(name: Any = None) -> Any:
+    if name != "torch.sparse_coo":
+        raise _refuse(f"a tensor of layout {name}")
+    return sparse_coo
+
+
+def _sparse(layout: Any = None, stored: Any = ()) -> Any:
+    from unspool.sparse import sparse_coo_tensor
+
+    if layout is not sparse_coo or not isinstance(stored, tuple) or len(stored) not in (3, 4):
+        raise _refuse("a sparse tensor without its indices, values and size")
+    indices, values, size = stored[:3]
+    if not isinstance(indices, Tensor) or not isinstance(values, Tensor):
+        raise _refuse("a sparse tensor whose indices and values are no tensors")
+    return sparse_coo_tensor(
+        indices, values, _size(size), is_coalesced=bool(stored[3:] and stored[3] is True)
+    )
+
+
 def _set_attributes(tensor: Tensor, state: Any) -> None:
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise _refuse("attributes without names")
@@ -161,6 +181,8 @@ _VALUES: dict[str, Any] = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._utils._rebuild_sparse_tensor": _sparse,
+    "torch.serialization._get_layout": _layout,
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch.storage.UntypedStorage": StorageKind("UntypedStorage"),
     "_codecs.encode": _bytes,
@@ -184,7 +206,10 @@ _VALUES: dict[str, Any] = {
 
 # What may be called, and what that does.
 BUILDERS: dict[Any, Builder] = {
-    **{function: function for function in (_tensor, _tensor_v3, _parameter, _from_type, _bytes)},
+    **{
+        function: function
+        for function in (_tensor, _tensor_v3, _parameter, _sparse, _layout, _from_type, _bytes)
+    },
     numpy_arrays.ElementType: numpy_arrays.ElementType,
     numpy_arrays.empty_array: numpy_arrays.empty_array,
     numpy_arrays.scalar: numpy_arrays.scalar,

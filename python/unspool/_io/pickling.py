@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, ClassVar
 from unspool import _core
 from unspool._core import Tensor
 from unspool._io.allowed import STORAGES
+from unspool._layouts import sparse_coo
 from unspool.nn.parameter import Buffer, Parameter
 
 _STORAGE_OF = {element: name for name, element in STORAGES.items()}
@@ -28,6 +29,8 @@ class _Name:
 _TENSOR = _Name("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = _Name("torch._utils", "_rebuild_parameter")
 _PARAMETER_WITH_STATE = _Name("torch._utils", "_rebuild_parameter_with_state")
+_SPARSE = _Name("torch._utils", "_rebuild_sparse_tensor")
+_LAYOUT = _Name("torch.serialization", "_get_layout")
 _FROM_TYPE = _Name("torch._tensor", "_rebuild_from_type_v2")
 _SIZE = _Name("torch", "Size")
 _DEVICE = _Name("torch", "device")
@@ -57,6 +60,11 @@ class Pickler(_Base):  # type: ignore[misc]
         """Say how tensors and their companions are rebuilt."""
         if isinstance(obj, Tensor):
             return _reduce_tensor(obj)
+        if getattr(type(obj), "is_sparse", False) is True:
+            stored = (obj._indices(), obj._values().detach(), obj.shape, obj.is_coalesced())
+            return _SPARSE, (sparse_coo, stored)
+        if obj is sparse_coo:
+            return _LAYOUT, ("torch.sparse_coo",)
         if isinstance(obj, _core.dtype):
             return obj.__name__  # pickle then calls save_global
         if isinstance(obj, _core.Size):

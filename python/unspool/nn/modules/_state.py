@@ -297,7 +297,7 @@ def _load(module: Any, entries: Any, metadata: Any, prefix: str, assign: bool, r
 
 def _store(module: Any, name: str, member: Tensor, value: Any, key: str, assign: bool) -> str | None:
     """Gives one member its new value; returns what is wrong with it, if anything."""
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) and getattr(type(value), "is_sparse", False) is not True:
         return (
             f'While copying the parameter named "{key}", expected a Tensor from the state_dict but received '
             f"{type(value).__name__}"

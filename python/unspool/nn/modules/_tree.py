@@ -46,6 +46,11 @@ def _mark_hooked(reference: Any) -> None:
         object.__setattr__(module, "_hooked", True)
 
 
+def _fits_buffer(value: Any) -> bool:
+    """Whether a module may hold this as a buffer: a tensor, dense or sparse, or None."""
+    return value is None or isinstance(value, Tensor) or getattr(type(value), "is_sparse", False) is True
+
+
 class ModuleTree(ModuleBase):
     """A node that owns named parameters, buffers and further nodes.
 
@@ -127,7 +132,7 @@ class ModuleTree(ModuleBase):
                 raise self._wrong_member(name, value, "submodule", "unspool.nn.Module or None")
             attributes["_modules"][name] = None
         elif name in attributes["_buffers"]:
-            if value is not None and not isinstance(value, Tensor):
+            if not _fits_buffer(value):
                 raise self._wrong_member(name, value, "buffer", "unspool.Tensor or None")
             attributes["_buffers"][name] = _announced("buffer", self, name, value)
         else:
@@ -236,7 +241,7 @@ class ModuleTree(ModuleBase):
             TypeError, KeyError, AttributeError: as ``register_parameter``.
         """
         self._check_name("register_buffer", "_buffers", name)
-        if tensor is not None and not isinstance(tensor, Tensor):
+        if not _fits_buffer(tensor):
             raise TypeError(
                 f"register_buffer: cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
                 "(unspool.Tensor or None required)"
