@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unspool._core import Tensor
+from unspool._lazy import MissingName
 
 __all__ = ["SummaryWriter"]
 
@@ -38,6 +39,24 @@ def _array(value: Any) -> npt.NDArray[Any]:
         value = value.detach()
         return np.asarray((value.float() if value.is_floating_point() else value).numpy())
     return np.asarray(value)
+
+
+# Methods of PyTorch's writer that are not there.
+_REFUSED = (
+    "add_audio",
+    "add_custom_scalars",
+    "add_custom_scalars_marginchart",
+    "add_custom_scalars_multilinechart",
+    "add_embedding",
+    "add_histogram_raw",
+    "add_image_with_boxes",
+    "add_mesh",
+    "add_onnx_graph",
+    "add_pr_curve",
+    "add_pr_curve_raw",
+    "add_tensor",
+    "add_video",
+)
 
 
 class SummaryWriter:
@@ -205,6 +224,43 @@ class SummaryWriter:
         array = np.moveaxis(_array(img_tensor), dataformats.index("N"), 0)
         rest = dataformats.replace("N", "")
         self.add_image(tag, np.concatenate(list(array), rest.index("W")), global_step, walltime, rest)
+
+    def add_figure(
+        self,
+        tag: str,
+        figure: Any,
+        global_step: int | None = None,
+        close: bool = True,
+        walltime: float | None = None,
+    ) -> None:
+        """Record a figure of matplotlib as an image, or a list of figures of one size side by side.
+
+        Args:
+            tag: name of the image.
+            figure: figure, or figures.
+            global_step: when.
+            close: whether pyplot may forget them.
+            walltime: time of the event; now where it is None.
+        """
+        from matplotlib import pyplot as plt
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
+        drawn = []
+        for each in figures:
+            canvas: Any = FigureCanvasAgg(each)
+            canvas.draw()
+            drawn.append(np.array(canvas.buffer_rgba()))
+            if close:
+                plt.close(each)
+        self.add_images(tag, np.stack(drawn), global_step, walltime, "NHWC")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _REFUSED:
+            raise MissingName(
+                f"SummaryWriter.{name} is not implemented in unspool; leave the call out", name=name, obj=self
+            )
+        raise AttributeError(f"'SummaryWriter' object has no attribute {name!r}", name=name, obj=self)
 
     def add_hparams(self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any], **_: Any) -> None:
         """Record settings as a text, and what they led to as numbers."""
