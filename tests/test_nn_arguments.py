@@ -170,3 +170,18 @@ def test_wrong_arguments_of_initializers_are_named(name: str) -> None:
         for wrong in wrongs:
             with pytest.raises(TypeError, match=rf"init.{name}\(\): argument '{parameter.name}' must be"):
                 fill(**{**good, parameter.name: wrong})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Linear(-1, 4), r"Linear\(\): argument 'in_features' must not be negative, got -1"),
+        (lambda: nn.Conv2d(3, 4, (3, -3)), r"Conv2d\(\): argument 'kernel_size' .*, got \(3, -3\)"),
+        (lambda: nn.Embedding(-2, 4), r"Embedding\(\): argument 'num_embeddings' .*, got -2"),
+        (lambda: nn.BatchNorm1d(-1), r"BatchNorm1d\(\): argument 'num_features' .*, got -1"),
+    ],
+)
+def test_sizes_of_parameters_are_not_negative(make: Any, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        make()
+    assert nn.Linear(0, 4, bias=False).weight.shape == (4, 0)

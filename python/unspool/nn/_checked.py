@@ -97,6 +97,12 @@ _SYNONYMS = {
 # How many numbers an argument has, given the dimensions of the layer.
 _PER_DIMENSION = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
 
+# Sizes of parameters, which may be 0.
+_SIZES = (
+    "in_features", "out_features", "in1_features", "in2_features", "in_channels", "out_channels",
+    "kernel_size", "num_embeddings", "embedding_dim", "num_features",
+)  # fmt: skip
+
 
 def _lengths(name: str, argument: str) -> tuple[int, ...] | None:
     """The lengths that a sequence may have; None where any may do."""
@@ -127,6 +133,7 @@ class _Rule:
         self.checks = [check for check, _ in kinds]
         self.called = " or ".join(called for _, called in kinds)
         self.applies = len(kinds) == len(names)
+        self.is_size = argument in _SIZES
 
     def why_not(self, who: str, value: Any) -> str | None:
         """What is wrong with the value as this argument."""
@@ -140,6 +147,12 @@ class _Rule:
                 f"{len(value)}: {value!r}"
             )
         return None
+
+    def is_negative(self, value: Any) -> bool:
+        """Whether a size, or one of several, is below 0."""
+        if not self.is_size or value is None:
+            return False
+        return any(operator.index(each) < 0 for each in (value if _is_sequence(value) else (value,)))
 
 
 def _describe(value: Any) -> str:
@@ -173,6 +186,8 @@ def checked(function: Callable[..., Any], who: Callable[..., str], first: int = 
             why = rule.why_not(who(*args), value) if rule is not None else None
             if why is not None:
                 raise TypeError(why)
+            if rule is not None and rule.is_negative(value):
+                raise RuntimeError(f"{who(*args)}(): argument '{name}' must not be negative, got {value}")
         return function(*args, **kwargs)
 
     return call
