@@ -176,4 +176,5 @@ def as_torch() -> Iterator[ModuleType]:
     try:
         yield unspool
     finally:
-        uninstall()
+        if not sys.is_finalizing():  # modules are gone then, and nobody imports any more
+            uninstall()
