@@ -62,7 +62,6 @@ class ReplayRecorder : public Eager, private StorageFollower {
   std::size_t most_sources_ = 64;
   std::vector<Ref<Region>> regions_;
   std::unique_ptr<MersenneState> random_;  // of the call that is about to draw
-  std::uint64_t sequence_ = 0;
 };
 
 // Makes a recorder the emitter of this thread.
