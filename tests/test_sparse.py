@@ -163,3 +163,8 @@ def test_every_dtype_has_elements_that_are_not_zero(dtype: us.dtype) -> None:
     assert sparse.dtype == dtype
     assert sparse.indices().tolist() == [[0, 1, 1], [1, 0, 2]]
     assert us.equal(sparse.to_dense(), x)
+
+
+def test_other_layouts_are_refused_by_name() -> None:
+    with pytest.raises(NotImplementedError, match=r"torch\.Tensor\.to_sparse_csr is not implemented"):
+        us.eye(2).to_sparse().to_sparse_csr()

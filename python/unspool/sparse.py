@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -330,7 +331,7 @@ class SparseTensor(SparseShaping):
             return lambda: self._with(getattr(self._value_tensor, name)())
         if name in _KEEPING_ZERO:
             return functools.partial(_FUNCTIONS[name], self)
-        if not name.startswith("__") and hasattr(Tensor, name):
+        if not name.startswith("__") and inspect.getattr_static(Tensor, name, None) is not None:
             raise MissingName(
                 f"torch.Tensor.{name} is not implemented in unspool for sparse tensors; use to_dense()",
                 name=name,
