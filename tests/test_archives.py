@@ -313,7 +313,7 @@ class Command:
         pickle.dumps(Command(), 4),
         b"cbuiltins\neval\n(X\x01\x00\x00\x001tR.",
         b"cnumpy\nmatrix\n.",
-        b"ctorch._utils\n_rebuild_sparse_tensor\n.",
+        b"ctorch._utils\n_rebuild_nested_tensor\n.",
         b"ctorch\nComplexFloatStorage\n.",
         b"cunspool\nload\n.",
         b"(ios\nsystem\n.",

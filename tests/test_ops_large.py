@@ -198,3 +198,26 @@ def test_the_number_of_threads_never_changes_a_bit() -> None:
                 )
     finally:
         us.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("n", [32768, 100_003, 300_007])
+def test_each_end_is_begun_at_and_nothing_differs(n: int, threads: int) -> None:
+    """Long walks over elements begin where the one before ended, so every second one begins at the end."""
+    rng = np.random.default_rng(n)
+    a, b = rng.standard_normal((2, n)).astype(np.float32)
+    before = us.get_num_threads()
+    us.set_num_threads(threads)
+    try:
+        x, y = us.from_numpy(a), us.from_numpy(b)
+        captured = us.compile(lambda x, y: (x * 2 + 1) * y - x)
+        for _ in range(3):
+            np.testing.assert_array_equal((x + y).numpy(), a + b)
+            np.testing.assert_array_equal((x * 3).numpy(), a * np.float32(3))
+            np.testing.assert_array_equal(x.clone().numpy(), a)
+            np.testing.assert_array_equal(captured(x, y).numpy(), (a * 2 + 1) * b - a)
+            shifted = us.from_numpy(a.copy())
+            shifted[1:].add_(shifted[:-1])
+            np.testing.assert_array_equal(shifted.numpy()[1:], a[1:] + a[:-1])
+    finally:
+        us.set_num_threads(before)

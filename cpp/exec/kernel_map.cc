@@ -60,6 +60,13 @@ const kernels::Kernel& kernel_of(const ops::Op& op) {
   return *kernel;
 }
 
+bool begins_at_end(bool either_way) {
+  static thread_local bool ended_at_end = false;
+  const bool result = either_way && ended_at_end;
+  ended_at_end = !result;
+  return result;
+}
+
 void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const View> out,
                 std::span<const ops::Attr> attrs) {
   run_kernel(op, in, out, attrs, is_long_work(in, out));
@@ -73,6 +80,7 @@ void run_kernel(const ops::Op& op, std::span<const View> in, std::span<const Vie
   kernels::Context context;
   context.threads = long_work ? thread_count() : 1;
   context.run_chunks = run_chunks;
+  if (long_work) context.from_end = begins_at_end(kernel.either_way);
   const Scratch scratch(kernel.scratch ? kernel.scratch(call, context.threads) : 0);
   context.scratch = scratch.get();
   {

@@ -23,6 +23,10 @@ inline constexpr std::int64_t kShortWork = 1 << 14;
 bool is_long_work(std::span<const View> in, std::span<const View> out);
 inline bool is_long_work(std::int64_t elements) { return elements > kShortWork; }
 
+// Whether the walk over memory that this thread is about to begin should begin at the end, because the one
+// before ended there.
+bool begins_at_end(bool either_way);
+
 // Raises what a kernel has reported.
 [[noreturn]] void raise_fault(const ops::Op& op, const kernels::Fault& fault);
 

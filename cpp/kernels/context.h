@@ -17,8 +17,9 @@ struct Context {
   // ended.
   void (*run_chunks)(void* pool, int threads, std::int64_t chunks, ChunkBody body, void* task) = nullptr;
   std::byte* scratch = nullptr;  // 64-byte aligned, at least as large as the kernel's scratch function said
-  // Flips from replay to replay. What a kernel read last is what the cache still holds, so where the order is
-  // free, it goes from the other end every second time. Never for what a bit of the result depends on.
+  // What was read or written last is what the cache still holds, so where the order is free, the next walk
+  // begins there: element by element after each other, reading a matrix from replay to replay. Never for what
+  // a bit of the result depends on.
   bool from_end = false;
 
   // Where a sum is cut, the number of chunks must follow from the shapes alone, so that no bit depends on the

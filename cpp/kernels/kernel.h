@@ -51,10 +51,12 @@ struct Kernel {
   // Of an element-wise operation: what `run` comes down to where the operands are of one floating dtype and
   // lie without gaps, or are one element; by the computing dtype, null where it is not defined.
   const Loop* loops = nullptr;
+  // Whether `run` begins at either end of its operands, as Context::from_end says.
+  bool either_way = false;
 };
 
 // Grows whenever the layout of anything that crosses the border changes.
-inline constexpr std::uint32_t kAbiVersion = 2;
+inline constexpr std::uint32_t kAbiVersion = 3;
 
 struct Table {
   std::uint32_t abi = kAbiVersion;

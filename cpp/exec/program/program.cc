@@ -222,11 +222,12 @@ void Program::add_launch(Range range) {
   launch.first_view = first;
   launch.call = {all.first(middle - first), all.subspan(middle - first), instruction.attrs, &fault_};
   launch.run = kernel_of(*instruction.op).run;
+  launch.either_way = range.count > 1 || kernel_of(*instruction.op).either_way;
   if (range.count > 1)
     launch.group = std::make_unique<TileGroup>(recording_, range, all, tile_locals_, &fault_);
-  const bool is_long = is_long_work(launch.call.in, launch.call.out);
-  is_long_ = is_long_ || is_long;
-  launch.threads = is_long ? thread_count() : 1;
+  launch.is_long = is_long_work(launch.call.in, launch.call.out);
+  is_long_ = is_long_ || launch.is_long;
+  launch.threads = launch.is_long ? thread_count() : 1;
 }
 
 void Program::choose_scratch() {
@@ -310,12 +311,14 @@ void Program::launch_all(double* seconds) {
   kernels::Context context;
   context.run_chunks = run_chunks;
   context.scratch = arena_ + plan_.bytes;
-  context.from_end = is_odd_run_ = !is_odd_run_;
+  is_odd_run_ = !is_odd_run_;
   fault_ = {};
   const Unlocked unlocked(is_long_);
   for (done_ = 0; done_ < launches_.size() && !fault_.what; ++done_) {
     const Launch& launch = launches_[done_];
     context.threads = launch.threads;
+    const bool begins_at_end_now = launch.is_long && begins_at_end(launch.either_way);
+    context.from_end = launch.either_way ? begins_at_end_now : is_odd_run_;
     const auto start = seconds ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
     if (launch.group)
       launch.group->run(context);

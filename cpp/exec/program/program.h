@@ -64,6 +64,8 @@ class Program {
     std::unique_ptr<TileGroup> group;
     std::size_t first_view = 0;
     int threads = 1;
+    bool is_long = false;
+    bool either_way = false;
   };
   // A view whose address is known only when the program is called.
   struct Relocation {

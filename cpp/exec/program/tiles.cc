@@ -193,9 +193,14 @@ void TileGroup::run(const kernels::Context& context) const {
   const std::int64_t slots = std::min<std::int64_t>(std::max(context.threads, 1), tiles_);
   // Elements do not know of each other, so their bits do not depend on how tiles are dealt out.
   context.parallel(slots, [&](std::int64_t slot) {
-    const std::int64_t end = tiles_ * (slot + 1) / slots;
-    for (std::int64_t tile = tiles_ * slot / slots; tile < end; ++tile)
-      run_tile(tile, static_cast<std::size_t>(slot));
+    const std::int64_t first = tiles_ * slot / slots, end = tiles_ * (slot + 1) / slots;
+    const auto run_tiles = [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t tile = from; tile < to; ++tile) run_tile(tile, static_cast<std::size_t>(slot));
+    };
+    if (!context.from_end) return run_tiles(first, end);
+    // A few at a time in their order, because each asks for what lies behind it.
+    constexpr std::int64_t kRun = 8;
+    for (std::int64_t to = end; to > first; to -= kRun) run_tiles(std::max(first, to - kRun), to);
   });
 }
 

@@ -15,7 +15,7 @@ void run_with_slope(const Context& context, const KernelCall& call) {
   using P = Vec<T>;
   const T* const x = call.in[0].as<const T>();
   T *const values = call.out[0].as<T>(), *const slopes = call.out[1].as<T>();
-  over_ranges(context, call.in[0].numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, call.in[0].numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     each_packet<P>(end - begin, [&](std::int64_t i, auto lanes) {
       P value, slope;
       ops::GeluErfWithSlope::body(load_lanes<P>(x + begin + i, lanes), value, slope);
@@ -32,7 +32,7 @@ constexpr Kernel kPair{ops::GeluErfWithSlope::record.name.data(),
                          else
                            run_with_slope<double>(context, call);
                        },
-                       nullptr};
+                       nullptr, nullptr, true};
 
 constexpr auto kKernels = [] {
   constexpr auto& functions = ElementwiseKernels<ops::ActivationOps>::table;

@@ -205,7 +205,7 @@ const DtypeMove& narrow_move(Dtype to, Dtype from) {
 }
 
 void copy_bytes(const Context& context, std::byte* to, const std::byte* from, std::int64_t n) {
-  over_ranges(context, n, 8 * kGrain, [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, n, 8 * kGrain, [&](std::int64_t begin, std::int64_t end) {
     std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
   });
 }
@@ -216,7 +216,7 @@ void run_copy(const Context& context, const KernelCall& call) {
 }
 
 constexpr std::array<Kernel, 3> kKernels = {
-    {{"clone", run_copy<0>}, {"cast", run_copy<0>}, {"copy", run_copy<1>}}};
+    {{"clone", run_copy<0>, nullptr, nullptr, true}, {"cast", run_copy<0>}, {"copy", run_copy<1>}}};
 
 }  // namespace
 

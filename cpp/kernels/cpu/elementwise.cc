@@ -41,14 +41,14 @@ void fill(std::byte* buffer, const std::byte* element, std::int64_t item, std::i
 // Operands are contiguous like the output, or one element (bit k of `single`).
 void run_flat(const Context& context, const Operands& o, std::int64_t n, unsigned single) {
   if (single == 0 || o.repeats) {
-    over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    over_either_way(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
       const void* in[kMaxArity];
       for (int k = 0; k < o.arity; ++k) in[k] = o.data[k] + (single >> k & 1 ? 0 : begin * o.item[k]);
       o.loop(o.data[o.arity] + begin * o.item[o.arity], in, single, end - begin, o.attrs);
     });
     return;
   }
-  over_ranges(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, n, kGrain, [&](std::int64_t begin, std::int64_t end) {
     Buffer buffers[kMaxArity];
     const std::int64_t block = std::min(o.block(), end - begin);
     const void* in[kMaxArity];

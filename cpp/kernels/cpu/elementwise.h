@@ -155,7 +155,7 @@ template <class Op>
 constexpr Kernel elementwise_kernel() {
   return {Op::record.name.data(),
           [](const Context& context, const KernelCall& call) { run_elementwise(context, call, kLoops<Op>); },
-          nullptr, kLoops<Op>.by_dtype};
+          nullptr, kLoops<Op>.by_dtype, true};
 }
 
 template <class List>
