@@ -211,13 +211,19 @@ def test_each_end_is_begun_at_and_nothing_differs(n: int, threads: int) -> None:
     try:
         x, y = us.from_numpy(a), us.from_numpy(b)
         captured = us.compile(lambda x, y: (x * 2 + 1) * y - x)
+        whole = set()
         for _ in range(3):
             np.testing.assert_array_equal((x + y).numpy(), a + b)
             np.testing.assert_array_equal((x * 3).numpy(), a * np.float32(3))
             np.testing.assert_array_equal(x.clone().numpy(), a)
             np.testing.assert_array_equal(captured(x, y).numpy(), (a * 2 + 1) * b - a)
+            whole.add((x.sum().item(), x.norm().item(), us.amax(x).item(), x.mean().item()))
             shifted = us.from_numpy(a.copy())
             shifted[1:].add_(shifted[:-1])
             np.testing.assert_array_equal(shifted.numpy()[1:], a[1:] + a[:-1])
+        rows = x[: n // 100 * 100].reshape(-1, 100)
+        for f in (F.softmax, F.log_softmax, lambda x, dim: F.layer_norm(x, (100,))):
+            assert us.equal(f(rows, dim=-1), f(rows, dim=-1))
+        assert len(whole) == 1
     finally:
         us.set_num_threads(before)

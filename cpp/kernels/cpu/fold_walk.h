@@ -157,7 +157,7 @@ template <class T>
     P partial[kMaxSegments];
     const std::int64_t segments = divide_up(blocks, length);
     const P parameter(parameters ? parameters[0] : T(0));
-    context.parallel(segments, [&](std::int64_t s) {
+    over_chunks_either_way(context, segments, [&](std::int64_t s) {
       partial[s] =
           fold_blocks(loops, reader, 0, f.inner, s * length, std::min(blocks, (s + 1) * length), parameter);
     });

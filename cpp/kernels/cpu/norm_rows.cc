@@ -62,7 +62,7 @@ void forward(const Context& context, const KernelCall& call) {
   const T *x = call.in[0].as<const T>(), *weight = data_of<T>(call, 1), *bias = data_of<T>(call, 2);
   T *y = call.out[0].as<T>(), *means = call.out[1].as<T>(), *rstds = call.out[2].as<T>();
   const std::int64_t n = rows.length;
-  over_ranges(context, rows.count, grain_of(4 * n), [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, rows.count, grain_of(4 * n), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const T* row = x + r * n;
       const T mean = rows.centered ? sum_of(row, n) / static_cast<T>(n) : T(0);
@@ -161,7 +161,7 @@ template <bool kInput, bool kAffine, bool kWeight, class T>
 void backward_elements(const Context& context, const Backward<T>& b, const Rows& rows, T* partial) {
   const RowChunks chunks(rows.count);
   const std::int64_t c = rows.channels;
-  context.parallel(chunks.count, [&](std::int64_t chunk) {
+  over_chunks_either_way(context, chunks.count, [&](std::int64_t chunk) {
     T *weight_sum = partial + chunk * 2 * c, *bias_sum = weight_sum + c;
     if (kAffine) std::fill_n(weight_sum, 2 * c, T(0));
     const auto run = [&](std::int64_t r, auto count) {
@@ -216,7 +216,7 @@ template <class T>
 void backward_runs(const Context& context, const Backward<T>& b, const Rows& rows, T* partial) {
   const std::int64_t runs = rows.count * rows.per_group;
   T *dots = partial, *sums = partial + runs;
-  over_ranges(context, rows.count, grain_of(4 * rows.length), [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, rows.count, grain_of(4 * rows.length), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       backward_run_row(b, rows, r, dots + r * rows.per_group, sums + r * rows.per_group);
     }
@@ -268,8 +268,8 @@ std::size_t scratch(const KernelCall& call, int) {
                                               : backward_scratch<double>(call);
 }
 
-constexpr std::array<Kernel, 2> kKernels = {
-    {{"row_norm", run_forward}, {"row_norm_backward", run_backward, scratch}}};
+constexpr std::array<Kernel, 2> kKernels = {{{"row_norm", run_forward, nullptr, nullptr, true},
+                                             {"row_norm_backward", run_backward, scratch, nullptr, true}}};
 
 }  // namespace
 

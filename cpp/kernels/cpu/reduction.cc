@@ -173,16 +173,16 @@ void run_logsumexp(const Context& context, const KernelCall& call) {
 
 template <class Op>
 constexpr Kernel fold_kernel() {
-  return {Op::record.name.data(), run_fold<Op>};
+  return {Op::record.name.data(), run_fold<Op>, nullptr, nullptr, true};
 }
 
 constexpr std::array<Kernel, 9> kKernels = {{
     fold_kernel<ops::SumOp>(),
-    {"mean", run_mean},
+    {"mean", run_mean, nullptr, nullptr, true},
     fold_kernel<ops::ProdOp>(),
     fold_kernel<ops::Amax>(),
     fold_kernel<ops::Amin>(),
-    {"norm2", run_norm},
+    {"norm2", run_norm, nullptr, nullptr, true},
     {"sum_of_numbers", run_sum_of_numbers},
     {"central_moment", run_moment},
     {"logsumexp", run_logsumexp, output_bytes},

@@ -208,18 +208,18 @@ void run_along(const Context& context, const Along& a, const T* x, const T* y, T
   using P = Vec<T>;
   if (a.n == 0) return;
   if (a.inner == 1 && a.n <= kShortRow) {
-    over_ranges(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes),
-                [&](std::int64_t begin, std::int64_t end) {
-                  for (std::int64_t r = begin * P::kLanes; r < std::min(end * P::kLanes, a.outer);
-                       r += P::kLanes) {
-                    const std::int64_t rows = std::min<std::int64_t>(P::kLanes, a.outer - r);
-                    run_short_rows<Op>(x + r * a.n, y + r * a.n, out + r * a.n, a.n, rows);
-                  }
-                });
+    over_either_way(context, divide_up(a.outer, P::kLanes), grain_of(4 * a.n * P::kLanes),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      for (std::int64_t r = begin * P::kLanes; r < std::min(end * P::kLanes, a.outer);
+                           r += P::kLanes) {
+                        const std::int64_t rows = std::min<std::int64_t>(P::kLanes, a.outer - r);
+                        run_short_rows<Op>(x + r * a.n, y + r * a.n, out + r * a.n, a.n, rows);
+                      }
+                    });
     return;
   }
   if (a.inner == 1) {
-    over_ranges(context, a.outer, grain_of(4 * a.n), [&](std::int64_t begin, std::int64_t end) {
+    over_either_way(context, a.outer, grain_of(4 * a.n), [&](std::int64_t begin, std::int64_t end) {
       const std::int64_t most = std::clamp<std::int64_t>(kElementsAtOnce / a.n, 1, kRowsAtOnce);
       for (std::int64_t r = begin; r < end; r += most) {
         const std::int64_t at = r * a.n;
@@ -231,23 +231,23 @@ void run_along(const Context& context, const Along& a, const T* x, const T* y, T
   constexpr int kCount = 4;
   constexpr std::int64_t kStrip = kCount * P::kLanes;
   const std::int64_t strips = divide_up(a.inner, kStrip);
-  over_ranges(context, a.outer * strips, grain_of(4 * a.n * kStrip),
-              [&](std::int64_t begin, std::int64_t end) {
-                for (std::int64_t unit = begin; unit < end; ++unit) {
-                  std::int64_t column = unit % strips * kStrip, at = unit / strips * a.n * a.inner + column;
-                  if (column + kStrip <= a.inner) {
-                    Op<T>::template columns<kCount>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
-                    continue;
-                  }
-                  for (; column + P::kLanes <= a.inner; column += P::kLanes, at += P::kLanes) {
-                    Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
-                  }
-                  if (column < a.inner) {
-                    Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner,
-                                               static_cast<int>(a.inner - column));
-                  }
-                }
-              });
+  over_either_way(
+      context, a.outer * strips, grain_of(4 * a.n * kStrip), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+          std::int64_t column = unit % strips * kStrip, at = unit / strips * a.n * a.inner + column;
+          if (column + kStrip <= a.inner) {
+            Op<T>::template columns<kCount>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+            continue;
+          }
+          for (; column + P::kLanes <= a.inner; column += P::kLanes, at += P::kLanes) {
+            Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner, AllLanes<P>{});
+          }
+          if (column < a.inner) {
+            Op<T>::template columns<1>(x + at, y + at, out + at, a.n, a.inner,
+                                       static_cast<int>(a.inner - column));
+          }
+        }
+      });
 }
 
 // `saved` is x where the operation reads nothing else.
@@ -268,10 +268,10 @@ void run_softmax(const Context& context, const KernelCall& call) {
 }
 
 constexpr std::array<Kernel, 4> kKernels = {{
-    {"softmax", run_softmax<Softmax, false>},
-    {"log_softmax", run_softmax<LogSoftmax, false>},
-    {"softmax_backward", run_softmax<SoftmaxBackward, true>},
-    {"log_softmax_backward", run_softmax<LogSoftmaxBackward, true>},
+    {"softmax", run_softmax<Softmax, false>, nullptr, nullptr, true},
+    {"log_softmax", run_softmax<LogSoftmax, false>, nullptr, nullptr, true},
+    {"softmax_backward", run_softmax<SoftmaxBackward, true>, nullptr, nullptr, true},
+    {"log_softmax_backward", run_softmax<LogSoftmaxBackward, true>, nullptr, nullptr, true},
 }};
 
 }  // namespace
