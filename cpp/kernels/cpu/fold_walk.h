@@ -166,7 +166,7 @@ template <class T>
     out[0] = loops.lanes(loops.step, total.total(loops));
     return;
   }
-  over_ranges(context, f.outputs, grain_of(f.count), [&](std::int64_t begin, std::int64_t end) {
+  over_either_way(context, f.outputs, grain_of(f.count), [&](std::int64_t begin, std::int64_t end) {
     if (!reader.is_flat()) {
       fold_groups(loops, f, reader, parameters, out, begin, end, order);
       return;
