@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import harness
 import unspool as us
 from unspool import Tensor, _core, nn
 from unspool._compile import work
@@ -257,7 +258,13 @@ def main() -> None:
     print("\n".join(lines))
     if options.write_docs:
         files = draw(curves, ROOT / "docs")
-        head = ["# Budgets, measured", "", "Written by `bench/python/recompute.py --write-docs`, one thread."]
+        known = harness.environment()
+        head = [
+            "# Budgets, measured",
+            "",
+            "Written by `bench/python/recompute.py --write-docs`, one thread;",
+            f"{known['machine']}; {known['date']}; {known['commit']}.",
+        ]
         plots = [line for file in files for line in ("", f"![{file}]({file})")]
         (ROOT / "docs" / "recompute-measured.md").write_text("\n".join([*head, *lines, *plots, ""]))
 
