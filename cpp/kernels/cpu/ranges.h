@@ -35,12 +35,16 @@ void over_ranges(const Context& context, std::int64_t n, std::int64_t grain, con
 }
 
 // run(chunk) for every chunk, from the end where the context says so: without it exp of a million floats took
-// 282 us, with it 250, their sum 134 and 94, and adding two arrays 418 and 371. Several threads keep their
-// shares, which their caches hold.
+// 282 us, with it 250, their sum 134 and 94, and adding two arrays 418 and 371. Each thread goes through its
+// share of consecutive chunks from the end, because its own cache holds what that ended with.
 template <class F>
 void over_chunks_either_way(const Context& context, std::int64_t chunks, const F& run) {
-  const bool from_end = context.from_end && context.threads <= 1;
-  context.parallel(chunks, [&](std::int64_t turn) { run(from_end ? chunks - 1 - turn : turn); });
+  if (!context.from_end) return context.parallel(chunks, run);
+  const std::int64_t shares = std::clamp<std::int64_t>(context.threads, 1, std::max<std::int64_t>(1, chunks));
+  context.parallel(chunks, [&](std::int64_t turn) {
+    const std::int64_t share = ((turn + 1) * shares - 1) / chunks;
+    run(chunks * share / shares + chunks * (share + 1) / shares - 1 - turn);
+  });
 }
 
 // over_ranges, in that order.
