@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorboard")
-matplotlib = pytest.importorskip("matplotlib")
-
-from unspool.utils.tensorboard import SummaryWriter  # noqa: E402
+from unspool.utils.tensorboard import SummaryWriter
 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_figures_are_recorded_as_images(tmp_path: Path, several: bool) -> None:
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     from matplotlib import pyplot as plt
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

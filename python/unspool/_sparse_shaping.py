@@ -19,8 +19,14 @@ class SparseShaping:
     _coalesced: bool
     shape: Size
 
+    def __init__(self, indices: Tensor, values: Tensor, size: Sequence[int], coalesced: bool) -> None:
+        self._index_tensor = indices
+        self._value_tensor = values
+        self.shape = Size(size)
+        self._coalesced = coalesced
+
     def _made(self, indices: Tensor, values: Tensor, size: Sequence[int], coalesced: bool = False) -> Any:
-        return type(self)(indices, values, size, coalesced)  # type: ignore[call-arg]
+        return type(self)(indices, values, size, coalesced)
 
     def _sparse_place(self, name: str, dim: int, count: int | None = None) -> int:
         """Check that a dimension is one that indices name, and count it from the front."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unspool import _core
-from unspool._core import Size, Tensor, device, ops
+from unspool._core import Tensor, device, ops
 from unspool._dtypes import promote_types
 from unspool._layouts import sparse_coo
 from unspool._lazy import MissingName
@@ -45,12 +45,6 @@ class SparseTensor(SparseShaping):
     is_sparse = True
     is_cuda = False
     layout = sparse_coo
-
-    def __init__(self, indices: Tensor, values: Tensor, size: Sequence[int], coalesced: bool) -> None:
-        self._index_tensor = indices
-        self._value_tensor = values
-        self.shape = Size(size)
-        self._coalesced = coalesced
 
     # ---- what it is ----
 
